@@ -1,0 +1,55 @@
+"""Engines: the one small interface between thinking and whatever decodes tokens.
+
+An engine knows tokens and nothing of the protocol. It is token-in, token-out: text that was decoded is never encoded
+again, so a trace is trained on exactly the ids that were sampled.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Request:
+    """One continuation of one trace.
+
+    trace      names the trace for as long as it lives; an engine may keep its key/value cache under this name
+    ids        the whole context so far: the prompt and everything decoded or injected since
+    stops      texts that end the continuation; the stop is part of the returned ids
+    max_tokens at most so many tokens are decoded, at least 1
+    seed       together with the context decides every sampled token; no global state
+    """
+
+    trace: tuple[Any, ...]
+    ids: tuple[int, ...]
+    stops: tuple[str, ...]
+    max_tokens: int
+    seed: int
+    temperature: float
+
+
+@dataclass(frozen=True)
+class Completion:
+    """ids and logprobs (at the request's temperature; 0.0 each when greedy) of the decoded tokens, equal in length.
+
+    stop is the stop text that ended it, "eos" for the model's own end of sequence, or None when max_tokens ran out.
+    """
+
+    ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    stop: str | None
+
+
+class Engine(Protocol):
+    """What `asyncthink.thinking` asks of an engine."""
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text, without special tokens added."""
+
+    def decode(self, ids: list[int] | tuple[int, ...]) -> str:
+        """The text of token ids, special tokens and tags included."""
+
+    async def complete(self, request: Request) -> Completion:
+        """Decode until a stop, the end of sequence or max_tokens."""
+
+    def release(self, trace: tuple[Any, ...]) -> None:
+        """The trace has ended; whatever is kept for it may go."""

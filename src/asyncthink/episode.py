@@ -1,0 +1,128 @@
+"""The record that everything reads: training, latency, rewards, tables, figures and the episode page.
+
+An Episode is one run of thinking on one item: the organizer's trace first, then one trace for each worker in the order
+of the forks (for sequential thinking one trace, for parallel thinking all of them side by side). Nothing in it is
+encoded again or looked up by text.
+"""
+
+import gzip
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from asyncthink.errors import InputError
+
+
+@dataclass
+class Segment:
+    """A run of tokens of one trace with one origin: decoded by the model, or injected at a Join."""
+
+    text: str
+    tokens: int
+    injected: bool = False
+
+
+@dataclass
+class Trace:
+    """One context of one agent.
+
+    prompt_ids are not part of the trace's own tokens. ids, logprobs and policy have one entry a token behind the
+    prompt; policy is 1 where the model sampled the token and 0 where it was injected (its logprob is 0.0).
+    stop: "answer", "return", "eos" or "budget".
+    """
+
+    role: str  # organizer | worker | sequential
+    fork: int | None  # the id of the Fork that started a worker; the index of a parallel trace; else None
+    prompt: str
+    prompt_ids: list[int]
+    ids: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    policy: list[int] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
+    stop: str = "budget"
+
+    @property
+    def decoded(self) -> int:
+        """Tokens that the model decoded; injected ones cost no decoding step."""
+        return sum(self.policy)
+
+    @property
+    def own_text(self) -> str:
+        """What the model wrote, injected text cut out."""
+        return "".join(segment.text for segment in self.segments if not segment.injected)
+
+    def extend(self, ids: Iterable[int], logprobs: Iterable[float], text: str, *, injected: bool = False) -> None:
+        """Append one segment."""
+        ids = list(ids)
+        self.ids += ids
+        self.logprobs += [0.0] * len(ids) if injected else list(logprobs)
+        self.policy += [0 if injected else 1] * len(ids)
+        self.segments.append(Segment(text, len(ids), injected))
+
+
+@dataclass
+class Episode:
+    """One run of thinking on one item, and all that was measured of it.
+
+    key       what makes it unique and repeatable: split, index, sample, and seed or step
+    plan      the schedule's plan (see schedule.py); for parallel thinking one sequential plan a trace, in `plans`
+    schedule  format_error, latency, work, concurrency, concurrency_ratio, forks, joins, elapsed
+    score     what the task's grader said: accuracy in [0, 1] and its parts
+    reward    total and its parts
+    """
+
+    key: dict[str, Any]
+    task: str
+    item: dict[str, Any]
+    mode: str  # asynchronous | sequential | parallel
+    capacity: int
+    traces: list[Trace]
+    plan: dict[str, Any]
+    answer: str | None
+    arm: str = ""
+    schedule: dict[str, Any] = field(default_factory=dict)
+    score: dict[str, Any] = field(default_factory=dict)
+    reward: dict[str, Any] = field(default_factory=dict)
+
+
+def to_json(episode: Episode) -> str:
+    """One line of JSON, keys sorted, log-probabilities rounded to 6 digits so that files are byte-stable."""
+    record = asdict(episode)
+    for trace in record["traces"]:
+        trace["logprobs"] = [round(value, 6) for value in trace["logprobs"]]
+    return json.dumps(record, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def from_mapping(record: dict[str, Any]) -> Episode:
+    """The inverse of `to_json`, for one parsed line."""
+    traces = [
+        Trace(**{**trace, "segments": [Segment(**segment) for segment in trace["segments"]]})
+        for trace in record["traces"]
+    ]
+    return Episode(**{**record, "traces": traces})
+
+
+def write(path: str | Path, episodes: Iterable[Episode]) -> None:
+    """Write JSON Lines (gzip where the name ends in .gz, without a time stamp), atomically."""
+    from asyncthink.files import write_lines
+
+    write_lines(path, (to_json(episode) for episode in episodes))
+
+
+def read(path: str | Path) -> Iterator[Episode]:
+    """Read JSON Lines of episodes; a line that is not one is an InputError that names file and line."""
+    path = Path(path)
+    opener = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opener(path, "rt", encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                try:
+                    yield from_mapping(json.loads(line))
+                except (ValueError, TypeError, KeyError) as error:
+                    raise InputError(f"{path}: line {number} is not an episode: {error}") from None
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (gzip.BadGzipFile, EOFError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not readable as JSON Lines: {error}") from None

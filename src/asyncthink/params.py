@@ -1,0 +1,300 @@
+"""params.yaml as frozen dataclasses: one per section, no defaults, errors for people.
+
+The file is complete: a missing, unknown or mistyped key stops every command before anything runs, in a sentence that
+names the key and the nearest valid one. An arm is the base with a few keys overridden (`Params.arm_params`), so an
+ablation is a line of YAML and never a branch in the code.
+"""
+
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from asyncthink.errors import InputError
+
+
+@dataclass(frozen=True)
+class Puzzles:
+    """The world of multi-solution countdown, and the sizes of its three splits (items)."""
+
+    numbers: int
+    smallest: int
+    largest: int
+    uses: int
+    operations: str
+    largest_result: int
+    required: int
+    train: int
+    validation: int
+    test: int
+
+
+@dataclass(frozen=True)
+class Thinking:
+    """How an episode runs. Budgets are decoded tokens a trace; `capacity` is c of the paper, the organizer included."""
+
+    capacity: int
+    organizer_budget: int
+    worker_budget: int
+    latency_budget: int | None
+    slot_release: Literal["join", "completion"]
+    temperature: float
+    prompts: Literal["word", "chat"]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A Qwen3 architecture trained from scratch, or a checkpoint to start from."""
+
+    start_from: str | None
+    hidden_size: int
+    layers: int
+    heads: int
+    head_size: int
+    intermediate_size: int
+
+
+@dataclass(frozen=True)
+class Reward:
+    """R = R_FE on a format error, else R_A + lambda * min(eta/c, tau)/tau (paper, section on rewards)."""
+
+    name: str
+    format_error: float
+    concurrency_weight: float
+    concurrency_target: float
+    concurrency_gate: Literal["always", "correct"]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What one arm of the experiment is."""
+
+    mode: Literal["asynchronous", "sequential", "parallel"]
+    cold_start: bool
+    rl: bool
+    weights_of: str | None
+
+
+@dataclass(frozen=True)
+class Synthesize:
+    """Demonstrations and the random action sequences they follow; shares are probabilities in [0, 1]."""
+
+    teacher: Literal["solver", "openai"]
+    demonstrations: int
+    interleaved: float
+    batch: float
+    fewest_forks: int
+    most_forks: int
+    join_order: Literal["first_in_first_out", "random"]
+    think_share: float
+    window_share: float
+    correct_share: float
+
+
+@dataclass(frozen=True)
+class Filter:
+    """The format filter; `fewest_kept` is the share below which the step fails."""
+
+    fewest_kept: float
+
+
+@dataclass(frozen=True)
+class Pretrain:
+    """The stand-in for a pretrained language model: search, arithmetic and copying as text."""
+
+    tokens: int
+    batch_tokens: int
+    learning_rate: float
+    warmup: float
+    hit_weight: float
+    worker_share: float
+    protocol_share: float
+    checkpoint_every: int
+
+
+@dataclass(frozen=True)
+class SFT:
+    """Stage 1, cold-start format fine-tuning."""
+
+    epochs: int
+    batch_traces: int
+    learning_rate: float
+    warmup: float
+    tag_weight: float
+    checkpoint_every: int
+
+
+@dataclass(frozen=True)
+class GRPO:
+    """Stage 2, reinforcement learning; a step takes prompts_per_step * group episodes."""
+
+    steps: int
+    prompts_per_step: int
+    group: int
+    accumulation: int
+    learning_rate: float
+    warmup: float
+    advantage: Literal["centered", "standardized"]
+    loss: Literal["dapo", "grpo"]
+    clip: float
+    kl: float
+    checkpoint_every: int
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Sampled evaluation on the test split."""
+
+    samples: int
+    temperature: float
+    resamples: int
+
+
+@dataclass(frozen=True)
+class Params:
+    """All of params.yaml, with the overrides of one arm already applied where `arm_params` made it."""
+
+    scale: str
+    seed: int
+    seeds: tuple[int, ...]
+    puzzles: Puzzles
+    thinking: Thinking
+    model: Model
+    reward: Reward
+    arm: Arm
+    arms: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    synthesize: Synthesize
+    filter: Filter
+    pretrain: Pretrain
+    sft: SFT
+    grpo: GRPO
+    evaluate: Evaluate
+
+    def arm_params(self, name: str) -> "Params":
+        """The parameters of one arm: the base with that arm's overrides."""
+        if name not in self.arms:
+            raise InputError(f"params.yaml: no arm {name!r}; {_nearest(name, self.arms)}")
+        return from_mapping(merged(self.to_mapping(), self.arms[name]))
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The nested dict that params.yaml holds."""
+        return {**asdict(self), "seeds": list(self.seeds)}
+
+
+def read(path: str | Path = "params.yaml") -> Params:
+    """Read and check a parameter file, every arm's overrides included."""
+    try:
+        raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run this in the root of the project") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    try:
+        params = from_mapping(raw)
+        for name in params.arms:
+            params.arm_params(name)
+    except InputError as error:
+        raise InputError(str(error).replace("params.yaml", str(path), 1)) from None
+    return params
+
+
+def from_mapping(raw: Any) -> Params:
+    """Check a nested dict against the dataclasses above."""
+    params = _section(Params, raw, "")
+    _check(params)
+    return params
+
+
+def merged(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the leaves of `override` put in, level by level."""
+    result = dict(base)
+    for key, value in override.items():
+        nested = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = merged(result[key], value) if nested else value
+    return result
+
+
+def _section(kind: type, raw: Any, where: str) -> Any:
+    if not isinstance(raw, Mapping):
+        raise InputError(f"params.yaml: {where or 'the file'} must be a table of keys, not {raw!r}")
+    hints = typing.get_type_hints(kind)
+    for key in raw:
+        if key not in hints:
+            raise InputError(f"params.yaml: unknown key {_dotted(where, key)}; {_nearest(str(key), hints)}")
+    for field in fields(kind):
+        if field.name not in raw:
+            raise InputError(f"params.yaml: {_dotted(where, field.name)} is missing")
+    return kind(**{key: _value(hints[key], raw[key], _dotted(where, key)) for key in hints})
+
+
+def _value(kind: Any, raw: Any, where: str) -> Any:
+    if isinstance(kind, type) and kind.__module__ == __name__:
+        return _section(kind, raw, where)
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal:
+        if raw not in arguments:
+            raise InputError(f"params.yaml: {where} is {raw!r}; allowed: {', '.join(map(str, arguments))}")
+        return raw
+    if origin is types.UnionType:
+        return None if raw is None else _value(arguments[0], raw, where)
+    if origin is tuple:
+        if not isinstance(raw, list) or not raw:
+            raise InputError(f"params.yaml: {where} must be a list with at least one entry, not {raw!r}")
+        return tuple(_value(arguments[0], entry, where) for entry in raw)
+    if where == "arms":
+        return _arms(raw)
+    if kind is float and isinstance(raw, int) and not isinstance(raw, bool):
+        return float(raw)
+    if not isinstance(raw, kind) or (kind is int and isinstance(raw, bool)):
+        hint = " (write 1.0e-4, not 1e-4)" if kind is float and isinstance(raw, str) else ""
+        raise InputError(f"params.yaml: {where} must be {kind.__name__}, not {raw!r}{hint}")
+    return raw
+
+
+def _arms(raw: Any) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+    if not isinstance(raw, Mapping) or not raw:
+        raise InputError("params.yaml: arms must name at least one arm")
+    for name, override in raw.items():
+        if not isinstance(override, Mapping) or not all(isinstance(value, Mapping) for value in override.values()):
+            raise InputError(f"params.yaml: arms.{name} must hold sections with keys, like {{reward: {{...}}}}")
+        for section in override:
+            if section in ("arms", "seed", "seeds", "scale"):
+                raise InputError(f"params.yaml: arms.{name} cannot override {section}")
+    return raw
+
+
+def _check(params: Params) -> None:
+    """Ranges that the types cannot say."""
+    puzzles, thinking, reward, arm = params.puzzles, params.thinking, params.reward, params.arm
+    rules = [
+        ("thinking.capacity", thinking.capacity >= 1, "at least 1"),
+        ("thinking.temperature", thinking.temperature >= 0, "0 or more"),
+        ("puzzles.uses", 2 <= puzzles.uses <= puzzles.numbers, "between 2 and puzzles.numbers"),
+        ("puzzles.operations", set(puzzles.operations) <= set("+-*/") and puzzles.operations, "some of + - * /"),
+        ("puzzles.required", 1 <= puzzles.required <= 8, "between 1 and 8"),
+        (
+            "reward.concurrency_target",
+            1 / thinking.capacity < reward.concurrency_target <= 1 or thinking.capacity == 1,
+            f"above 1/c = {1 / thinking.capacity:.3f} (else R_eta is constant) and at most 1",
+        ),
+        ("arm.weights_of", arm.weights_of is None or arm.weights_of in params.arms, "an arm of `arms`, or null"),
+        ("seeds", len(set(params.seeds)) == len(params.seeds), "without repetition"),
+        ("synthesize.interleaved", params.synthesize.interleaved + params.synthesize.batch <= 1, "at most 1 with batch"),
+    ]
+    for name, holds, allowed in rules:
+        if not holds:
+            raise InputError(f"params.yaml: {name} must be {allowed}")
+
+
+def _dotted(where: str, key: str) -> str:
+    return f"{where}.{key}" if where else str(key)
+
+
+def _nearest(key: str, allowed: typing.Iterable[str]) -> str:
+    close = difflib.get_close_matches(key, list(allowed), n=1)
+    return f"did you mean {close[0]}?" if close else f"allowed: {', '.join(allowed)}"
