@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import io
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -52,11 +51,8 @@ def write_lines(path: str | Path, lines: Iterable[str]) -> None:
 
 
 def _pour(lines: Iterable[str], target: Any) -> None:
-    with io.TextIOWrapper(target, encoding="utf-8", newline="\n") as text:
-        for line in lines:
-            text.write(line + "\n")
-        text.flush()
-        text.detach()
+    for line in lines:
+        target.write(line.encode() + b"\n")
 
 
 def write_json_lines(path: str | Path, rows: Iterable[dict[str, Any]]) -> None:
