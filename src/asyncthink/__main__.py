@@ -1,0 +1,7 @@
+"""`python -m asyncthink`."""
+
+import sys
+
+from asyncthink.cli import main
+
+sys.exit(main())

@@ -1,0 +1,56 @@
+"""`asyncthink COMMAND ...`: parse, load, call, publish. A command's module is imported only when it is called."""
+
+import argparse
+import importlib
+import sys
+
+from asyncthink.errors import InputError
+
+CONTRACT = {
+    "schedule": "plans in, critical-path schedules out",
+    "parse": "an organizer's text in, its actions out",
+    "grade": "items with answers in, scores out",
+    "measure": "the metrics of recorded episodes",
+    "think": "one episode, live",
+}
+STEPS = {
+    "puzzles": "multi-solution countdown items for training, validation and test",
+    "synthesize": "demonstrations of a thinking form, written by a teacher",
+    "filter": "keep the demonstrations whose format is right",
+    "pretrain": "the base model, from scratch",
+    "sft": "stage 1: cold-start format fine-tuning",
+    "grpo": "stage 2: reinforcement learning",
+    "evaluate": "record an arm's episodes on the test items, and measure them",
+    "tables": "every table, from the recorded metrics",
+    "claims": "the ledger of claims, with verdicts",
+    "report": "the report, one self-contained page",
+}
+TOOLS = {
+    "page": "a page on which each recorded episode's fork-join timeline can be read",
+    "scale": "write params.yaml for another scale",
+    "record": "after a Snakemake run: write what was made into dvc.lock",
+    "adopt": "after a checkout or a pull: tell Snakemake that the files are up to date",
+}
+COMMANDS = CONTRACT | STEPS | TOOLS
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; bad input is one line on standard error and exit code 2."""
+    argv = sys.argv[1:] if argv is None else argv
+    name = argv[0] if argv and argv[0] in COMMANDS else None
+    parser = argparse.ArgumentParser(prog="asyncthink", formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.epilog = "\n".join(f"  {command:<11} {text}" for command, text in COMMANDS.items())
+    if name is None:
+        parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of those below")
+        parser.parse_args(argv[:1])
+    parser = argparse.ArgumentParser(prog=f"asyncthink {name}", description=COMMANDS[name])
+    command = importlib.import_module(f"asyncthink.commands.{name}")
+    command.arguments(parser)
+    try:
+        return command.run(parser.parse_args(argv[1:])) or 0
+    except InputError as error:
+        print(f"asyncthink {name}: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
