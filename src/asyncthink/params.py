@@ -147,12 +147,21 @@ class GRPO:
 
 
 @dataclass(frozen=True)
+class Variant:
+    """A further evaluation of some arms with other budgets or another n; `thinking` holds the keys it overrides."""
+
+    arms: tuple[str, ...]
+    thinking: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Evaluate:
-    """Sampled evaluation on the test split."""
+    """Sampled evaluation on the test split: the headline first, then every variant that names the arm."""
 
     samples: int
     temperature: float
     resamples: int
+    variants: Mapping[str, Variant]
 
 
 @dataclass(frozen=True)
@@ -181,6 +190,13 @@ class Params:
             raise InputError(f"params.yaml: no arm {name!r}; {_nearest(name, self.arms)}")
         return from_mapping(merged(self.to_mapping(), self.arms[name]))
 
+    def evaluations(self, arm: str) -> dict[str, Thinking]:
+        """What `evaluate` runs for an arm: its `headline`, then each variant that names it, each with its settings."""
+        own = self.arm_params(arm)
+        settings = {"headline": {}} | {name: v.thinking for name, v in own.evaluate.variants.items() if arm in v.arms}
+        sampled = {**asdict(own.thinking), "temperature": own.evaluate.temperature}
+        return {name: _section(Thinking, merged(sampled, keys), "thinking") for name, keys in settings.items()}
+
     def to_mapping(self) -> dict[str, Any]:
         """The nested dict that params.yaml holds."""
         return {**asdict(self), "seeds": list(self.seeds)}
@@ -197,7 +213,7 @@ def read(path: str | Path = "params.yaml") -> Params:
     try:
         params = from_mapping(raw)
         for name in params.arms:
-            params.arm_params(name)
+            params.evaluations(name)
     except InputError as error:
         raise InputError(str(error).replace("params.yaml", str(path), 1)) from None
     return params
@@ -233,6 +249,8 @@ def _section(kind: type, raw: Any, where: str) -> Any:
 
 
 def _value(kind: Any, raw: Any, where: str) -> Any:
+    if kind is Any:
+        return raw
     if isinstance(kind, type) and kind.__module__ == __name__:
         return _section(kind, raw, where)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
@@ -243,11 +261,15 @@ def _value(kind: Any, raw: Any, where: str) -> Any:
     if origin is types.UnionType:
         return None if raw is None else _value(arguments[0], raw, where)
     if origin is tuple:
-        if not isinstance(raw, list) or not raw:
+        if not isinstance(raw, list | tuple) or not raw:
             raise InputError(f"params.yaml: {where} must be a list with at least one entry, not {raw!r}")
         return tuple(_value(arguments[0], entry, where) for entry in raw)
     if where == "arms":
         return _arms(raw)
+    if origin is Mapping:
+        if not isinstance(raw, Mapping):
+            raise InputError(f"params.yaml: {where} must be a table of keys, not {raw!r}")
+        return {str(key): _value(arguments[1], entry, _dotted(where, str(key))) for key, entry in raw.items()}
     if kind is float and isinstance(raw, int) and not isinstance(raw, bool):
         return float(raw)
     if not isinstance(raw, kind) or (kind is int and isinstance(raw, bool)):
@@ -286,6 +308,10 @@ def _check(params: Params) -> None:
         ("seeds", len(set(params.seeds)) == len(params.seeds), "without repetition"),
         ("synthesize.interleaved", params.synthesize.interleaved + params.synthesize.batch <= 1, "at most 1 with batch"),
     ]
+    for name, variant in params.evaluate.variants.items():
+        known = set(variant.arms) <= set(params.arms)
+        rules.append((f"evaluate.variants.{name}.arms", known, f"some of {', '.join(params.arms)}"))
+    rules.append(("evaluate.variants", "headline" not in params.evaluate.variants, "without the name headline"))
     for name, holds, allowed in rules:
         if not holds:
             raise InputError(f"params.yaml: {name} must be {allowed}")
