@@ -91,6 +91,7 @@ class Synthesize:
     fewest_forks: int
     most_forks: int
     join_order: Literal["first_in_first_out", "random"]
+    overlap: float
     think_share: float
     window_share: float
     correct_share: float
@@ -307,6 +308,11 @@ def _check(params: Params) -> None:
         ("arm.weights_of", arm.weights_of is None or arm.weights_of in params.arms, "an arm of `arms`, or null"),
         ("seeds", len(set(params.seeds)) == len(params.seeds), "without repetition"),
         ("synthesize.interleaved", params.synthesize.interleaved + params.synthesize.batch <= 1, "at most 1 with batch"),
+        (
+            "synthesize.fewest_forks",
+            0 <= params.synthesize.fewest_forks <= params.synthesize.most_forks <= 8,
+            "0 or more and not above most_forks, which is at most 8",
+        ),
     ]
     for name, variant in params.evaluate.variants.items():
         known = set(variant.arms) <= set(params.arms)

@@ -1,0 +1,174 @@
+"""The teacher without a network: it writes the search of Countdown along a random structure.
+
+Like the paper's teacher it gives the form and not the policy. A share of the demonstrations (`window_share`) covers
+the branches in order and without doubles; in the rest every sub-query and every thought is drawn at random, with
+repetition. That mixture, unfiltered for correctness, is what reinforcement learning could start from. The sequential
+form searches branches in order from the first number or, for the rest, from a random one.
+
+Every text keeps its budget, answer included: thoughts that do not fit are taken out of the structure. An answer lists
+the distinct solutions of the organizer's own search and of the joined workers, in the order in which they came into
+its context, at most as many as the item asks for.
+"""
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import chain
+from typing import Any
+
+from asyncthink.errors import InputError
+from asyncthink.params import Params
+from asyncthink.synthesis import structures
+from asyncthink.synthesis.demonstration import Demonstration
+from asyncthink.synthesis.pieces import Piece, Writer
+from asyncthink.synthesis.randomness import keyed
+from asyncthink.synthesis.search import World, branches, steps
+from asyncthink.synthesis.surfaces import surface
+
+
+class Desk:
+    """What the teacher has before it while it writes about one item. Lengths are tokens."""
+
+    def __init__(self, params: Params, item: dict[str, Any]):
+        uses = item.get("uses", len(item["numbers"]))
+        world = World(uses, item.get("operations", "+-*/"), params.puzzles.largest_result)
+        self.params, self.item = params, item
+        self.surface = surface(params.thinking.prompts, uses)
+        self.writer = Writer(self.surface, item["required"])
+        self.branches = branches(item["numbers"])
+        self.searches = [list(steps(branch, item["target"], world)) for branch in self.branches]
+
+    def query(self, branch: int) -> str:
+        """The sub-query that asks for one branch."""
+        return self.surface.query(self.branches[branch], self.item["target"])
+
+    @cached_property
+    def longest_branch(self) -> int:
+        """Length of the longest branch's search."""
+        return max(self.surface.length(*map(self.surface.line, search)) for search in self.searches)
+
+    @cached_property
+    def longest_line(self) -> int:
+        """Length of the longest line of search."""
+        return max(self.surface.length(self.surface.line(step)) for step in chain(*self.searches))
+
+    @cached_property
+    def longest_answer(self) -> int:
+        """Length that is kept free for the answer, whatever is found."""
+        hits = self.writer.distinct(step.expression for step in chain(*self.searches) if step.hit)
+        return max(self.surface.length(self.surface.answer(told)) for told in (hits, ()))
+
+    @cached_property
+    def fork_cost(self) -> int:
+        """Length of the longest Fork and its Join, which the organizer writes."""
+        forks = [self.surface.fork(structures.MOST_IDS, self.query(at)) for at in range(len(self.branches))]
+        return max(map(self.surface.length, forks)) + self.surface.length(self.surface.join(structures.MOST_IDS))
+
+
+def demonstrate(params: Params, form: str, items: Sequence[dict[str, Any]]) -> Iterator[Demonstration]:
+    """`synthesize.demonstrations` demonstrations of one form, over all the items in turn, numbers in random order."""
+    write = FORMS[form]
+    for index in range(params.synthesize.demonstrations):
+        rng = keyed(params.seed, "synthesize", form, index)
+        item = items[index % len(items)]
+        numbers = rng.sample(item["numbers"], len(item["numbers"]))
+        yield write(rng, Desk(params, {**item, "numbers": numbers}))
+
+
+def asynchronous(rng: random.Random, desk: Desk) -> Demonstration:
+    """The organizer's own text and one text a worker, along a sampled structure."""
+    systematic = rng.random() < desk.params.synthesize.window_share
+    structure = _structure(rng, desk, systematic)
+    order = _order(rng, structure, len(desk.branches), systematic)
+    parts: list[str] = []
+    known: list[str] = []
+    workers: dict[int, Piece] = {}
+    for action in structure:
+        if action == "T":
+            thought = desk.writer.thought(desk.searches[next(order)], _thought_budget(desk, structure))
+            parts.append(thought.text)
+            known += thought.found
+        elif action == "A":
+            parts.append(desk.surface.answer(_told(rng, desk, known)))
+        elif action[0] == "F":
+            branch, number = next(order), int(action[1:])
+            parts.append(desk.surface.fork(number, desk.query(branch)))
+            workers[number] = worker(desk, branch)
+        else:
+            parts.append(desk.surface.join(int(action[1:])))
+            known += workers[int(action[1:])].found
+    texts = {number: piece.text for number, piece in workers.items()}
+    return _demonstration(desk, "asynchronous", structure, desk.surface.gap.join(parts), texts)
+
+
+def sequential(rng: random.Random, desk: Desk) -> Demonstration:
+    """One trace: branches in circular order until the budget, or up to one branch less of it, is used."""
+    settings, budget = desk.params.synthesize, desk.params.thinking.organizer_budget
+    start = 0 if rng.random() < settings.window_share else rng.randrange(len(desk.branches))
+    search = chain(*desk.searches[start:], *desk.searches[:start])
+    unused = rng.randrange(min(desk.longest_branch, budget // 2) + 1)
+    trace = desk.writer.answered(search, budget - unused)
+    answer, told = desk.surface.answer(trace.found), desk.surface.answer(_told(rng, desk, trace.found))
+    return _demonstration(desk, "sequential", ["T", "A"], trace.text.removesuffix(answer) + told, {})
+
+
+def worker(desk: Desk, branch: int) -> Piece:
+    """A worker's trace: the branch, as far as its budget goes, and what it returns."""
+    return desk.writer.returned(desk.searches[branch], desk.params.thinking.worker_budget)
+
+
+def _structure(rng: random.Random, desk: Desk, systematic: bool) -> list[str]:
+    """A sampled structure, cut to what the organizer's budget and, where none may come twice, the branches allow."""
+    thinking = desk.params.thinking
+    most = len(desk.branches) if systematic else structures.MOST_IDS
+    affordable = (thinking.organizer_budget - desk.longest_answer) // desk.fork_cost
+    if affordable < 0:
+        raise InputError(
+            f"thinking.organizer_budget is {thinking.organizer_budget}, but an answer of "
+            f"{desk.item['required']} solutions alone takes {desk.longest_answer} tokens"
+        )
+    structure = structures.sample(rng, desk.params.synthesize, thinking.capacity, min(most, affordable))
+    room = _room(desk, structure)
+    thoughts = room // desk.longest_branch or int(room >= desk.longest_line)
+    return structures.thinned(rng, structure, min(thoughts, most - _forks(structure)))
+
+
+def _room(desk: Desk, structure: Sequence[str]) -> int:
+    """Tokens that the organizer can think."""
+    return desk.params.thinking.organizer_budget - desk.longest_answer - desk.fork_cost * _forks(structure)
+
+
+def _thought_budget(desk: Desk, structure: Sequence[str]) -> int:
+    return _room(desk, structure) // structure.count("T")
+
+
+def _forks(structure: Sequence[str]) -> int:
+    return sum(action[0] == "F" for action in structure)
+
+
+def _order(rng: random.Random, structure: Sequence[str], count: int, systematic: bool) -> Iterator[int]:
+    """Which branch each T and F searches: one after the other, or drawn with repetition."""
+    slots = structure.count("T") + _forks(structure)
+    return iter(range(slots) if systematic else [rng.randrange(count) for _ in range(slots)])
+
+
+def _told(rng: random.Random, desk: Desk, known: Iterable[str]) -> list[str]:
+    """What the answer says: all distinct solutions known; in a share of the demonstrations it is wrong."""
+    solutions = list(desk.writer.distinct(known))
+    if rng.random() < desk.params.synthesize.correct_share or not solutions:
+        return solutions
+    place = rng.randrange(len(solutions))
+    length = desk.surface.count(solutions[place])
+    misses = (step.expression for step in rng.choice(desk.searches) if not step.hit)
+    wrong = [text for text in misses if desk.surface.count(text) == length]
+    solutions[place : place + 1] = rng.choice([[], [rng.choice(wrong)] if wrong else []])
+    return solutions
+
+
+def _demonstration(
+    desk: Desk, form: str, structure: Sequence[str], text: str, workers: dict[int, str]
+) -> Demonstration:
+    return Demonstration("countdown", desk.item, form, tuple(structure), text, workers)
+
+
+FORMS = {"asynchronous": asynchronous, "sequential": sequential}
