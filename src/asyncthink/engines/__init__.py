@@ -4,15 +4,20 @@ An engine knows tokens and nothing of the protocol. It is token-in, token-out: t
 again, so a trace is trained on exactly the ids that were sampled.
 """
 
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class Request:
     """One continuation of one trace.
 
-    trace      names the trace for as long as it lives; an engine may keep its key/value cache under this name
+    trace      names the trace for as long as it lives; an engine may keep its key/value cache under this name,
+               so no two traces that live at the same time have the same name
     ids        the whole context so far: the prompt and everything decoded or injected since
     stops      texts that end the continuation; the stop is part of the returned ids
     max_tokens at most so many tokens are decoded, at least 1
@@ -53,3 +58,34 @@ class Engine(Protocol):
 
     def release(self, trace: tuple[Any, ...]) -> None:
         """The trace has ended; whatever is kept for it may go."""
+
+    async def __aenter__(self) -> "Engine":
+        """A run begins: from here on the weights stand still."""
+
+    async def __aexit__(self, *error: object) -> None:
+        """The run has ended; nothing of its traces is kept."""
+
+
+def run(
+    engine: Engine, coroutines: Iterable[Coroutine[Any, Any, Result]], ended: Callable[[Result], None] | None = None
+) -> list[Result]:
+    """One run of an engine: drive many coroutines side by side to their ends; results in the order given.
+
+    `ended` is called with each result as it comes. The first error ends the run and is raised.
+    """
+
+    async def watched(coroutine: Coroutine[Any, Any, Result]) -> Result:
+        result = await coroutine
+        if ended is not None:
+            ended(result)
+        return result
+
+    async def together() -> list[Result]:
+        async with engine, asyncio.TaskGroup() as group:
+            tasks = [group.create_task(watched(coroutine)) for coroutine in coroutines]
+        return [task.result() for task in tasks]
+
+    try:
+        return asyncio.run(together())
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None

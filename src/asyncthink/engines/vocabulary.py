@@ -1,0 +1,66 @@
+"""Text to tokens and back, and where a stop text ends in a stream of tokens."""
+
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+
+from tokenizers.models import WordLevel
+from transformers import PreTrainedTokenizerBase
+
+from asyncthink.errors import InputError
+
+
+class Vocabulary:
+    """A transformers tokenizer as an engine needs it: nothing added, nothing stripped, unknown words refused."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+        if backend is None:
+            raise InputError(f"{type(tokenizer).__name__}: only tokenizers that have a tokenizer.json can be used")
+        self._backend = backend
+        self._words = tokenizer.get_vocab() if isinstance(backend.model, WordLevel) else None
+        self.size = len(tokenizer)
+        self.eos = tokenizer.eos_token_id
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids; in a word vocabulary, a word that is not in it is an InputError that names the word."""
+        if self._words is not None:
+            unknown = next((word for word in text.split() if word not in self._words), None)
+            if unknown is not None:
+                raise InputError(f"{unknown!r} is not among the {self.size} words of this model's vocabulary")
+        return self._backend.encode(text, add_special_tokens=False).ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of tokens; in a word vocabulary the texts of the tokens, joined."""
+        if self._words is not None:
+            return "".join([self.pieces[i] for i in ids])
+        return self._backend.decode(list(ids), skip_special_tokens=False)
+
+    @cached_property
+    def pieces(self) -> list[str]:
+        """The text of each token by itself. Exact for ASCII, of which stops are made."""
+        return self._backend.decode_batch([[i] for i in range(self.size)], skip_special_tokens=False)
+
+    @lru_cache(maxsize=64)  # noqa: B019 (lives as long as the engine)
+    def closers(self, stops: tuple[str, ...]) -> frozenset[int]:
+        """The tokens that can complete one of the stops: those that hold the last character of one."""
+        last = {stop[-1] for stop in stops}
+        return frozenset(i for i, piece in enumerate(self.pieces) if not last.isdisjoint(piece))
+
+    def stop(self, ids: Sequence[int], stops: tuple[str, ...]) -> str | None:
+        """The stop that ends inside the last token of `ids`, the first one where there are several."""
+        text = self.pieces[ids[-1]]
+        longest = len(text) + max(map(len, stops))
+        before = len(text)
+        for i in reversed(ids[:-1]):
+            if len(text) >= longest:
+                break
+            text = self.pieces[i] + text
+        start = len(text) - before
+        ends = [(end, stop) for stop in stops if (end := _end(text, stop, start)) is not None]
+        return min(ends)[1] if ends else None
+
+
+def _end(text: str, stop: str, start: int) -> int | None:
+    """The first end of `stop` behind `start`."""
+    at = text.find(stop, max(0, start - len(stop) + 1))
+    return at + len(stop) if at >= 0 else None

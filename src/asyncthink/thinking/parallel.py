@@ -1,0 +1,36 @@
+"""Parallel thinking: c sequential traces of one question that know nothing of each other, aggregated by the task."""
+
+import asyncio
+from typing import Any
+
+from asyncthink.engines import Engine
+from asyncthink.episode import Episode
+from asyncthink.params import Thinking
+from asyncthink.tasks import TASKS
+from asyncthink.thinking.plans import side_by_side, summary
+from asyncthink.thinking.sequential import solve
+
+
+async def parallel(
+    engine: Engine, task_name: str, item: dict[str, Any], settings: Thinking, key: dict[str, Any], seed: tuple[Any, ...]
+) -> Episode:
+    """One episode, not yet scored. Its latency is that of the slowest trace; the answer is the task's aggregate."""
+    task = TASKS[task_name]
+    question = task.prompt(item, settings.prompts)
+    count = settings.capacity
+    solved = await asyncio.gather(
+        *(solve(engine, question, settings, (*seed, f"trace-{index}"), index) for index in range(count))
+    )
+    plans = [plan for _, plan, _ in solved]
+    answer = task.aggregate(item, [answer for _, _, answer in solved])
+    return Episode(
+        key=key,
+        task=task_name,
+        item=item,
+        mode="parallel",
+        capacity=count,
+        traces=[trace for trace, _, _ in solved],
+        plan={"plans": plans},
+        answer=answer,
+        schedule=side_by_side([summary(plan) for plan in plans], answer, count),
+    )

@@ -1,0 +1,75 @@
+"""What each role is told, and how a worker's result is put into the organizer's context, by prompt style.
+
+`word` is the language of models trained from scratch, where a role is a single word. `chat` is for instruction-tuned
+models of the Qwen family, whose turns are written out here, because an engine takes text and adds nothing. The paper's
+own prompts are not public; these are ours.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from asyncthink import protocol
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """organizer(question, capacity), worker(sub-query) and sequential(question) are whole prompts.
+
+    injected(id, returned) is what a Join appends to the organizer's context, missing stands for what a worker that
+    was cut never returned, and the runtime looks for the tags of `fork_ids`.
+    """
+
+    organizer: Callable[[str, int], str]
+    worker: Callable[[str], str]
+    sequential: Callable[[str], str]
+    injected: Callable[[int, str], str]
+    missing: str
+    fork_ids: range
+
+    @property
+    def organizer_stops(self) -> tuple[str, ...]:
+        """The tags at which the runtime has something to do."""
+        tags = [tag(i) for i in self.fork_ids for tag in (protocol.fork_close, protocol.join_open)]
+        return (*tags, protocol.ANSWER_CLOSE)
+
+
+def _chat(role: str, question: str) -> str:
+    return f"<|im_start|>system\n{role}<|im_end|>\n<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n"
+
+
+_ORGANIZER = """You are the organizer of a team of {capacity} agents: yourself and up to {workers} workers. \
+Think about the question, and hand out parts of it that can be worked on independently.
+To start worker i on a sub-query, write <FORK-i>sub-query</FORK-i> with a new number i (1, 2, 3, ...). \
+A worker sees nothing but its sub-query, so say in it all that is needed. You can go on thinking while workers run.
+To get the result of worker i, write <JOIN-i>; it is appended for you. \
+No more than {workers} workers may be forked and not yet joined at any time, and each may be joined once.
+End with <ANSWER>final answer</ANSWER>."""
+
+_WORKER = """You are a worker of a team. Work on the query, step by step and briefly. \
+End with <RETURN>takeaways</RETURN>; nothing else that you write is passed on."""
+
+_SEQUENTIAL = """Think about the question step by step. End with <ANSWER>final answer</ANSWER>."""
+
+
+def _chat_organizer(question: str, capacity: int) -> str:
+    return _chat(_ORGANIZER.format(capacity=capacity, workers=capacity - 1), question)
+
+
+PROMPTS = {
+    "word": Prompts(
+        organizer=lambda question, _: f"<organizer> {question}",
+        worker=lambda query: f"<worker> {query}",
+        sequential=lambda question: f"<solve> {question}",
+        injected=lambda i, returned: f" {returned} {protocol.join_close(i)}",
+        missing="none",
+        fork_ids=range(1, 9),
+    ),
+    "chat": Prompts(
+        organizer=_chat_organizer,
+        worker=lambda query: _chat(_WORKER, query),
+        sequential=lambda question: _chat(_SEQUENTIAL, question),
+        injected=lambda i, returned: f"{returned}{protocol.join_close(i)}",
+        missing="(no result)",
+        fork_ids=range(1, 17),
+    ),
+}
