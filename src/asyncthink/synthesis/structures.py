@@ -10,9 +10,11 @@ c - 1 slots are taken at any time, ids count up from 1, and every fork is joined
 import random
 from collections.abc import Iterable, Sequence
 
+from asyncthink import protocol
 from asyncthink.params import Synthesize
 
 MOST_IDS = 8  # fork ids that the word vocabulary has
+CLASSES = ("none", "interleaved", "batch", "other")
 
 
 def sample(rng: random.Random, settings: Synthesize, capacity: int, most_forks: int = MOST_IDS) -> list[str]:
@@ -84,13 +86,19 @@ def thinned(rng: random.Random, structure: Sequence[str], most_thinks: int) -> l
     return [action for place, action in enumerate(structure) if action != "T" or place in kept]
 
 
+def followed(actions: Iterable[protocol.Action]) -> list[str]:
+    """The structure of a text that was parsed."""
+    names = {protocol.Think: "T", protocol.Fork: "F", protocol.Join: "J", protocol.Answer: "A"}
+    return [f"{names[type(action)]}{getattr(action, 'id', '')}" for action in actions]
+
+
 def topology(structure: Iterable[str]) -> str:
     """The canonical name of what is forked and joined in which order, thinking aside: "F1 F2 J1 J2"."""
     return " ".join(action for action in structure if action[0] in "FJ")
 
 
 def topology_class(structure: Iterable[str]) -> str:
-    """`none`, or `interleaved`, `batch` (one or more equal rounds, the last may be smaller), or `other`."""
+    """One of CLASSES: a batch may have several rounds, all of one size but for a smaller last one."""
     moves = "".join(action[0] for action in structure if action[0] in "FJ")
     if not moves:
         return "none"

@@ -101,3 +101,4 @@ SURFACES = {
     ("chat", False): Surface(_chat_line, _chat_query, listed, "\n", estimate),
     ("chat", True): Surface(_chat_line, _chat_deep_query, listed, "\n", estimate),
 }
+COUNTS = {"word": words, "chat": estimate}

@@ -1,0 +1,111 @@
+"""The rule-based filter: it looks at the form of a demonstration, and never at whether its answer is right.
+
+The paper drops traces with a format error; ours also drops those that could not be replayed within the budgets. What
+is right in the corpus is measured and reported, and decides nothing.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from statistics import fmean
+from typing import Any
+
+from asyncthink import protocol, schedule
+from asyncthink.params import Thinking
+from asyncthink.synthesis.demonstration import Demonstration
+from asyncthink.synthesis.structures import CLASSES, followed, topology, topology_class
+from asyncthink.tasks import TASKS
+
+REASONS = (
+    *protocol.FORMAT_ERRORS,
+    "missing_worker",  # a Fork without a trace of its worker
+    "surplus_worker",  # a worker's trace that no Fork asked for
+    "unreturned_worker",  # a worker's trace without <RETURN>...</RETURN>: a Join would bring nothing
+    "organizer_too_long",
+    "worker_too_long",
+)
+
+
+def reason(demonstration: Demonstration, thinking: Thinking, count: Callable[[str], int]) -> str | None:
+    """Why a demonstration is dropped, the first of REASONS that holds, or None; `count` gives a text's tokens.
+
+    A sequential demonstration has a pool of one agent, so a Fork in it is a pool overflow.
+    """
+    capacity = thinking.capacity if demonstration.form == "asynchronous" else 1
+    error = protocol.format_error(demonstration.actions, capacity)
+    if error:
+        return error
+    workers = demonstration.workers
+    forked = demonstration.queries.keys()
+    broken = {
+        "missing_worker": forked - workers.keys(),
+        "surplus_worker": workers.keys() - forked,
+        "unreturned_worker": [i for i, text in workers.items() if protocol.returned(text) is None],
+        "organizer_too_long": count(demonstration.organizer) > thinking.organizer_budget,
+        "worker_too_long": any(count(text) > thinking.worker_budget for text in workers.values()),
+    }
+    return next((name for name, holds in broken.items() if holds), None)
+
+
+def report(
+    kept: Sequence[Demonstration], reasons: Sequence[str], thinking: Thinking, count: Callable[[str], int]
+) -> dict[str, Any]:
+    """What the corpus is like: counts, topologies, share of right answers, lengths in tokens, latency.
+
+    reasons has one entry for each rejected demonstration; means are over the kept ones and None where there are none.
+    """
+    scores = [TASKS[each.task].score(each.item, each.answer) for each in kept]
+    schedules = [schedule.simulate(plan(each, thinking, count)) for each in kept]
+    workers = [count(text) for each in kept for text in each.workers.values()]
+    return {
+        "demonstrations": len(kept) + len(reasons),
+        "kept": len(kept),
+        "rejected": {name: found for name, found in Counter(reasons).most_common()},
+        "accuracy": _mean([score["accuracy"] for score in scores]),
+        "all_correct": _mean([score["accuracy"] == 1 for score in scores]),
+        "topologies": topologies(kept),
+        "forks": _mean([each.forks for each in schedules]),
+        "latency": _mean([each.latency for each in schedules]),
+        "concurrency_ratio": _mean([each.concurrency_ratio for each in schedules]),
+        "organizer_tokens": _lengths([count(each.organizer) for each in kept]),
+        "worker_tokens": _lengths(workers),
+    }
+
+
+def topologies(kept: Sequence[Demonstration]) -> dict[str, Any]:
+    """Distinct topologies, and how many demonstrations and topologies are in each class.
+
+    Left alone, the paper's teacher wrote interleaved and batch only: `beyond_the_two` counts the topologies outside.
+    """
+    structures = [followed(each.actions) for each in kept]
+    counts = Counter(topology(structure) for structure in structures)
+    sizes = Counter(topology_class(structure) for structure in structures)
+    kinds = Counter(topology_class(name.split()) for name in counts)
+    classes = {name: {"demonstrations": sizes[name], "distinct": kinds[name]} for name in CLASSES}
+    return {"distinct": len(counts), "beyond_the_two": kinds["other"], "classes": classes}
+
+
+def plan(demonstration: Demonstration, thinking: Thinking, count: Callable[[str], int]) -> dict[str, Any]:
+    """The schedule's plan of a demonstration, lengths as `count` tells them."""
+    organizer: list[dict[str, int]] = []
+    for action in demonstration.actions:
+        match action:
+            case protocol.Think(text):
+                organizer.append({"think": count(text)})
+            case protocol.Fork(i, query):
+                text = f"{protocol.fork_open(i)} {query} {protocol.fork_close(i)}"
+                organizer.append({"fork": i, "tokens": count(text)})
+            case protocol.Join(i):
+                organizer.append({"join": i, "tokens": count(protocol.join_open(i))})
+            case protocol.Answer(text):
+                organizer.append({"answer": count(f"{protocol.ANSWER_OPEN} {text} {protocol.ANSWER_CLOSE}")})
+    workers = {str(i): count(text) for i, text in demonstration.workers.items()}
+    capacity = thinking.capacity if demonstration.form == "asynchronous" else 1
+    return {"capacity": capacity, "organizer": organizer, "workers": workers, "slot_release": thinking.slot_release}
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return round(fmean(values), 6) if values else None
+
+
+def _lengths(tokens: Sequence[int]) -> dict[str, float | None]:
+    return {"mean": _mean(tokens), "longest": max(tokens, default=None)}

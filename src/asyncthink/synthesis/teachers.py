@@ -1,0 +1,22 @@
+"""The teachers by the names that params.yaml gives them.
+
+A teacher is a function (params, form, items) -> iterator of `synthesize.demonstrations` demonstrations.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from asyncthink.params import Params
+from asyncthink.synthesis import solver_teacher
+from asyncthink.synthesis.demonstration import Demonstration
+
+Teacher = Callable[[Params, str, Sequence[dict[str, Any]]], Iterator[Demonstration]]
+
+
+def _openai(params: Params, form: str, items: Sequence[dict[str, Any]]) -> Iterator[Demonstration]:
+    from asyncthink.synthesis import openai_teacher
+
+    return openai_teacher.demonstrate(params, form, items)
+
+
+TEACHERS: dict[str, Teacher] = {"solver": solver_teacher.demonstrate, "openai": _openai}
