@@ -98,6 +98,25 @@ class Synthesize:
 
 
 @dataclass(frozen=True)
+class Teacher:
+    """A teacher behind an OpenAI-compatible interface; only temperature and max_tokens decide what it writes.
+
+    Prices are dollars per million tokens. The budget is a ceiling over all runs that share the kept responses.
+    """
+
+    temperature: float
+    max_tokens: int
+    concurrency: int
+    attempts: int
+    time_limit: float
+    input_price: float
+    output_price: float
+    budget_tokens: int | None
+    budget_dollars: float | None
+    batch: bool
+
+
+@dataclass(frozen=True)
 class Filter:
     """The format filter; `fewest_kept` is the share below which the step fails."""
 
@@ -179,6 +198,7 @@ class Params:
     arm: Arm
     arms: Mapping[str, Mapping[str, Mapping[str, Any]]]
     synthesize: Synthesize
+    teacher: Teacher
     filter: Filter
     pretrain: Pretrain
     sft: SFT
@@ -306,6 +326,8 @@ def _check(params: Params) -> None:
             f"above 1/c = {1 / thinking.capacity:.3f} (else R_eta is constant) and at most 1",
         ),
         ("arm.weights_of", arm.weights_of is None or arm.weights_of in params.arms, "an arm of `arms`, or null"),
+        ("teacher.concurrency", params.teacher.concurrency >= 1, "at least 1"),
+        ("teacher.attempts", params.teacher.attempts >= 1, "at least 1"),
         ("seeds", len(set(params.seeds)) == len(params.seeds), "without repetition"),
         ("synthesize.interleaved", params.synthesize.interleaved + params.synthesize.batch <= 1, "at most 1 with batch"),
         (
