@@ -1,0 +1,36 @@
+# make reproduce   everything, at the scale in params.yaml; ends by saying where the report is
+# make smoke       the same graph in minutes, in work/smoke; this params.yaml and these results stay as they are
+# make test        all tests
+# make lock        requirements.lock from the environment, after changing pyproject.toml
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
+
+.PHONY: reproduce smoke test lock
+.DELETE_ON_ERROR:
+
+reproduce: $(READY)
+	$(BIN)/snakemake --cores all
+	@echo "The report: results/report/index.html. The episodes, one by one: results/report/episodes.html"
+
+smoke: $(READY)
+	$(BIN)/asyncthink scale smoke --into work/smoke
+	cd work/smoke && ../../$(BIN)/snakemake --cores all
+	@echo "Scale smoke: shows the graph, not the science. The report: work/smoke/results/report/index.html"
+
+test: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+lock:
+	{ head -n 1 requirements.lock; $(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//'; } > .venv/lock
+	mv .venv/lock requirements.lock
+
+$(READY):
+	@$(PYTHON) -c 'import sys; sys.exit("asyncthink needs Python 3.11 or newer; say make PYTHON=python3.11" \
+	if sys.version_info < (3, 11) else 0)'
+	@echo "Building .venv from requirements.lock; this takes a few minutes, once."
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	rm -f .venv/ready-*
+	touch $@

@@ -1,0 +1,151 @@
+"""Two ledgers of one graph: Snakemake's provenance and DVC's lock file, and who holds the directory.
+
+Each tool knows by itself what is stale. `record` writes into dvc.lock what a Snakemake run made, `adopt` tells
+Snakemake that the files DVC brought are up to date, and each of them refuses unless the other tool has nothing left to
+do: a ledger that was written beside stale files would call them fresh for ever. Nothing else writes dvc.lock.
+
+After `kill -9` of a run the same command goes on by itself: `take_over` frees the locks the dead run left behind.
+"""
+
+import contextlib
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from asyncthink.errors import InputError
+
+LOCKS = Path(".snakemake/locks")
+HOLDER = Path(".snakemake/holder")  # the machine whose run took the locks last
+RUN = "ASYNCTHINK_RUN"  # in the environment of every process that a run starts: the process id of the run
+
+
+def record() -> str:
+    """Write what Snakemake made into dvc.lock."""
+    _require("dvc.yaml")
+    steps = pending()
+    if steps:
+        raise InputError(f"{_listed(steps)} not up to date; run `snakemake --cores all` first, then record")
+    _call("dvc", "commit", "--force", "--quiet")
+    return "dvc.lock now holds what Snakemake made; commit dvc.lock and metrics, and `dvc push` to share the rest"
+
+
+def adopt() -> str:
+    """Tell Snakemake that all files are as DVC's lock file says."""
+    _require("dvc.lock")
+    if _call("dvc", "status", "--json").strip() not in ("", "{}"):
+        raise InputError("the files are not what dvc.lock says; run `dvc pull` (or `dvc checkout`) first, then adopt")
+    _call("snakemake", "--cores", "1", "--touch", "--forceall", "--quiet", "all")
+    return "Snakemake now holds every file for up to date"
+
+
+def pending() -> dict[str, int]:
+    """What a Snakemake run would do now: {"grpo": 4, ...}, empty when everything is up to date."""
+    return jobs_by_rule(_call("snakemake", "--dry-run", "--quiet", "rules", "--nolock"))
+
+
+def jobs_by_rule(dry_run: str) -> dict[str, int]:
+    """The counts in the job table of `snakemake --dry-run`."""
+    table = re.search(r"^job +count\n[- ]+\n(.*?)^total", dry_run, re.DOTALL | re.MULTILINE)
+    rows = (line.split() for line in table[1].splitlines()) if table else ()
+    return {rule: int(count) for rule, count in rows if rule != "all"}
+
+
+def take_over() -> None:
+    """Free the locks of a run that was killed, and end what it left running.
+
+    Only where the locks were taken on this machine and no run of this directory lives on it; else they stay, and
+    Snakemake refuses to start.
+    """
+    os.environ[RUN] = str(os.getpid())
+    locks = list(LOCKS.glob("*"))
+    if not locks:
+        return
+    holder = HOLDER.read_text(encoding="utf-8").strip() if HOLDER.exists() else socket.gethostname()
+    if holder != socket.gethostname():
+        print(f"Locked by a run on {holder}. If it is dead: snakemake --unlock", file=sys.stderr)
+        return
+    runs = [seen for seen in _processes_here() if _is("snakemake", seen.command) and RUN not in seen.environment]
+    if all(_abandoned(run) for run in runs):
+        _end(runs)
+        _end([seen for seen in _processes_here() if _orphaned(seen)])
+        for lock in locks:
+            lock.unlink(missing_ok=True)
+        print("The last run here was killed; going on from what it left.", file=sys.stderr)
+
+
+def sign_lock() -> None:
+    """Note which machine holds the locks."""
+    HOLDER.write_text(socket.gethostname(), encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A living process, with the command lines of it and of those above it."""
+
+    process: psutil.Process
+    command: list[str]
+    environment: dict[str, str]
+    above: list[list[str]]
+
+
+def _processes_here() -> Iterator[_Seen]:
+    """Processes whose working directory is this one, without us and those that started us."""
+    here, own = os.getcwd(), {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.pid not in own and process.cwd() == here:
+                above = [parent.cmdline() for parent in process.parents()]
+                yield _Seen(process, process.cmdline(), process.environ(), above)
+
+
+def _is(tool: str, command: list[str]) -> bool:
+    return any(Path(word).name == tool for word in command[:3])
+
+
+def _abandoned(run: _Seen) -> bool:
+    """A stage of a `dvc repro` that is dead itself."""
+    return "DVC_STAGE" in run.environment and not any(_is("dvc", command) for command in run.above)
+
+
+def _orphaned(seen: _Seen) -> bool:
+    """A step whose run is dead."""
+    run = seen.environment.get(RUN)
+    return run is not None and int(run) != os.getpid() and not psutil.pid_exists(int(run))
+
+
+def _end(found: list[_Seen]) -> None:
+    processes = [seen.process for seen in found]
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(processes, timeout=10)
+
+
+def _require(name: str) -> None:
+    if not Path(name).exists():
+        raise InputError(f"no {name} here; run this in the root of the project" + _hint(name))
+
+
+def _hint(name: str) -> str:
+    return ", after `git pull`, or make the results with `snakemake --cores all`" if name == "dvc.lock" else ""
+
+
+def _listed(steps: dict[str, int]) -> str:
+    return f"{sum(steps.values())} steps ({', '.join(steps)}) are"
+
+
+def _call(*command: str) -> str:
+    """Run a tool of this environment; what it says when it fails is the error."""
+    done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True)
+    said = done.stdout + done.stderr
+    if done.returncode:
+        lines = [line for line in said.splitlines() if line.strip() and not line.startswith((" ", "Using workflow"))]
+        raise InputError(f"{command[0]} failed: {' '.join(lines[-2:]) or done.returncode}")
+    return done.stdout

@@ -1,0 +1,156 @@
+"""What each step of the graph reads: keys of params.yaml, and source files.
+
+Snakemake, DVC and the graph test take both from here, so the two front ends cannot disagree on when a step is stale.
+A step lists the sections or keys that its code reads and nothing else: a number changed elsewhere leaves it alone.
+Left out of the source files are the carriers (files, errors, params, this table): they decide no result, and the
+values that params.py carries are listed key by key.
+"""
+
+import ast
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from asyncthink.params import Params
+
+FIGURES = (
+    "correct_at_least_k",
+    "ablations",
+    "training_dynamics",
+    "frontier",
+    "topologies",
+    "claims",
+    "learning_curves",
+)
+TABLES = ("results", "training")
+FORMS = ("asynchronous", "sequential")
+
+# Sections, or single keys where a step does not read the whole section.
+WORLD = ("puzzles",)
+BUDGETS = ("thinking.organizer_budget", "thinking.worker_budget", "thinking.prompts")
+PROTOCOL = ("thinking.capacity", "thinking.slot_release")
+# A sequential trace has no Fork and a concurrency of one: the terms of R_eta are not read.
+ARM_READS = {
+    "asynchronous": ("arm.mode", "thinking", "reward"),
+    "sequential": ("arm.mode", "thinking", "reward.name", "reward.format_error"),
+    "parallel": ("arm.mode", "thinking", "reward.name", "reward.format_error"),
+}
+READS: dict[str, tuple[str, ...]] = {
+    "puzzles": ("seed", *WORLD),
+    "synthesize": ("seed", *WORLD, *BUDGETS, *PROTOCOL, "synthesize", "teacher"),
+    "filter": (*WORLD, *BUDGETS, *PROTOCOL, "filter"),
+    "pretrain": (*WORLD, *BUDGETS, *PROTOCOL, "model", "pretrain"),
+    "sft": (*WORLD, *BUDGETS, *PROTOCOL, "sft"),
+    "grpo": (*WORLD, "grpo"),
+    "evaluate": (*WORLD, "evaluate"),
+    "tables": ("scale",),
+    "claims": ("scale",),
+    "figures": (),
+    "report": ("scale",),
+    "page": (),
+}
+CARRIERS = frozenset({"__init__.py", "cli.py", "errors.py", "files.py", "params.py", "steps.py"})
+
+
+def reads(step: str, params: Params, arm: str | None = None) -> dict[str, Any]:
+    """The keys that a step reads, with an arm's overrides applied: {"grpo.steps": 110, ...}."""
+    values = (params.arm_params(arm) if arm else params).to_mapping()
+    return {leaf: value for entry in _entries(step, params, arm) for leaf, value in _leaves(values, entry)}
+
+
+def dvc_params(step: str, params: Params, arm: str | None = None) -> list[str]:
+    """The same as keys of the file itself: an overridden key is replaced by the arm's own table of overrides."""
+    if arm is None:
+        return list(_entries(step, params, arm))
+    values, override = params.to_mapping(), params.arms[arm]
+    names = [f"arms.{arm}"]
+    for entry in _entries(step, params, arm):
+        overridden = entry.split(".")[0] in override
+        kept = [leaf for leaf, _ in _leaves(values, entry) if not _covers(override, leaf)]
+        names += kept if overridden else [entry]
+    return names
+
+
+def _entries(step: str, params: Params, arm: str | None) -> tuple[str, ...]:
+    return READS[step] if arm is None else READS[step] + ARM_READS[params.arm_params(arm).arm.mode]
+
+
+def _leaves(values: Mapping[str, Any], entry: str) -> Iterator[tuple[str, Any]]:
+    section, _, key = entry.partition(".")
+    found = values[section]
+    if key or not isinstance(found, Mapping):
+        yield entry, found[key] if key else found
+    else:
+        yield from ((f"{section}.{name}", value) for name, value in found.items())
+
+
+def _covers(override: Mapping[str, Mapping[str, Any]], leaf: str) -> bool:
+    section, _, key = leaf.partition(".")
+    return key in override.get(section, {})
+
+
+def sources(step: str, root: str = "src/asyncthink") -> list[str]:
+    """The source files of the package that a step's command imports, directly or not, and the files they name."""
+    return sorted(str(path) for path in _closure(Path(root) / "commands" / f"{step}.py", Path(root)))
+
+
+def notebook_sources(notebook: str, root: str = "src/asyncthink") -> list[str]:
+    """The source files that a notebook's code cells import."""
+    cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    found: set[Path] = set()
+    for path in _imported(ast.parse(code), Path(notebook), Path(root)):
+        found |= _closure(path, Path(root))
+    return sorted(map(str, found))
+
+
+def _closure(start: Path, root: Path) -> set[Path]:
+    found, open_ends = set(), [start]
+    while open_ends:
+        path = open_ends.pop()
+        if path in found or (path.parent == root and path.name in CARRIERS) or not path.is_file():
+            continue
+        found.add(path)
+        open_ends += _mentioned(path, root)
+    return found
+
+
+@cache
+def _mentioned(path: Path, root: Path) -> tuple[Path, ...]:
+    if path.suffix != ".py":
+        return ()
+    return tuple(_imported(ast.parse(path.read_text(encoding="utf-8")), path, root))
+
+
+def _imported(tree: ast.Module, path: Path, root: Path) -> Iterator[Path]:
+    """Files behind the imports of a module, at any depth of it, and data files beside it that a string names."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from _module(alias.name, root)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield from _module(node.module, root)
+            for alias in node.names:
+                yield from _module(f"{node.module}.{alias.name}", root)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from _named(node.value, path, root)
+
+
+def _named(text: str, path: Path, root: Path) -> Iterator[Path]:
+    if re.fullmatch(r"asyncthink(\.\w+)+", text):
+        yield from _module(text, root)
+    elif re.fullmatch(r"[\w./-]+\.\w+", text) and (path.parent / text).is_file():
+        yield path.parent / text
+
+
+def _module(name: str, root: Path) -> Iterator[Path]:
+    parts = name.split(".")
+    if parts[0] != "asyncthink":
+        return
+    for depth in range(2, len(parts) + 1):
+        place = root.joinpath(*parts[1:depth])
+        yield place.with_suffix(".py")
+        yield place / "__init__.py"

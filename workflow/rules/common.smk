@@ -1,0 +1,70 @@
+from snakemake.exceptions import WorkflowError
+
+from asyncthink import ledger, machine, params as parameters, steps
+from asyncthink.errors import InputError
+
+machine.activate()
+shell.prefix("set -euo pipefail; export PYTHONPATH=$PWD/src; ")
+
+try:
+    PARAMS = parameters.read("params.yaml")
+    if parameters.from_mapping(config) != PARAMS:
+        raise InputError("params.yaml is the one file that counts; change it there, not with --config")
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+if workflow.is_main_process:
+    ledger.take_over()
+
+ARMS = list(PARAMS.arms)
+ITEMS = {"countdown": "results/puzzles/test.jsonl"}
+MODEL = ["model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json"]
+GPU = int(machine.has_gpu())
+
+
+wildcard_constraints:
+    arm="|".join(ARMS),
+    figure="|".join(steps.FIGURES),
+    form="|".join(steps.FORMS),
+    seed=r"\d+",
+    task="|".join(ITEMS),
+
+
+def code(step):
+    """The source files that a step's command imports."""
+    return steps.sources(step)
+
+
+def reads(step):
+    """The keys of params.yaml that a step reads, with their values; a change of one of them makes the step stale."""
+    return lambda wildcards: steps.reads(step, PARAMS, wildcards.get("arm"))
+
+
+def trained():
+    """The arms that GRPO trains itself."""
+    arms = {name: PARAMS.arm_params(name).arm for name in ARMS}
+    return [name for name, arm in arms.items() if arm.rl and arm.weights_of is None]
+
+
+def model(folder):
+    """The files of a published model."""
+    return [f"{folder}/{name}" for name in MODEL]
+
+
+def start(wildcards):
+    """The model an arm starts from: the base, or the base after format fine-tuning."""
+    arm = PARAMS.arm_params(wildcards.arm).arm
+    form = "asynchronous" if arm.mode == "asynchronous" else "sequential"
+    return f"results/sft/{form}/{wildcards.seed}" if arm.cold_start else f"results/pretrain/{wildcards.seed}"
+
+
+def weights(wildcards):
+    """The model an arm is evaluated with: its own, or that of the arm it borrows from."""
+    arm = PARAMS.arm_params(wildcards.arm).arm
+    owner = arm.weights_of or wildcards.arm
+    return f"results/grpo/{owner}/{wildcards.seed}" if arm.rl else start(wildcards)
+
+
+def every(pattern, **wildcards):
+    """All files of a pattern, over every seed of params.yaml."""
+    return expand(pattern, seed=PARAMS.seeds, **wildcards)

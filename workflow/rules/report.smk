@@ -1,0 +1,121 @@
+EVALUATIONS = every("metrics/evaluate/{task}/{arm}/{seed}.json", task=ITEMS, arm=ARMS)
+HISTORIES = (
+    every("metrics/pretrain/{seed}.jsonl")
+    + every("metrics/sft/{form}/{seed}.jsonl", form=steps.FORMS)
+    + every("metrics/grpo/{arm}/{seed}.jsonl", arm=trained())
+)
+
+
+rule tables:
+    input:
+        code=code("tables"),
+        evaluations=EVALUATIONS,
+        histories=HISTORIES,
+        filters=expand("metrics/filter/{form}.json", form=steps.FORMS),
+    output:
+        tables=ensure(expand("metrics/tables/{table}.csv", table=steps.TABLES), non_empty=True),
+    log:
+        "logs/tables.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        reads=reads("tables"),
+        tables=subpath(output[0], parent=True),
+    shell:
+        "python -m asyncthink tables --params params.yaml"
+        " --evaluations {input.evaluations:q}"
+        " --histories {input.histories:q}"
+        " --filters {input.filters:q}"
+        " --tables {params.tables:q}"
+        " > {log:q} 2>&1"
+
+
+rule claims:
+    input:
+        code=code("claims"),
+        evaluations=EVALUATIONS,
+        histories=HISTORIES,
+    output:
+        ledger=ensure("metrics/claims.json", non_empty=True),
+    log:
+        "logs/claims.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        reads=reads("claims"),
+    shell:
+        "python -m asyncthink claims --params params.yaml"
+        " --evaluations {input.evaluations:q}"
+        " --histories {input.histories:q}"
+        " --ledger {output.ledger:q}"
+        " > {log:q} 2>&1"
+
+
+rule figures:
+    input:
+        tables=rules.tables.output.tables,
+        notebook="notebooks/{figure}.ipynb",
+        code=lambda wildcards: steps.notebook_sources(f"notebooks/{wildcards.figure}.ipynb"),
+    output:
+        svg=report(
+            ensure("figures/{figure}.svg", non_empty=True),
+            caption="../report/figure.rst",
+            category="Figures",
+        ),
+        png=ensure("figures/{figure}.png", non_empty=True),
+    log:
+        notebook="logs/figures/{figure}.ipynb",
+        text="logs/figures/{figure}.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        tables=subpath(input[0], parent=True),
+    shell:
+        "python -m papermill {input.notebook:q} {log.notebook:q}"
+        " --no-progress-bar"
+        " -p tables {params.tables:q}"
+        " -p figure {output.svg:q}"
+        " > {log.text:q} 2>&1"
+
+
+rule report:
+    input:
+        tables=rules.tables.output.tables,
+        code=code("report"),
+        ledger=rules.claims.output.ledger,
+        figures=expand("figures/{figure}.svg", figure=steps.FIGURES),
+    output:
+        report=ensure("results/report/index.html", non_empty=True),
+    log:
+        "logs/report.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        reads=reads("report"),
+        tables=subpath(input[0], parent=True),
+    shell:
+        "python -m asyncthink report --params params.yaml"
+        " --tables {params.tables:q}"
+        " --ledger {input.ledger:q}"
+        " --figures {input.figures:q}"
+        " --report {output.report:q}"
+        " > {log:q} 2>&1"
+
+
+rule page:
+    input:
+        code=code("page"),
+        episodes=every("results/evaluate/{task}/{arm}/{seed}.jsonl.gz", task=ITEMS, arm=ARMS),
+    output:
+        page=ensure("results/report/episodes.html", non_empty=True),
+    log:
+        "logs/page.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    shell:
+        "python -m asyncthink page {input.episodes:q}" " --page {output.page:q}" " > {log:q} 2>&1"

@@ -1,0 +1,90 @@
+rule pretrain:
+    input:
+        code=code("pretrain"),
+        puzzles="results/puzzles/train.jsonl",
+    output:
+        model=ensure(model("results/pretrain/{seed}"), non_empty=True),
+        history=ensure("metrics/pretrain/{seed}.jsonl", non_empty=True),
+    log:
+        "logs/pretrain/{seed}.log",
+    benchmark:
+        "logs/benchmarks/pretrain/{seed}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        gpu=GPU,
+    params:
+        reads=reads("pretrain"),
+        model=subpath(output[0], parent=True),
+    shell:
+        "python -m asyncthink pretrain --params params.yaml"
+        " --seed {wildcards.seed:q}"
+        " --puzzles {input.puzzles:q}"
+        " --model {params.model:q}"
+        " --history {output.history:q}"
+        " > {log:q} 2>&1"
+
+
+rule sft:
+    input:
+        start=model("results/pretrain/{seed}"),
+        code=code("sft"),
+        demonstrations="results/filter/{form}.jsonl",
+    output:
+        model=ensure(model("results/sft/{form}/{seed}"), non_empty=True),
+        history=ensure("metrics/sft/{form}/{seed}.jsonl", non_empty=True),
+    log:
+        "logs/sft/{form}/{seed}.log",
+    benchmark:
+        "logs/benchmarks/sft/{form}/{seed}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        gpu=GPU,
+    params:
+        reads=reads("sft"),
+        start=subpath(input[0], parent=True),
+        model=subpath(output[0], parent=True),
+    shell:
+        "python -m asyncthink sft --params params.yaml"
+        " --form {wildcards.form:q}"
+        " --seed {wildcards.seed:q}"
+        " --start {params.start:q}"
+        " --demonstrations {input.demonstrations:q}"
+        " --model {params.model:q}"
+        " --history {output.history:q}"
+        " > {log:q} 2>&1"
+
+
+rule grpo:
+    input:
+        start=lambda wildcards: model(start(wildcards)),
+        code=code("grpo"),
+        puzzles="results/puzzles/train.jsonl",
+    output:
+        model=ensure(model("results/grpo/{arm}/{seed}"), non_empty=True),
+        history=ensure("metrics/grpo/{arm}/{seed}.jsonl", non_empty=True),
+    log:
+        "logs/grpo/{arm}/{seed}.log",
+    benchmark:
+        "logs/benchmarks/grpo/{arm}/{seed}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        gpu=GPU,
+    params:
+        reads=reads("grpo"),
+        start=subpath(input[0], parent=True),
+        model=subpath(output[0], parent=True),
+    shell:
+        "python -m asyncthink grpo --params params.yaml"
+        " --arm {wildcards.arm:q}"
+        " --seed {wildcards.seed:q}"
+        " --start {params.start:q}"
+        " --puzzles {input.puzzles:q}"
+        " --model {params.model:q}"
+        " --history {output.history:q}"
+        " > {log:q} 2>&1"
