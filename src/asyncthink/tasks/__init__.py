@@ -1,0 +1,34 @@
+"""The tasks: what is asked, and what an answer is worth. Nothing here knows models.
+
+prompt(item, style)       the question, in the word language or the chat style
+score(item, answer)       {"accuracy": 0..1, "correct": n, "offered": n, ...}; answer None is no answer
+aggregate(item, answers)  the one answer that parallel traces agree on: a vote; None if there is none
+union(item, answers)      the score if whatever one of the traces has right counts
+check(item)               InputError, in one line, unless it is an item of the task
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from asyncthink.tasks import countdown
+
+Item = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task as five functions."""
+
+    prompt: Callable[[Item, str], str]
+    score: Callable[[Item, str | None], dict[str, Any]]
+    aggregate: Callable[[Item, Sequence[str | None]], str | None]
+    union: Callable[[Item, Sequence[str | None]], dict[str, Any]]
+    check: Callable[[Any], None]
+
+
+def _task(module: Any) -> Task:
+    return Task(module.prompt, module.score, module.aggregate, module.union, module.check)
+
+
+TASKS = {"countdown": _task(countdown)}

@@ -1,0 +1,219 @@
+"""Countdown's solver and generator: every distinct solution of a puzzle, and three splits that share no numbers.
+
+A multiset of numbers belongs to one split by its hash, in proportion to the sizes of the splits, so no draw and no
+target can carry it from training to test. Item `index` of a split is drawn from the key (seed, split, index); only a
+pair of multiset and target that a lower index took is passed over.
+"""
+
+import hashlib
+import json
+import math
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from itertools import combinations
+from typing import Any
+
+from asyncthink.errors import InputError
+from asyncthink.params import Puzzles
+from asyncthink.tasks import expressions
+from asyncthink.tasks.expressions import Node
+
+SPLITS = ("train", "validation", "test")
+MOST_DRAWS = 20_000  # without a new item, before the world is called too small
+
+Multiset = tuple[int, ...]  # sorted
+Item = dict[str, Any]
+
+
+class Solver:
+    """Enumerates every expression over some operations; what it finds for a multiset it keeps.
+
+    With largest_result only those count that can be calculated, in some order, through whole results from 0 to it.
+    """
+
+    def __init__(self, operations: str = expressions.OPERATIONS, largest_result: int | None = None) -> None:
+        self.operations = operations
+        self.largest_result = largest_result
+        self._nodes: dict[Multiset, tuple[Node, ...]] = {}
+
+    def solutions(self, numbers: Sequence[int], uses: int) -> dict[int, list[str]]:
+        """Whole number -> every distinct expression of exactly `uses` of the numbers that equals it, both sorted."""
+        reached: dict[int, set[str]] = defaultdict(set)
+        for chosen in set(combinations(sorted(numbers), uses)):
+            for node in self.nodes(chosen):
+                if isinstance(node.value, int):
+                    reached[node.value].add(node.text)
+        return {target: sorted(texts) for target, texts in sorted(reached.items())}
+
+    def nodes(self, numbers: Multiset) -> tuple[Node, ...]:
+        """Every canonical form that takes all of the numbers and has a value."""
+        if numbers not in self._nodes:
+            found = {(node.kind, node.parts): node for node in self._combined(numbers) if self._fits(node.value)}
+            self._nodes[numbers] = tuple(found.values())
+        return self._nodes[numbers]
+
+    def _combined(self, numbers: Multiset) -> Iterator[Node]:
+        if len(numbers) == 1:
+            yield expressions.number(numbers[0])
+        for left, right in _halves(numbers):
+            for a in self.nodes(left):
+                for b in self.nodes(right):
+                    for operation in self.operations:
+                        yield expressions.combine(operation, a, b)
+                        if operation in "-/":
+                            yield expressions.combine(operation, b, a)
+
+    def _fits(self, value: Any) -> bool:
+        if value is None or self.largest_result is None:
+            return value is not None
+        return isinstance(value, int) and 0 <= value <= self.largest_result
+
+
+def solve(
+    numbers: Sequence[int],
+    target: int,
+    uses: int | None = None,
+    operations: str = expressions.OPERATIONS,
+    largest_result: int | None = None,
+) -> list[str]:
+    """Every distinct solution in canonical form, sorted; see Solver for largest_result."""
+    solver = Solver(operations, largest_result)
+    return solver.solutions(numbers, len(numbers) if uses is None else uses).get(target, [])
+
+
+def generate(puzzles: Puzzles, seed: int) -> dict[str, list[Item]]:
+    """The three splits, in the sizes that `puzzles` asks for; InputError if its world does not hold so many.
+
+    An item: {"id", "numbers" in drawn order, "target", "required", "uses", "operations", "solutions": how many}.
+    """
+    solver = Solver(puzzles.operations, puzzles.largest_result)
+    world = _World(puzzles, seed, solver)
+    return {split: [world.item(split, index) for index in range(getattr(puzzles, split))] for split in SPLITS}
+
+
+class _World:
+    """The multisets that were drawn so far, and what is left of each."""
+
+    def __init__(self, puzzles: Puzzles, seed: int, solver: Solver) -> None:
+        self.puzzles, self.seed, self.solver = puzzles, seed, solver
+        self.sizes = {split: getattr(puzzles, split) for split in SPLITS}
+        self.drawn: dict[Multiset, str] = {}  # its split
+        self.left: dict[str, dict[Multiset, dict[int, int]]] = {split: {} for split in SPLITS}
+        values = puzzles.largest - puzzles.smallest + 1
+        self.multisets = math.comb(values if puzzles.distinct else values + puzzles.numbers - 1, puzzles.numbers)
+
+    def item(self, split: str, index: int) -> Item:
+        rng = random.Random(f"countdown/{self.seed}/{split}/{index}")
+        for draw in range(MOST_DRAWS):
+            numbers = self._draw(rng)
+            targets = self._targets(tuple(sorted(numbers)), split)
+            if targets:
+                target = rng.choice(sorted(targets))
+                return self._item(f"countdown-{split}-{index}", numbers, target, targets.pop(target))
+            if draw % 100 == 99 and self._exhausted(split):
+                break
+        raise InputError(self._too_small(split, index))
+
+    def _draw(self, rng: random.Random) -> list[int]:
+        values = range(self.puzzles.smallest, self.puzzles.largest + 1)
+        count = self.puzzles.numbers
+        return rng.sample(values, count) if self.puzzles.distinct else rng.choices(values, k=count)
+
+    def _targets(self, multiset: Multiset, split: str) -> dict[int, int]:
+        """The targets that are left of a multiset, with their numbers of solutions; none where it is another split's.
+
+        Taking one out takes it out for good.
+        """
+        if multiset not in self.drawn:
+            self.drawn[multiset] = split_of(multiset, self.sizes)
+        if self.drawn[multiset] != split:
+            return {}
+        if multiset not in self.left[split]:
+            counts = self.solver.solutions(multiset, self.puzzles.uses)
+            self.left[split][multiset] = {
+                target: len(found) for target, found in counts.items() if self._asked_for(target, len(found))
+            }
+        return self.left[split][multiset]
+
+    def _asked_for(self, target: int, solutions: int) -> bool:
+        puzzles = self.puzzles
+        most = solutions if puzzles.most_solutions is None else puzzles.most_solutions
+        return 1 <= target <= puzzles.largest_result and puzzles.required <= solutions <= most
+
+    def _item(self, name: str, numbers: list[int], target: int, solutions: int) -> Item:
+        puzzles = self.puzzles
+        rules = {"required": puzzles.required, "uses": puzzles.uses, "operations": puzzles.operations}
+        return {"id": name, "numbers": numbers, "target": target, **rules, "solutions": solutions}
+
+    def _exhausted(self, split: str) -> bool:
+        return len(self.drawn) == self.multisets and not any(self.left[split].values())
+
+    def _too_small(self, split: str, found: int) -> str:
+        puzzles = self.puzzles
+        why = "there are no more" if self._exhausted(split) else f"no further one in {MOST_DRAWS} draws"
+        most = "or more" if puzzles.most_solutions is None else f"to {puzzles.most_solutions}"
+        return (
+            f"puzzles.{split}: {found} items of {self.sizes[split]} with {puzzles.required} {most} solutions found, "
+            f"{why}; ask for fewer items or widen the world (largest, largest_result, most_solutions)"
+        )
+
+
+def split_of(multiset: Multiset, sizes: Mapping[str, int]) -> str:
+    """The split that a multiset belongs to, whatever the seed: by its hash, in proportion to the sizes."""
+    digest = hashlib.sha256(f"countdown/{multiset}".encode()).digest()
+    place = int.from_bytes(digest[:8], "big") * sum(sizes.values()) >> 64
+    for split, size in sizes.items():
+        if place < size:
+            return split
+        place -= size
+    raise AssertionError("the place lies below the sum of the sizes")
+
+
+def leak_check(splits: Mapping[str, Sequence[Item]]) -> None:
+    """Raise InputError if two splits share a multiset of numbers, or one split holds a puzzle twice."""
+    owner: dict[Multiset, tuple[str, str]] = {}
+    for split, items in splits.items():
+        puzzles: dict[tuple[Multiset, int], str] = {}
+        for item in items:
+            multiset = tuple(sorted(item["numbers"]))
+            first, name = owner.setdefault(multiset, (split, item["id"]))
+            if first != split:
+                raise InputError(f"leak: {first} ({name}) and {split} ({item['id']}) share the numbers {multiset}")
+            twin = puzzles.setdefault((multiset, item["target"]), item["id"])
+            if twin != item["id"]:
+                raise InputError(f"{split} holds a puzzle twice: {twin} and {item['id']}")
+
+
+def manifest(splits: Mapping[str, Sequence[Item]], puzzles: Puzzles, seed: int) -> dict[str, Any]:
+    """What was generated: the rules, and for each split its size, content hash and the solver's statistics."""
+    leak_check(splits)
+    return {
+        "task": "countdown",
+        "seed": seed,
+        "puzzles": asdict(puzzles),
+        "splits": {split: _statistics(items) for split, items in splits.items()},
+    }
+
+
+def _statistics(items: Sequence[Item]) -> dict[str, Any]:
+    lines = "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in items)
+    solutions = Counter(item["solutions"] for item in items)
+    return {
+        "items": len(items),
+        "multisets": len({tuple(sorted(item["numbers"])) for item in items}),
+        "sha256": hashlib.sha256(lines.encode()).hexdigest(),
+        "solutions": {str(count): solutions[count] for count in sorted(solutions)},
+    }
+
+
+def _halves(numbers: Multiset) -> set[tuple[Multiset, Multiset]]:
+    """Every way to part a multiset in two that are not empty, each once."""
+    places = range(1, len(numbers))
+    ways = set()
+    for size in range(len(numbers) - 1):
+        for others in combinations(places, size):
+            left = (numbers[0], *(numbers[place] for place in others))
+            ways.add((left, tuple(numbers[place] for place in places if place not in others)))
+    return ways
