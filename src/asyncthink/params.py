@@ -20,15 +20,21 @@ from asyncthink.errors import InputError
 
 @dataclass(frozen=True)
 class Puzzles:
-    """The world of multi-solution countdown, and the sizes of its three splits (items)."""
+    """The world of multi-solution countdown, and the sizes of its three splits (items).
+
+    A puzzle has from `required` to `most_solutions` distinct solutions (null: no upper limit) that can be calculated
+    through whole results from 0 to largest_result.
+    """
 
     numbers: int
     smallest: int
     largest: int
+    distinct: bool
     uses: int
     operations: str
     largest_result: int
     required: int
+    most_solutions: int | None
     train: int
     validation: int
     test: int
@@ -320,6 +326,18 @@ def _check(params: Params) -> None:
         ("puzzles.uses", 2 <= puzzles.uses <= puzzles.numbers, "between 2 and puzzles.numbers"),
         ("puzzles.operations", set(puzzles.operations) <= set("+-*/") and puzzles.operations, "some of + - * /"),
         ("puzzles.required", 1 <= puzzles.required <= 8, "between 1 and 8"),
+        ("puzzles.smallest", 0 <= puzzles.smallest <= puzzles.largest, "from 0 to puzzles.largest"),
+        (
+            "puzzles.distinct",
+            not puzzles.distinct or puzzles.largest - puzzles.smallest + 1 >= puzzles.numbers,
+            "false where smallest..largest holds fewer values than puzzles.numbers",
+        ),
+        (
+            "puzzles.most_solutions",
+            puzzles.most_solutions is None or puzzles.most_solutions >= puzzles.required,
+            "null or at least puzzles.required",
+        ),
+        ("puzzles.train", min(puzzles.train, puzzles.validation, puzzles.test) >= 0, "0 or more, as the other splits"),
         (
             "reward.concurrency_target",
             1 / thinking.capacity < reward.concurrency_target <= 1 or thinking.capacity == 1,
@@ -329,7 +347,11 @@ def _check(params: Params) -> None:
         ("teacher.concurrency", params.teacher.concurrency >= 1, "at least 1"),
         ("teacher.attempts", params.teacher.attempts >= 1, "at least 1"),
         ("seeds", len(set(params.seeds)) == len(params.seeds), "without repetition"),
-        ("synthesize.interleaved", params.synthesize.interleaved + params.synthesize.batch <= 1, "at most 1 with batch"),
+        (
+            "synthesize.interleaved",
+            params.synthesize.interleaved + params.synthesize.batch <= 1,
+            "at most 1 with batch",
+        ),
         (
             "synthesize.fewest_forks",
             0 <= params.synthesize.fewest_forks <= params.synthesize.most_forks <= 8,
