@@ -4,7 +4,8 @@ from asyncthink import ledger, machine, params as parameters, steps
 from asyncthink.errors import InputError
 
 machine.activate()
-shell.prefix("set -euo pipefail; export PYTHONPATH=$PWD/src; ")
+# They run this directory's own source, which is what `code` lists.
+shell.prefix("set -euo pipefail; export PYTHONPATH=$PWD/src${{PYTHONPATH:+:$PYTHONPATH}}; ")
 
 try:
     PARAMS = parameters.read("params.yaml")

@@ -1,0 +1,100 @@
+"""One params.yaml that counts: going to another scale changes the keys of that scale, and nothing else."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from asyncthink import params, scales
+from asyncthink.errors import InputError
+
+ROOT = Path(__file__).parents[1]
+NAMES = sorted(path.stem for path in (ROOT / "workflow" / "scales").glob("*.yaml"))
+SHIPPED = (ROOT / "params.yaml").read_text(encoding="utf-8")
+
+
+def scale_file(name):
+    return (ROOT / "workflow" / "scales" / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def leaves(document):
+    """Every key of two levels with its value, read by an independent way: the parsed document."""
+    for name, value in document.items():
+        if isinstance(value, dict):
+            yield from ((f"{name}.{key}", inner) for key, inner in value.items())
+        else:
+            yield name, value
+
+
+@pytest.fixture
+def project(tmp_path):
+    shutil.copytree(ROOT / "workflow" / "scales", tmp_path / "workflow" / "scales")
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    return tmp_path
+
+
+def asyncthink(project, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "asyncthink", *arguments], cwd=project, capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_scale_sets_its_own_keys_and_leaves_all_others(name):
+    before, wanted = dict(leaves(yaml.safe_load(SHIPPED))), dict(leaves(yaml.safe_load(scale_file(name))))
+    after = yaml.safe_load(scales.merge(SHIPPED, scale_file(name)))
+    assert dict(leaves(after)) == before | wanted
+    assert params.from_mapping(after).scale == name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_going_to_a_scale_and_back_restores_every_byte(name):
+    assert scales.merge(scales.merge(SHIPPED, scale_file(name)), scale_file("nano")) == SHIPPED
+
+
+def test_all_scales_name_the_same_keys():
+    keys = {name: {key for key, _ in leaves(yaml.safe_load(scale_file(name)))} for name in NAMES}
+    assert all(found == keys["nano"] for found in keys.values())
+
+
+def test_ones_own_edit_of_another_key_lives_on(project):
+    path = project / "params.yaml"
+    edited = SHIPPED.replace("concurrency_weight: 0.1 ", "concurrency_weight: 0.25", 1)
+    assert edited != SHIPPED
+    path.write_text(edited)
+    for name in ("smoke", "nano"):
+        done = asyncthink(project, "scale", name)
+        assert done.returncode == 0, done.stderr
+    assert path.read_text() == edited
+
+
+def test_an_unknown_key_in_a_scale_is_named_with_the_nearest_one():
+    with pytest.raises(InputError, match=r"no key grpo\.step in params\.yaml; did you mean grpo\.steps\?"):
+        scales.merge(SHIPPED, "grpo:\n  step: 3\n")
+
+
+def test_a_scale_that_does_not_fit_leaves_params_as_they_were(project):
+    broken = scale_file("smoke").replace("capacity: 3", "capacity: many")
+    (project / "workflow" / "scales" / "smoke.yaml").write_text(broken)
+    done = asyncthink(project, "scale", "smoke")
+    assert done.returncode == 2
+    assert "thinking.capacity must be int" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert (project / "params.yaml").read_text() == SHIPPED
+
+
+def test_a_scale_that_is_not_there_lists_those_that_are(project):
+    done = asyncthink(project, "scale", "huge")
+    assert done.returncode == 2
+    assert done.stderr == f"asyncthink scale: no scale 'huge'; there are {', '.join(NAMES)}\n"
+
+
+def test_laying_out_a_directory_leaves_the_checkout_alone(project):
+    done = asyncthink(project, "scale", "smoke", "--into", "work/smoke")
+    assert done.returncode == 0, done.stderr
+    assert params.read(project / "work" / "smoke" / "params.yaml").scale == "smoke"
+    assert (project / "params.yaml").read_text() == SHIPPED
+    assert (project / "work" / "smoke" / "workflow").resolve() == (project / "workflow").resolve()
