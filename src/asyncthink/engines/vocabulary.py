@@ -10,15 +10,19 @@ from asyncthink.errors import InputError
 
 
 class Vocabulary:
-    """A transformers tokenizer as an engine needs it: nothing added, nothing stripped, unknown words refused."""
+    """A transformers tokenizer as an engine needs it: nothing added, nothing stripped, unknown words refused.
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+    outputs is the number of tokens that a model can say, where it is larger than the tokenizer; the rest have no text.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, outputs: int = 0) -> None:
         backend = getattr(tokenizer, "backend_tokenizer", None)
         if backend is None:
             raise InputError(f"{type(tokenizer).__name__}: only tokenizers that have a tokenizer.json can be used")
         self._backend = backend
         self._words = tokenizer.get_vocab() if isinstance(backend.model, WordLevel) else None
-        self.size = len(tokenizer)
+        self._size = len(tokenizer)
+        self._mute = [""] * (outputs - self._size)
         self.eos = tokenizer.eos_token_id
 
     def encode(self, text: str) -> list[int]:
@@ -26,7 +30,7 @@ class Vocabulary:
         if self._words is not None:
             unknown = next((word for word in text.split() if word not in self._words), None)
             if unknown is not None:
-                raise InputError(f"{unknown!r} is not among the {self.size} words of this model's vocabulary")
+                raise InputError(f"{unknown!r} is not among the {self._size} words of this model's vocabulary")
         return self._backend.encode(text, add_special_tokens=False).ids
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -38,7 +42,7 @@ class Vocabulary:
     @cached_property
     def pieces(self) -> list[str]:
         """The text of each token by itself. Exact for ASCII, of which stops are made."""
-        return self._backend.decode_batch([[i] for i in range(self.size)], skip_special_tokens=False)
+        return self._backend.decode_batch([[i] for i in range(self._size)], skip_special_tokens=False) + self._mute
 
     @lru_cache(maxsize=64)  # noqa: B019 (lives as long as the engine)
     def closers(self, stops: tuple[str, ...]) -> frozenset[int]:

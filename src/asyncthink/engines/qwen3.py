@@ -1,0 +1,224 @@
+"""The forward pass of Qwen3 for decoding: many traces at once, each in a slot of one key/value cache.
+
+It computes what transformers' Qwen3ForCausalLM computes (a test holds the logits equal to 1e-4), with fewer operations
+a step, because small models are bound by the number of operations and by the bytes of the cache that are read:
+
+* tokens of all rows lie flat behind one another, so a row that has one token to feed (decoding) and a row that has many
+  (a new prompt, or text injected at a Join) share every projection;
+* query, key and value weights are one matrix, gate and up weights another;
+* the two halves of a head are interleaved in the weights, so that the rotary embedding is one complex product;
+* attention reads the cache where it lies, up to the longest row.
+
+Left out on purpose: sliding windows and rotary embeddings that depend on the length of the input.
+
+Letters in shapes: N tokens fed, B rows, P rows that feed more than one token, M of those tokens but the last, T cached
+positions, H heads, K key/value heads, G = H / K, D head size.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import PreTrainedModel, Qwen3ForCausalLM
+from transformers.models.qwen3.modeling_qwen3 import Qwen3DecoderLayer
+
+from asyncthink.engines.cache import Cache
+from asyncthink.errors import InputError
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The weights of one layer; qkv, norms and gate_up are copies, the rest are the model's own tensors."""
+
+    input_norm: Tensor
+    qkv: Tensor
+    qkv_bias: Tensor | None
+    head_norm: Tensor  # (H + K, D): of every query head, the scale of attention in it, then of every key head
+    out: Tensor
+    out_bias: Tensor | None
+    post_norm: Tensor
+    gate_up: Tensor
+    down: Tensor
+
+
+class Qwen3:
+    """A model and its cache. Slots 0..B-1 are the rows of a step; whoever calls keeps the rows dense."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        _check(model)
+        config = model.config
+        self.model = model
+        self.heads, self.kv_heads, self.head_size = (
+            config.num_attention_heads,
+            config.num_key_value_heads,
+            config.head_dim,
+        )
+        self.epsilon = config.rms_norm_eps
+        self.refresh()
+        self.free()
+
+    @torch.inference_mode()
+    def refresh(self) -> None:
+        """Read the live model's parameters again."""
+        self.device, self.dtype = self.model.lm_head.weight.device, self.model.lm_head.weight.dtype
+        pairs = torch.arange(self.head_size, device=self.device).view(2, -1).t().flatten()
+        self.layers = [self._layer(layer, pairs) for layer in self.model.model.layers]
+        self.embedding = self.model.model.embed_tokens.weight.detach()
+        self.norm = self.model.model.norm.weight.detach()
+        self.head = self.model.lm_head.weight.detach()
+
+    def free(self) -> None:
+        """Drop the cache, and with it every row."""
+        self.cache = Cache(len(self.layers), self.kv_heads, self.head_size, self.dtype, self.device)
+        self.rotation = torch.empty(0)
+
+    @torch.inference_mode()
+    def step(self, feeds: list[list[int]], starts: list[int]) -> Tensor:
+        """Feed row b the tokens feeds[b] behind its starts[b] cached ones; logits (B, vocabulary) of their last."""
+        layout = Layout(feeds, starts, self.heads // self.kv_heads, self.device, self.dtype)
+        self.cache.reserve(layout.rows, layout.length)
+        if len(self.rotation) < self.cache.length:
+            self.rotation = self._rotation(self.cache.length)
+        hidden = F.embedding(layout.tokens, self.embedding)
+        rotation = self.rotation[layout.positions].unsqueeze(1)
+        for number in range(len(self.layers)):
+            hidden = self._block(number, hidden, rotation, layout)
+        hidden = F.rms_norm(hidden[: layout.rows], self.norm.shape, self.norm, self.epsilon)
+        return F.linear(hidden, self.head).float()
+
+    def _block(self, number: int, hidden: Tensor, rotation: Tensor, layout: "Layout") -> Tensor:
+        """One layer over all N tokens: (N, hidden) in and out; their keys and values go into the cache first."""
+        layer, turning = self.layers[number], self.heads + self.kv_heads
+        normed = F.rms_norm(hidden, layer.input_norm.shape, layer.input_norm, self.epsilon)
+        heads = F.linear(normed, layer.qkv, layer.qkv_bias).view(len(hidden), -1, self.head_size)
+        scaled = F.rms_norm(heads[:, :turning], (self.head_size,), None, self.epsilon) * layer.head_norm
+        turned = _rotated(scaled, rotation)
+        self.cache.write(number, layout.slots, layout.positions, turned[:, self.heads :], heads[:, turning:])
+        query = turned[:, : self.heads].view(len(hidden), self.kv_heads, -1, self.head_size)
+        mixed = layout.attention(query, self.cache.keys[number], self.cache.values[number])
+        if layer.out_bias is not None:
+            hidden = hidden + layer.out_bias
+        hidden = torch.addmm(hidden, mixed.view(len(hidden), -1), layer.out.t())
+        normed = F.rms_norm(hidden, layer.post_norm.shape, layer.post_norm, self.epsilon)
+        gate, up = F.linear(normed, layer.gate_up).chunk(2, -1)
+        return torch.addmm(hidden, F.silu(gate) * up, layer.down.t())
+
+    def _layer(self, layer: Qwen3DecoderLayer, pairs: Tensor) -> Layer:
+        attention, mlp = layer.self_attn, layer.mlp
+        turned = [attention.q_proj, attention.k_proj]
+        query_key = [_interleaved(projection.weight, pairs) for projection in turned]
+        bias = attention.q_proj.bias
+        if bias is not None:
+            biases = [_interleaved(projection.bias, pairs) for projection in turned]
+            bias = torch.cat([*biases, attention.v_proj.bias])
+        scaled = attention.q_norm.weight[pairs] * attention.scaling
+        norms = scaled.expand(self.heads, -1), attention.k_norm.weight[pairs].expand(self.kv_heads, -1)
+        return Layer(
+            input_norm=layer.input_layernorm.weight.detach(),
+            qkv=torch.cat([*query_key, attention.v_proj.weight]),
+            qkv_bias=bias,
+            head_norm=torch.cat(norms),
+            out=attention.o_proj.weight.detach(),
+            out_bias=None if attention.o_proj.bias is None else attention.o_proj.bias.detach(),
+            post_norm=layer.post_attention_layernorm.weight.detach(),
+            gate_up=torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]),
+            down=mlp.down_proj.weight.detach(),
+        )
+
+    def _rotation(self, length: int) -> Tensor:
+        """(length, D / 2) complex: the rotary embedding of every position, from the model's own table."""
+        positions = torch.arange(length, device=self.device)
+        cosine, sine = self.model.model.rotary_emb(torch.empty(0, device=self.device), positions[None])
+        half = self.head_size // 2
+        return torch.complex(cosine[0, :, :half].contiguous(), sine[0, :, :half].contiguous())
+
+
+class Layout:
+    """Where the tokens of a step lie: first the last token of every row, then all that go before them.
+
+    The last tokens attend in one dense call over slots 0..B-1. The tokens before them, (P, M) with padding, attend in a
+    second one over a copy of their rows' cache; most steps have none.
+    """
+
+    def __init__(
+        self, feeds: list[list[int]], starts: list[int], groups: int, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        self.rows, self.groups = len(feeds), groups
+        last = [start + len(feed) - 1 for start, feed in zip(starts, feeds, strict=True)]
+        self.length = max(last) + 1
+        early = [row for row, feed in enumerate(feeds) if len(feed) > 1]
+        tokens, positions, slots = [feed[-1] for feed in feeds], list(last), list(range(self.rows))
+        for row in early:
+            tokens += feeds[row][:-1]
+            positions += range(starts[row], last[row])
+            slots += [row] * (len(feeds[row]) - 1)
+        self.tokens, self.positions, self.slots = torch.tensor([tokens, positions, slots], device=device)
+        self.columns = torch.arange(self.length, device=device)
+        self.bias = _bias(self.columns, self.positions[: self.rows, None], dtype).unsqueeze(1)
+        self.early = None
+        if early:
+            self._place([len(feeds[row]) - 1 for row in early], early, device, dtype)
+
+    def _place(self, counts: list[int], early: list[int], device: torch.device, dtype: torch.dtype) -> None:
+        """The (P, M) grid of the early tokens: where each stands among the N, and what each may see."""
+        self.early = torch.tensor(early, device=device)
+        count = torch.tensor(counts, device=device)
+        first = self.rows + count.cumsum(0) - count
+        step = torch.arange(max(counts), device=device)
+        self.real = step < count[:, None]
+        self.grid = torch.where(self.real, first[:, None] + step, self.rows)
+        seen = self.positions[self.grid].repeat_interleave(self.groups, 1)
+        self.early_bias = _bias(self.columns, seen[..., None], dtype)
+
+    def attention(self, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """(N, K, G, D) queries over a layer's cache; the G heads of a group stand as positions of one query."""
+        last = _dense(query[: self.rows], keys[: self.rows], values[: self.rows], self.bias)
+        if self.early is None:
+            return last
+        grid = query[self.grid].transpose(1, 2)  # (P, K, M, G, D)
+        keys, values = keys[self.early, :, : self.length], values[self.early, :, : self.length]
+        mixed = F.scaled_dot_product_attention(grid.flatten(2, 3), keys, values, self.early_bias, scale=1.0)
+        return torch.cat([last, mixed.view(grid.shape).transpose(1, 2)[self.real]])
+
+
+def _dense(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
+    """One position of every row, (B, K, G, D), over the first T positions of its slot, by bias (B, 1, 1, T).
+
+    Two batched products: for one query a row this is quicker on a CPU than fused attention.
+    """
+    rows, heads, groups, size = query.shape
+    length = bias.shape[-1]
+    keys, values = keys.flatten(0, 1)[:, :length], values.flatten(0, 1)[:, :length]
+    scores = torch.bmm(query.reshape(-1, groups, size), keys.transpose(1, 2)).view(rows, heads, groups, length)
+    weights = scores.add_(bias).softmax(-1, dtype=torch.float32).to(query.dtype)
+    return torch.bmm(weights.view(-1, groups, length), values).view(query.shape)
+
+
+def _bias(columns: Tensor, seen: Tensor, dtype: torch.dtype) -> Tensor:
+    """0 where a column is not behind the position that looks, else -inf; (rows, 1, positions, columns)."""
+    hidden = columns > seen
+    return torch.zeros(hidden.shape, dtype=dtype, device=hidden.device).masked_fill_(hidden, float("-inf")).unsqueeze(1)
+
+
+def _rotated(heads: Tensor, rotation: Tensor) -> Tensor:
+    """Rotate interleaved pairs (N, heads, D) by (N, 1, D / 2) complex numbers, in single precision."""
+    pairs = torch.view_as_complex(heads.float().view(*heads.shape[:-1], -1, 2))
+    return torch.view_as_real(pairs * rotation).flatten(-2).to(heads.dtype)
+
+
+def _interleaved(weight: Tensor, pairs: Tensor) -> Tensor:
+    """The output rows of a projection, with the two halves of each head interleaved."""
+    return weight.view(-1, len(pairs), *weight.shape[1:])[:, pairs].flatten(0, 1)
+
+
+def _check(model: PreTrainedModel) -> None:
+    if not isinstance(model, Qwen3ForCausalLM):
+        raise InputError(
+            f"the local engine decodes Qwen3 models, not {type(model).__name__}; use the vllm engine for others"
+        )
+    config = model.config
+    if config.sliding_window is not None:
+        raise InputError("the local engine has no sliding windows; set use_sliding_window to false")
+    if config.rope_parameters["rope_type"] in ("dynamic", "longrope"):
+        raise InputError(f"the local engine has no {config.rope_parameters['rope_type']} rotary embedding")
