@@ -75,6 +75,7 @@ class Schedule:
     concurrency: float | None
     concurrency_ratio: float | None
     forks: int
+    forks_behind_joins: int
     joins: int
     elapsed: int
     unjoined: int
@@ -116,7 +117,7 @@ class _Run:
         self.capacity = plan["capacity"]
         self.until_join = plan.get("slot_release", "join") == "join"
         self.tokens = {int(i): count for i, count in plan.get("workers", {}).items()}
-        self.clock = self.own = 0
+        self.clock = self.own = self.late_forks = 0
         self.spans: dict[int, tuple[int, int]] = {}  # fork id: (clock at the Fork, clock when the worker is done)
         self.open: set[int] = set()  # forked and not joined
         self.ends: list[int] = []  # a heap: when the workers that still decode are done
@@ -140,6 +141,7 @@ class _Run:
         if len(taken) >= self.capacity - 1:
             return "pool_overflow"
         end = self.clock + self.tokens[i]
+        self.late_forks += len(self.open) < len(self.spans)
         self.spans[i] = (self.clock, end)
         self.open.add(i)
         heapq.heappush(self.ends, end)
@@ -171,6 +173,7 @@ class _Run:
             concurrency=concurrency,
             concurrency_ratio=ratio,
             forks=len(self.spans),
+            forks_behind_joins=self.late_forks,
             joins=len(self.spans) - len(self.open),
             elapsed=self.clock,
             unjoined=len(self.open),

@@ -18,10 +18,22 @@ from typing import Any
 
 from asyncthink.errors import InputError
 from asyncthink.tasks import expressions
-from asyncthink.tasks.countdown_puzzles import generate, leak_check, manifest, solve
+from asyncthink.tasks.countdown_puzzles import SPLITS, generate, leak_check, manifest, solve
 from asyncthink.tasks.expressions import Node
 
-__all__ = ["aggregate", "canonical", "check", "generate", "leak_check", "manifest", "prompt", "score", "solve", "union"]
+__all__ = [
+    "SPLITS",
+    "aggregate",
+    "canonical",
+    "check",
+    "generate",
+    "leak_check",
+    "manifest",
+    "prompt",
+    "score",
+    "solve",
+    "union",
+]
 
 MOST_READ = 8
 MOST_NUMBERS = 64

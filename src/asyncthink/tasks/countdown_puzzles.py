@@ -10,7 +10,7 @@ import json
 import math
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import combinations
 from typing import Any
@@ -21,6 +21,7 @@ from asyncthink.tasks import expressions
 from asyncthink.tasks.expressions import Node
 
 SPLITS = ("train", "validation", "test")
+TELL_EVERY = 1000  # items
 MOST_DRAWS = 20_000  # without a new item, before the world is called too small
 
 Multiset = tuple[int, ...]  # sorted
@@ -83,14 +84,21 @@ def solve(
     return solver.solutions(numbers, len(numbers) if uses is None else uses).get(target, [])
 
 
-def generate(puzzles: Puzzles, seed: int) -> dict[str, list[Item]]:
+def generate(puzzles: Puzzles, seed: int, tell: Callable[[str], None] = lambda _: None) -> dict[str, list[Item]]:
     """The three splits, in the sizes that `puzzles` asks for; InputError if its world does not hold so many.
 
     An item: {"id", "numbers" in drawn order, "target", "required", "uses", "operations", "solutions": how many}.
+    `tell` gets a line of progress now and then.
     """
-    solver = Solver(puzzles.operations, puzzles.largest_result)
-    world = _World(puzzles, seed, solver)
-    return {split: [world.item(split, index) for index in range(getattr(puzzles, split))] for split in SPLITS}
+    world = _World(puzzles, seed, Solver(puzzles.operations, puzzles.largest_result))
+    splits: dict[str, list[Item]] = {}
+    for split in SPLITS:
+        size, items = getattr(puzzles, split), splits.setdefault(split, [])
+        for index in range(size):
+            items.append(world.item(split, index))
+            if len(items) % TELL_EVERY == 0 or len(items) == size:
+                tell(f"{split}: {len(items)} of {size} items")
+    return splits
 
 
 class _World:
