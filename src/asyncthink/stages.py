@@ -27,7 +27,7 @@ HEADER = """\
 # A stage is a leaf call: DVC decides whether the step is stale, Snakemake runs that one rule and no other.
 """
 SEED = "271828"  # stands for every seed in the list of jobs; a number that no path holds otherwise
-CURVES = "metrics/tables/training.csv"
+CURVES = "metrics/tables/training_dynamics.csv"
 
 
 @dataclass(frozen=True)

@@ -25,18 +25,28 @@ FIGURES = (
     "claims",
     "learning_curves",
 )
-TABLES = ("results", "training")
+TABLES = (
+    "correct_at_least_k",
+    "ablations",
+    "training_dynamics",
+    "frontier",
+    "topologies",
+    "claims",
+    "learning_curves",
+    "hacking",
+    "evaluations",
+)
 FORMS = ("asynchronous", "sequential")
 
 # Sections, or single keys where a step does not read the whole section.
 WORLD = ("puzzles",)
 BUDGETS = ("thinking.organizer_budget", "thinking.worker_budget", "thinking.prompts")
 PROTOCOL = ("thinking.capacity", "thinking.slot_release")
-# A sequential trace has no Fork and a concurrency of one: the terms of R_eta are not read.
+# Only an organizer is paid for concurrency.
 ARM_READS = {
-    "asynchronous": ("arm.mode", "thinking", "reward"),
-    "sequential": ("arm.mode", "thinking", "reward.name", "reward.format_error"),
-    "parallel": ("arm.mode", "thinking", "reward.name", "reward.format_error"),
+    "asynchronous": ("arm", "thinking", "reward"),
+    "sequential": ("arm", "thinking", "reward.name", "reward.format_error"),
+    "parallel": ("arm", "thinking", "reward.name", "reward.format_error"),
 }
 READS: dict[str, tuple[str, ...]] = {
     "puzzles": ("seed", *WORLD),
@@ -45,7 +55,7 @@ READS: dict[str, tuple[str, ...]] = {
     "pretrain": (*WORLD, *BUDGETS, *PROTOCOL, "model", "pretrain"),
     "sft": (*WORLD, *BUDGETS, *PROTOCOL, "sft"),
     "grpo": (*WORLD, "grpo"),
-    "evaluate": (*WORLD, "evaluate"),
+    "evaluate": ("scale", *WORLD, "evaluate"),
     "tables": ("scale",),
     "claims": ("scale",),
     "figures": (),

@@ -19,7 +19,7 @@ if workflow.is_main_process:
 
 ARMS = list(PARAMS.arms)
 ITEMS = {"countdown": "results/puzzles/test.jsonl"}
-MODEL = ["model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json"]
+MODEL = ["model.safetensors", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]
 GPU = int(machine.has_gpu())
 
 

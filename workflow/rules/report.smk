@@ -1,9 +1,12 @@
+from glob import glob
+
 EVALUATIONS = every("metrics/evaluate/{task}/{arm}/{seed}.json", task=ITEMS, arm=ARMS)
 HISTORIES = (
     every("metrics/pretrain/{seed}.jsonl")
     + every("metrics/sft/{form}/{seed}.jsonl", form=steps.FORMS)
     + every("metrics/grpo/{arm}/{seed}.jsonl", arm=trained())
 )
+FILTERS = expand("metrics/filter/{form}.json", form=steps.FORMS)
 
 
 rule tables:
@@ -11,7 +14,7 @@ rule tables:
         code=code("tables"),
         evaluations=EVALUATIONS,
         histories=HISTORIES,
-        filters=expand("metrics/filter/{form}.json", form=steps.FORMS),
+        filters=FILTERS,
     output:
         tables=ensure(expand("metrics/tables/{table}.csv", table=steps.TABLES), non_empty=True),
     log:
@@ -36,6 +39,8 @@ rule claims:
         code=code("claims"),
         evaluations=EVALUATIONS,
         histories=HISTORIES,
+        filters=FILTERS,
+        reference=sorted(glob("metrics/reference/*.json")),
     output:
         ledger=ensure("metrics/claims.json", non_empty=True),
     log:
@@ -49,6 +54,8 @@ rule claims:
         "python -m asyncthink claims --params params.yaml"
         " --evaluations {input.evaluations:q}"
         " --histories {input.histories:q}"
+        " --filters {input.filters:q}"
+        " --reference metrics/reference"
         " --ledger {output.ledger:q}"
         " > {log:q} 2>&1"
 

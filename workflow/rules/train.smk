@@ -4,9 +4,10 @@ rule pretrain:
         puzzles="results/puzzles/train.jsonl",
     output:
         model=ensure(model("results/pretrain/{seed}"), non_empty=True),
-        history=ensure("metrics/pretrain/{seed}.jsonl", non_empty=True),
+        history="metrics/pretrain/{seed}.jsonl",
     log:
-        "logs/pretrain/{seed}.log",
+        text="logs/pretrain/{seed}.log",
+        times="logs/pretrain/{seed}.times.jsonl",
     benchmark:
         "logs/benchmarks/pretrain/{seed}.tsv"
     conda:
@@ -23,7 +24,8 @@ rule pretrain:
         " --puzzles {input.puzzles:q}"
         " --model {params.model:q}"
         " --history {output.history:q}"
-        " > {log:q} 2>&1"
+        " --times {log.times:q}"
+        " > {log.text:q} 2>&1"
 
 
 rule sft:
@@ -35,7 +37,8 @@ rule sft:
         model=ensure(model("results/sft/{form}/{seed}"), non_empty=True),
         history=ensure("metrics/sft/{form}/{seed}.jsonl", non_empty=True),
     log:
-        "logs/sft/{form}/{seed}.log",
+        text="logs/sft/{form}/{seed}.log",
+        times="logs/sft/{form}/{seed}.times.jsonl",
     benchmark:
         "logs/benchmarks/sft/{form}/{seed}.tsv"
     conda:
@@ -55,7 +58,8 @@ rule sft:
         " --demonstrations {input.demonstrations:q}"
         " --model {params.model:q}"
         " --history {output.history:q}"
-        " > {log:q} 2>&1"
+        " --times {log.times:q}"
+        " > {log.text:q} 2>&1"
 
 
 rule grpo:
@@ -67,7 +71,8 @@ rule grpo:
         model=ensure(model("results/grpo/{arm}/{seed}"), non_empty=True),
         history=ensure("metrics/grpo/{arm}/{seed}.jsonl", non_empty=True),
     log:
-        "logs/grpo/{arm}/{seed}.log",
+        text="logs/grpo/{arm}/{seed}.log",
+        times="logs/grpo/{arm}/{seed}.times.jsonl",
     benchmark:
         "logs/benchmarks/grpo/{arm}/{seed}.tsv"
     conda:
@@ -87,4 +92,5 @@ rule grpo:
         " --puzzles {input.puzzles:q}"
         " --model {params.model:q}"
         " --history {output.history:q}"
-        " > {log:q} 2>&1"
+        " --times {log.times:q}"
+        " > {log.text:q} 2>&1"
