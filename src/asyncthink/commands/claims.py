@@ -1,0 +1,44 @@
+"""`asyncthink claims`: the ledger of claims from recorded metrics, or its table in the README from the reference."""
+
+import argparse
+from pathlib import Path
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--evaluations", nargs="*", type=Path, default=[], help="metrics of `evaluate`, JSON")
+    parser.add_argument("--histories", nargs="*", type=Path, default=[], help="histories of training, JSON Lines")
+    parser.add_argument("--filters", nargs="*", type=Path, default=[], help="metrics of `filter`, JSON")
+    parser.add_argument("--reference", type=Path, help="folder of committed ledgers, SCALE.json, to compare with")
+    written = parser.add_mutually_exclusive_group(required=True)
+    written.add_argument("--ledger", type=Path, help="written: the ledger, JSON")
+    written.add_argument("--readme", type=Path, help="rewritten: the table between its markers, from --reference")
+
+
+def run(args: argparse.Namespace) -> None:
+    if args.readme:
+        write_readme(args.readme, args.reference or Path("metrics/reference"))
+    else:
+        write_ledger(args)
+
+
+def write_readme(readme: Path, reference: Path) -> None:
+    """Put the committed ledgers' table between the markers of the README."""
+    from asyncthink import files
+    from asyncthink.reporting import claims_table
+
+    files.write_text(readme, claims_table.updated(claims_table.read_text(readme), claims_table.ledgers(reference)))
+
+
+def write_ledger(args: argparse.Namespace) -> None:
+    """Judge every claim, and say the verdicts."""
+    from asyncthink import files, params
+    from asyncthink.evaluation import claims, evidence
+
+    found = evidence.read(args.evaluations, args.histories, args.filters)
+    ledger = claims.ledger(found, params.read(args.params).scale)
+    if args.reference and (same := args.reference / f"{ledger['scale']}.json").is_file():
+        ledger = claims.beside(ledger, claims.read(same))
+    files.write_json(args.ledger, ledger)
+    for row in ledger["claims"]:
+        print(f"{row['id']:<8} {row['verdict']:<22} {row['ours'] or row['reason']}")

@@ -1,0 +1,31 @@
+"""`asyncthink evaluate`: record an arm's episodes on the test items, and measure them."""
+
+import argparse
+from pathlib import Path
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--params", default="params.yaml", help="the parameters of every step")
+    parser.add_argument("--task", required=True, help="the task of the items")
+    parser.add_argument("--arm", required=True, help="an arm of params.yaml")
+    parser.add_argument("--seed", required=True, type=int, help="the training seed of the model")
+    parser.add_argument("--model", required=True, type=Path, help="folder of the trained model")
+    parser.add_argument("--items", required=True, type=Path, help="test items, JSON Lines")
+    parser.add_argument("--episodes", required=True, type=Path, help="output: episodes, gzipped JSON Lines")
+    parser.add_argument("--metrics", required=True, type=Path, help="output: metrics with intervals, JSON")
+
+
+def run(args: argparse.Namespace) -> None:
+    from asyncthink import episode, files, params
+    from asyncthink.engines.local import Local
+    from asyncthink.evaluation import evaluate, recordings
+    from asyncthink.training import checkpoints, language_model
+
+    language_model.deterministic()
+    items = files.read_json_lines(args.items)
+    subject = evaluate.Subject(args.task, args.items.stem, args.arm, args.seed, items, params.read(args.params))
+    scratch = checkpoints.Scratch.of("evaluate", subject.fingerprint(), [args.model, args.items])
+    episodes = evaluate.record(subject, Local(*language_model.load(args.model)), scratch.folder)
+    episode.write(args.episodes, episodes)
+    recordings.write(args.metrics, evaluate.summarized(subject, episodes, files.sha256(args.items)))
+    scratch.remove()

@@ -1,0 +1,23 @@
+"""`asyncthink tables`: every table of the report as CSV, from recorded metrics and training histories."""
+
+import argparse
+from pathlib import Path
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--evaluations", nargs="*", type=Path, default=[], help="metrics of `evaluate`, JSON")
+    parser.add_argument("--histories", nargs="*", type=Path, default=[], help="histories of training, JSON Lines")
+    parser.add_argument("--filters", nargs="*", type=Path, default=[], help="metrics of `filter`, JSON")
+    parser.add_argument("--tables", required=True, type=Path, help="written: a folder of CSV files")
+
+
+def run(args: argparse.Namespace) -> None:
+    from asyncthink import files, params
+    from asyncthink.evaluation import evidence
+    from asyncthink.reporting import tables
+
+    found = evidence.read(args.evaluations, args.histories, args.filters)
+    source = tables.Source(found, params.read(args.params).scale)
+    for name, table in tables.TABLES.items():
+        files.write_text(args.tables / f"{name}.csv", tables.text(table.frame(source)))

@@ -1,0 +1,91 @@
+"""Claims on the trade between accuracy and latency (C3, C9), from evaluations at several budgets."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from asyncthink.evaluation import frontier
+from asyncthink.evaluation.evidence import ASYNC, BASELINES, PARALLEL, Evidence
+from asyncthink.evaluation.statistics import Draws, combine
+from asyncthink.evaluation.verdicts import Finding, NotRun, Part, above, exact, text
+
+LOWER_LATENCY = 0.28
+FEWEST_BUDGETS = 5
+Statistics = dict[str, Draws]
+
+
+def lower_latency(evidence: Evidence) -> Finding:
+    """C3: 28 % less latency than parallel thinking needs for AsyncThink's accuracy."""
+    (headline,) = evidence.evaluations(ASYNC)
+    points = evidence.budgets(PARALLEL)
+    if len(points) < 2:
+        raise NotRun("needs parallel thinking at two budgets or more")
+    (ours, *theirs), seeds = evidence.statistics(headline, *points)
+    needed = reading(frontier.latency_at, ours["accuracy"], theirs)
+    lower = combine(np.subtract, 1.0, ours["elapsed"] / needed)
+    fastest = min(theirs, key=lambda stats: stats["elapsed"].value)
+    shown = lower.estimate()
+    parts = (
+        above("latency below parallel thinking's at equal accuracy", "%", lower),
+        above("accuracy above parallel thinking's fastest point", "points", ours["accuracy"] - fastest["accuracy"]),
+        Part("by 28 % or more", "%", shown, exact(1.0 if shown.value >= LOWER_LATENCY else -1.0), core=False),
+    )
+    words = (
+        f"{text(shown, '%')} lower: {100 * ours['accuracy'].value:.1f} % at {ours['elapsed'].value:.1f} tokens, "
+        f"for which parallel thinking needs {needed.value:.1f}"
+    )
+    return Finding(words, parts, seeds, (ASYNC, PARALLEL))
+
+
+def dominates(evidence: Evidence) -> Finding:
+    """C9: AsyncThink's frontier lies above those of both baselines."""
+    budgets = {arm: evidence.budgets(arm) for arm in (ASYNC, *BASELINES)}
+    short = [arm for arm, found in budgets.items() if len(found) < FEWEST_BUDGETS]
+    if short:
+        raise NotRun(f"needs {FEWEST_BUDGETS} budgets or more of {', '.join(short)}")
+    statistics, seeds = evidence.statistics(*(e for found in budgets.values() for e in found))
+    ends = np.cumsum([len(found) for found in budgets.values()])
+    ours, *theirs = (statistics[end - len(found) : end] for end, found in zip(ends, budgets.values(), strict=True))
+    parts, words = [], []
+    for name, points in zip(BASELINES, theirs, strict=True):
+        gaps = _gaps(best(ours), points)
+        mean = above(f"mean gap above {name} thinking at equal latency", "points", combine(_mean, *gaps))
+        parts += [mean, above(f"smallest gap above {name} thinking", "points", combine(_least, *gaps), core=False)]
+        ahead = sum(gap.value > 0 for gap in gaps)
+        words.append(f"above {name} thinking at {ahead} of {len(gaps)} points, {text(mean.shown, 'points')}")
+    return Finding("; ".join(words), parts, seeds, (ASYNC, *BASELINES))
+
+
+def best(points: Sequence[Statistics]) -> list[Statistics]:
+    """Those that no other one beats."""
+    latency_P, accuracy_P = (np.array([stats[key].value for stats in points]) for key in ("elapsed", "accuracy"))
+    kept = set(frontier.pareto(latency_P, accuracy_P)[0].tolist())
+    return [stats for stats in points if stats["elapsed"].value in kept]
+
+
+def _gaps(ours: Sequence[Statistics], theirs: Sequence[Statistics]) -> list[Draws]:
+    """How far each of our points lies above the other frontier at its own latency; where that has none, no gap."""
+    gaps = [stats["accuracy"] - reading(frontier.accuracy_at, stats["elapsed"], theirs) for stats in ours]
+    shared = [gap for gap in gaps if np.isfinite(gap.value)]
+    if not shared:
+        raise NotRun("needs budgets at which both ways of thinking have a latency in common")
+    return shared
+
+
+def reading(function: Callable[..., float], at: Draws, points: Sequence[Statistics]) -> Draws:
+    """`latency_at` or `accuracy_at` of a frontier, on the data and on each resample."""
+    pairs = [(stats["elapsed"], stats["accuracy"]) for stats in points]
+    latency_RP, accuracy_RP = (np.stack([pair[i].resampled_R for pair in pairs], axis=1) for i in (0, 1))
+    value = function(at.value, *(np.array([pair[i].value for pair in pairs]) for i in (0, 1)))
+    rows = zip(at.resampled_R, latency_RP, accuracy_RP, strict=True)
+    return Draws(value, np.array([function(*row) for row in rows]))
+
+
+def _mean(*values: np.ndarray) -> np.ndarray:
+    stacked = np.stack(values)
+    with np.errstate(invalid="ignore"):
+        return np.nansum(stacked, axis=0) / np.isfinite(stacked).sum(axis=0)
+
+
+def _least(*values: np.ndarray) -> np.ndarray:
+    return np.fmin.reduce(np.stack(values))

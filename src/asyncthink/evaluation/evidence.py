@@ -1,0 +1,93 @@
+"""What the rules of the claims may look at: recorded metrics, training histories, the corpus. No model, no episode."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from asyncthink.errors import InputError
+from asyncthink.evaluation import histories, recordings
+from asyncthink.evaluation.histories import History
+from asyncthink.evaluation.metrics import diversity
+from asyncthink.evaluation.recordings import HEADLINE, Evaluation, Recordings
+from asyncthink.evaluation.statistics import Bootstrap, Draws
+from asyncthink.evaluation.verdicts import NotRun
+
+ASYNC, SEQUENTIAL, PARALLEL = "asyncthink", "sequential", "parallel"
+NO_REWARD, NO_COLD_START, NO_RL = "no_concurrency_reward", "no_cold_start", "no_rl"
+LEVERAGE, FIXED_STRUCTURES = "leverage", "no_random_structures"
+BASELINES = (SEQUENTIAL, PARALLEL)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """corpus: the metrics of the asynchronous demonstrations behind the filter, if they are there."""
+
+    recordings: Recordings
+    histories: Sequence[History]
+    corpus: Mapping[str, Any] | None
+
+    @property
+    def resamples(self) -> int:
+        """Of every bootstrap."""
+        return self.recordings.resamples
+
+    def evaluations(self, *arms: str) -> list[Evaluation]:
+        """The headline evaluations of some arms; NotRun where one is missing."""
+        found = [self.recordings.find(arm) for arm in arms]
+        missing = [arm for arm, evaluation in zip(arms, found, strict=True) if evaluation is None]
+        if missing:
+            raise NotRun(f"needs the evaluation of {', '.join(missing)}")
+        return found
+
+    def statistics(self, *evaluations: Evaluation) -> tuple[list[dict[str, Draws]], tuple[int, ...]]:
+        """Every metric of each, on the same resamples, over the seeds that all of them have."""
+        seeds = tuple(seed for seed in evaluations[0].seeds if all(seed in e.seeds for e in evaluations))
+        if not seeds:
+            raise NotRun(
+                f"needs a seed that was evaluated for all of {', '.join(sorted({e.arm for e in evaluations}))}"
+            )
+        bootstrap = Bootstrap(len(seeds), evaluations[0].items, self.resamples)
+        return [e.of_seeds(seeds).statistics(bootstrap) for e in evaluations], seeds
+
+    def diversity(self, ours: Evaluation, theirs: Evaluation) -> Draws:
+        """How many more structures, in effect, one arm uses than another."""
+        seeds = [seed for seed in ours.seeds if seed in theirs.seeds]
+        if not seeds:
+            raise NotRun(f"needs a seed that was evaluated for both {ours.arm} and {theirs.arm}")
+        bootstrap = Bootstrap(len(seeds), ours.items, self.resamples)
+        mine, other = (diversity(e.of_seeds(seeds).measured, bootstrap) for e in (ours, theirs))
+        return mine - other
+
+    def budgets(self, arm: str) -> list[Evaluation]:
+        """An arm's evaluations that differ in budgets alone: as many agents and the temperature of its headline."""
+        headline = self.recordings.find(arm)
+        found = [] if headline is None else self.recordings.variants(arm)
+        alike = [e for e in found if all(e.thinking[k] == headline.thinking[k] for k in ("capacity", "temperature"))]
+        return sorted(alike, key=lambda e: (e.variant != HEADLINE, e.variant))
+
+    def runs(self, arm: str) -> list[History]:
+        """The RL runs of an arm; NotRun where they are too short to have tenths."""
+        found = histories.of_arm(self.histories, arm)
+        steps = min((len(run.steps) for run in found), default=0)
+        if steps < histories.FEWEST_STEPS:
+            raise NotRun(f"needs {histories.FEWEST_STEPS} steps of RL or more for {arm}; there are {steps}")
+        return found
+
+
+def read(evaluations: Iterable[Path], training: Iterable[Path], filters: Iterable[Path]) -> Evidence:
+    """The evidence of one run from its files; any of them may be missing, and the claims say so."""
+    corpora = {corpus.get("form"): corpus for corpus in map(_corpus, filters)}
+    return Evidence(recordings.read(evaluations), histories.read(training), corpora.get("asynchronous"))
+
+
+def _corpus(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        found["topologies"]["distinct"], found["topologies"]["classes"]
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run the step that makes it (snakemake {path})") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not a metrics file of `asyncthink filter`: {error}") from None
+    return found

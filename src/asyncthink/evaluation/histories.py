@@ -1,0 +1,83 @@
+"""Training histories: one JSON object a step, one file for each run of pretrain, sft or grpo."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from asyncthink.errors import InputError
+from asyncthink.evaluation.statistics import Bootstrap, Draws
+from asyncthink.files import read_json_lines
+
+PARTS = 10  # a run is looked at in tenths
+FEWEST_STEPS = 20  # two steps a tenth: one to choose by, one to measure
+
+
+@dataclass(frozen=True)
+class History:
+    """name is the arm of grpo, the form of sft, and empty for pretrain."""
+
+    stage: str
+    name: str
+    seed: int
+    steps: Sequence[dict[str, Any]]
+
+    def column(self, key: str) -> np.ndarray:
+        """One number a step; nan where a step has none."""
+        return np.array([np.nan if row.get(key) is None else row[key] for row in self.steps], dtype=float)
+
+
+def read(paths: Iterable[str | Path]) -> list[History]:
+    """Read histories; what each is follows from its place, .../STAGE/NAME/SEED.jsonl or .../pretrain/SEED.jsonl."""
+    return sorted((_read(Path(path)) for path in paths), key=lambda h: (h.stage, h.name, h.seed))
+
+
+def _read(path: Path) -> History:
+    *_, above, folder = path.resolve().parts[:-1]
+    stage, name = (folder, "") if folder == "pretrain" else (above, folder)
+    if stage not in ("pretrain", "sft", "grpo") or not path.stem.isdigit():
+        raise InputError(f"{path}: a history is named STEP/NAME/SEED.jsonl with STEP one of pretrain, sft, grpo")
+    return History(stage, name, int(path.stem), read_json_lines(path))
+
+
+def of_arm(histories: Iterable[History], arm: str) -> list[History]:
+    """The RL runs of one arm, by seed."""
+    return [history for history in histories if (history.stage, history.name) == ("grpo", arm)]
+
+
+class Curve:
+    """One measure of an arm's RL runs in tenths of the steps that all runs have, bootstrapped over seeds and steps.
+
+    Steps inside a tenth count as exchangeable. The tenth that is called the peak is chosen on every other step and
+    measured on the rest, so that choosing it does not make it high.
+    """
+
+    def __init__(self, runs: Sequence[History], key: str, resamples: int, steps: int | None = None) -> None:
+        steps = min(len(run.steps) for run in runs) if steps is None else steps
+        length = steps // PARTS
+        starts = [steps * part // PARTS for part in range(PARTS)]
+        values_ST = np.stack([run.column(key)[:steps] for run in runs])
+        self._parts = [values_ST[:, start : start + length] for start in starts]
+        self._all = Bootstrap(len(runs), length, resamples)
+        self._half = Bootstrap(len(runs), len(range(1, length, 2)), resamples)
+
+    def mean(self, part: int) -> Draws:
+        """The mean of one tenth: 0 is the first, -1 the last."""
+        return self._all.mean(self._parts[part])
+
+    def rise(self) -> Draws:
+        """The last tenth less the first."""
+        return self.mean(-1) - self.mean(0)
+
+    def peak(self) -> tuple[Draws, Draws]:
+        """How far the highest tenth lies above the first, and how far above the last."""
+        chosen = max(range(PARTS), key=lambda part: _level(self._parts[part][:, ::2]))
+        top, first, last = (self._half.mean(self._parts[part][:, 1::2]) for part in (chosen, 0, -1))
+        return top - first, top - last
+
+
+def _level(values: np.ndarray) -> float:
+    present = values[np.isfinite(values)]
+    return float(present.mean()) if present.size else -np.inf

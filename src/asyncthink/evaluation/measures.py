@@ -1,0 +1,163 @@
+"""What is measured on one episode: numbers, nan where an episode has no such number.
+
+All of it follows from the episode's own record: the plan gives the schedule, the answer gives the score, the traces
+give the rest. A latency of a broken episode does not exist (paper: T is defined up to the Answer), so `latency` is nan
+there; `elapsed`, the clock at which the episode ended, is there for every episode.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from asyncthink import protocol
+from asyncthink.episode import Episode, Trace
+from asyncthink.schedule import validate
+from asyncthink.synthesis.structures import topology
+from asyncthink.tasks import TASKS
+from asyncthink.thinking import plans
+
+NAN = float("nan")
+NO_RESULT = frozenset({"", "none"})  # what a worker returns when its search was in vain
+MOST_READ = 8  # expressions of an answer that are read
+
+
+def measures(episode: Episode) -> dict[str, float]:
+    """Every measure of one scored episode, in a fixed order."""
+    return {
+        **_answer(episode),
+        **_clock(episode),
+        **_format(episode),
+        **_queries(episode),
+    }
+
+
+def scored(episode: Episode) -> Episode:
+    """The episode with schedule and score computed again from its plan and its answer, whatever was recorded."""
+    if "plans" in episode.plan:
+        summaries = [plans.summary(_checked(plan)) for plan in episode.plan["plans"]]
+        schedule = plans.side_by_side(summaries, episode.answer, episode.capacity)
+    else:
+        schedule = plans.summary(_checked(episode.plan))
+    return replace(episode, schedule=schedule, score=TASKS[episode.task].score(episode.item, episode.answer))
+
+
+def _checked(plan: Any) -> dict[str, Any]:
+    validate(plan)
+    return plan
+
+
+def union_scored(episode: Episode) -> Episode:
+    """A parallel episode scored by all that its traces found together, in place of their vote."""
+    answers = [_trace_answer(trace) for trace in episode.traces]
+    return replace(episode, score=TASKS[episode.task].union(episode.item, answers))
+
+
+def _trace_answer(trace: Trace) -> str | None:
+    """In a trace without an organizer only the answer's tags have a meaning."""
+    _, opened, rest = trace.own_text.partition(protocol.ANSWER_OPEN)
+    text, closed, _ = rest.partition(protocol.ANSWER_CLOSE)
+    return text.strip() if opened and closed else None
+
+
+def _answer(episode: Episode) -> dict[str, float]:
+    score, wanted = episode.score, required(episode.item)
+    return {
+        "accuracy": float(score["accuracy"]),
+        "correct": float(score["correct"]),
+        "all_correct": float(score["correct"] >= wanted),
+        "offered": float(score["offered"]),
+        "string_distinct": float(string_distinct(episode)),
+    }
+
+
+def _clock(episode: Episode) -> dict[str, float]:
+    schedule, right = episode.schedule, episode.score["accuracy"] == 1
+    ratio = _number(schedule["concurrency_ratio"])
+    return {
+        "latency": _number(schedule["latency"]),
+        "elapsed": _number(schedule["elapsed"]),
+        "work": float(sum(decoded(trace) for trace in episode.traces)),
+        "concurrency_ratio": ratio,
+        "concurrency_ratio_right": ratio if right else NAN,
+        "concurrency_ratio_wrong": NAN if right else ratio,
+    }
+
+
+def _format(episode: Episode) -> dict[str, float]:
+    error = episode.schedule["format_error"]
+    return {"valid": float(error is None)} | {name: float(error == name) for name in protocol.FORMAT_ERRORS}
+
+
+def _queries(episode: Episode) -> dict[str, float]:
+    """Counts over one episode's Forks: reward hacking shows itself in sub-queries that serve nothing."""
+    actions = organizer_actions(episode)
+    forks = [action for action in actions if isinstance(action, protocol.Fork)]
+    joined = {action.id for action in actions if isinstance(action, protocol.Join)}
+    queries = [" ".join(fork.query.split()) for fork in forks]
+    returns = {trace.fork: pieces(protocol.returned(trace.own_text)) for trace in episode.traces[1:]}
+    used = [fork.id in joined and _serves(returns.get(fork.id, ()), episode) for fork in forks]
+    return {
+        "forks": float(len(forks)),
+        "joins": float(sum(isinstance(action, protocol.Join) for action in actions)),
+        "empty_queries": float(queries.count("")),
+        "duplicate_queries": float(len(queries) - len(set(queries))),
+        "unused_queries": float(used.count(False)),
+        "unjoined_workers": float(sum(fork.id not in joined for fork in forks)),
+        "cut_workers": float(sum(t.role == "worker" and t.stop != "return" for t in episode.traces)),
+    }
+
+
+def required(item: dict[str, Any]) -> int:
+    """How many different answers an item asks for; one, where it does not say."""
+    return int(item.get("required", 1))
+
+
+def decoded(trace: Trace) -> int:
+    """Tokens that the model decoded, from the segments: records without token ids have them too."""
+    return sum(segment.tokens for segment in trace.segments if not segment.injected)
+
+
+def organizer_actions(episode: Episode) -> list[protocol.Action]:
+    """The organizer's actions up to the Answer; none for the ways of thinking without an organizer."""
+    return protocol.parse(episode.traces[0].own_text) if episode.mode == "asynchronous" else []
+
+
+def structure(episode: Episode) -> list[str]:
+    """The organizer's Forks and Joins with ids renumbered in the order of the Forks: ["F1", "F2", "J1", "J2"]."""
+    names: dict[int, int] = {}
+    moves = []
+    for action in organizer_actions(episode):
+        if isinstance(action, protocol.Fork):
+            names[action.id] = len(names) + 1
+            moves.append(f"F{names[action.id]}")
+        elif isinstance(action, protocol.Join) and action.id in names:
+            moves.append(f"J{names[action.id]}")
+    return moves
+
+
+def episode_topology(episode: Episode) -> str:
+    """The name of the episode's structure, empty without a Fork."""
+    return topology(structure(episode))
+
+
+def pieces(text: str | None) -> tuple[str, ...]:
+    """The parts of an answer or of what a worker returned, without white space; none of a search in vain."""
+    parts = (text or "").replace("\n", ";").split(";")
+    return tuple(plain for plain in ("".join(part.split()) for part in parts) if plain not in NO_RESULT)
+
+
+def _serves(returned: tuple[str, ...], episode: Episode) -> bool:
+    """Whether the answer holds a part of what came back; of a single answer no text tells, so anything serves it."""
+    return bool(returned) and ("required" not in episode.item or not set(returned).isdisjoint(pieces(episode.answer)))
+
+
+def string_distinct(episode: Episode) -> int:
+    """Correct expressions that differ as strings; the canonical count is `correct`. One answer counts as it scores."""
+    if "required" not in episode.item:
+        return int(episode.score["correct"])
+    grade = TASKS[episode.task].score
+    offered = dict.fromkeys(pieces(episode.answer)[:MOST_READ])
+    return sum(grade(episode.item, expression)["correct"] > 0 for expression in offered)
+
+
+def _number(value: Any) -> float:
+    return NAN if value is None else float(value)

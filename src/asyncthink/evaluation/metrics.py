@@ -1,0 +1,118 @@
+"""From recorded episodes to metrics with intervals; `evaluate` and `measure` print the same numbers.
+
+A *measurement* is everything that one way of evaluating left: for each measure an array over items and samples, from
+which every table, figure and claim is computed again without the episodes.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from asyncthink.episode import Episode
+from asyncthink.evaluation import measures
+from asyncthink.evaluation.statistics import Bootstrap, Draws, combine
+
+DIGITS = 6
+UNION = "union"  # of the solutions of parallel traces, beside their vote
+# Per Fork rather than per episode: the numerator and the denominator are measures.
+PER_FORK = {
+    "empty_share": ("empty_queries", "forks"),
+    "duplicate_share": ("duplicate_queries", "forks"),
+    "unused_share": ("unused_queries", "forks"),
+    "unjoined_share": ("unjoined_workers", "forks"),
+    "cut_share": ("cut_workers", "forks"),
+}
+COUNTED = frozenset(name for pair in PER_FORK.values() for name in pair) - {"forks"}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """values: measure -> array over (seeds, items, samples), one seed before seeds are merged; nan: no such number.
+
+    topologies has the structure's name where the mode has an organizer, in the same order.
+    """
+
+    required: int
+    values: Mapping[str, np.ndarray]
+    topologies: np.ndarray | None = None
+
+    def only(self, names: Sequence[str]) -> "Measurement":
+        """Some of the measures, without the structures."""
+        return Measurement(self.required, {name: self.values[name] for name in names})
+
+
+def measurement(episodes: Sequence[Episode]) -> Measurement:
+    """Measure episodes of one arm in the order of items and samples; where samples of an item are missing, nan."""
+    samples: dict[Any, list[Episode]] = {}
+    for episode in sorted(episodes, key=position):
+        samples.setdefault(position(episode)[:2], []).append(episode)
+    shape = (1, len(samples), max(map(len, samples.values())))
+    values: dict[str, np.ndarray] = {}
+    structures = np.full(shape, None, dtype=object)
+    for i, group in enumerate(samples.values()):
+        for n, episode in enumerate(group):
+            structures[0, i, n] = measures.episode_topology(episode)
+            for name, value in measures.measures(episode).items():
+                values.setdefault(name, np.full(shape, np.nan))[0, i, n] = value
+    required = max(measures.required(episode.item) for episode in episodes)
+    return Measurement(required, values, structures if episodes[0].mode == "asynchronous" else None)
+
+
+def aggregations(episodes: Sequence[Episode]) -> Mapping[str | None, Sequence[Episode]]:
+    """Parallel thinking is scored by the vote of its traces, and beside it by the union of what they found."""
+    if episodes[0].mode != "parallel":
+        return {None: episodes}
+    return {"vote": episodes, UNION: [measures.union_scored(e) for e in episodes]}
+
+
+def position(episode: Episode) -> tuple[str, int, int]:
+    """Where an episode stands: split and index of its item, then the sample."""
+    return str(episode.key.get("split", "")), int(episode.key.get("index", 0)), int(episode.key.get("sample", 0))
+
+
+def statistics(measured: Measurement, bootstrap: Bootstrap) -> dict[str, Draws]:
+    """Every metric with its resamples: means of measures, shares per Fork, and at least k correct for every k."""
+    means = {name: bootstrap.mean(values) for name, values in measured.values.items()}
+    result = {name: draws for name, draws in means.items() if name not in COUNTED}
+    result |= {name: means[a] / means[b] for name, (a, b) in PER_FORK.items() if a in means and b in means}
+    for k in range(1, measured.required + 1):
+        correct = measured.values["correct"]
+        result[f"at_least_{k}"] = bootstrap.mean(np.where(np.isnan(correct), np.nan, correct >= k))
+    return result
+
+
+def summary(measured: Measurement, resamples: int) -> dict[str, Any]:
+    """`metrics`: name -> value, `intervals`: name -> [low, high] of 95 %; None where there was nothing to measure."""
+    seeds, items, _ = measured.values["accuracy"].shape
+    found = statistics(measured, Bootstrap(seeds, items, resamples))
+    estimates = {name: draws.estimate() for name, draws in found.items()}
+    result = {
+        "metrics": {name: rounded(estimate.value) for name, estimate in estimates.items()},
+        "intervals": {name: [rounded(estimate.low), rounded(estimate.high)] for name, estimate in estimates.items()},
+    }
+    if measured.topologies is not None:
+        names = Counter(name for name in measured.topologies.ravel().tolist() if name is not None)
+        result["topologies"] = dict(sorted(names.items()))
+    return result
+
+
+def diversity(measured: Measurement, bootstrap: Bootstrap) -> Draws:
+    """How many equally frequent structures would be as diverse: the exponential of the entropy of their shares."""
+    names, codes_SIN = np.unique(measured.topologies.astype(str), return_inverse=True)
+    codes_SIN = codes_SIN.reshape(measured.topologies.shape)
+    means = [bootstrap.mean(codes_SIN == code) for code in range(len(names))]
+    return combine(_effective_number, *means)
+
+
+def _effective_number(*shares: np.ndarray) -> np.ndarray:
+    shares_T = np.stack(shares)
+    logarithms_T = np.log(np.where(shares_T > 0, shares_T, 1.0))
+    return np.exp(-(shares_T * logarithms_T).sum(axis=0))
+
+
+def rounded(value: float) -> float | None:
+    """For files: few digits, so that the same data are the same bytes; None for nan."""
+    return round(float(value), DIGITS) if np.isfinite(value) else None

@@ -1,0 +1,79 @@
+"""How figures look, and how they become files: the same table gives the same bytes.
+
+Colours are Okabe and Ito's, told apart by readers with any kind of colour vision, and every series has a direct label
+or a marker of its own, so that a figure reads in grey too. Text is drawn as outlines: no font is looked up later.
+"""
+
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from asyncthink.files import replacing
+
+INK, MUTED, GRID, PAPER_COLOUR = "#1f2328", "#656d76", "#d8dee4", "#57606a"
+COLOURS = {
+    "asyncthink": "#0072b2",
+    "parallel": "#d55e00",
+    "sequential": "#009e73",
+    "no_concurrency_reward": "#cc79a7",
+    "no_cold_start": "#e69f00",
+    "no_rl": "#56b4e9",
+}
+OTHER_COLOUR = "#8c959f"
+MARKERS = {"asyncthink": "o", "parallel": "s", "sequential": "^"}
+NOT_RUN = "not run at this scale"
+STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "text.color": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "figure.facecolor": "white",
+    "lines.linewidth": 1.6,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "asyncthink",
+    "figure.dpi": 100,
+}
+
+
+@contextmanager
+def styled():
+    """Draw in this style, whatever the reader's own settings are."""
+    with mpl.rc_context({**mpl.rcParamsDefault, **STYLE, "backend": "agg"}):
+        yield
+
+
+def colour(arm: str) -> str:
+    """An arm's colour, the same in every figure."""
+    return COLOURS.get(arm, OTHER_COLOUR)
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Write the figure as SVG at `path` and as PNG beside it, without dates."""
+    path = Path(path)
+    with styled():
+        with replacing(path.with_suffix(".svg")) as temporary:
+            figure.savefig(temporary, format="svg", metadata={"Date": None, "Creator": None})
+        with replacing(path.with_suffix(".png")) as temporary:
+            figure.savefig(temporary, format="png", dpi=200, metadata={"Software": None})

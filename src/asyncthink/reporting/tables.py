@@ -1,0 +1,293 @@
+"""Every table, as pandas frames with fixed columns: ours with its interval, the paper's own value beside it.
+
+Shares are in percent. A table without data has its columns and no rows, so that what reads it says "not run at this
+scale" and does not fail. Each row names the scale that it was made at.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from asyncthink.evaluation import frontier
+from asyncthink.evaluation.claims import ledger, note
+from asyncthink.evaluation.evidence import Evidence
+from asyncthink.evaluation.metrics import diversity, rounded
+from asyncthink.evaluation.paper import PAPER
+from asyncthink.evaluation.recordings import Evaluation
+from asyncthink.evaluation.statistics import Bootstrap, Draws
+from asyncthink.synthesis.structures import CLASSES, topology_class
+
+LABELS = {
+    "asyncthink": "AsyncThink",
+    "parallel": "Parallel thinking",
+    "sequential": "Sequential thinking",
+    "no_concurrency_reward": "− concurrency reward",
+    "no_cold_start": "− format fine-tuning",
+    "no_rl": "− reinforcement learning",
+    "parallel_no_rl": "Parallel, no RL",
+}
+WAYS = ("asyncthink", "parallel", "sequential")
+ABLATIONS = ("asyncthink", "no_concurrency_reward", "no_cold_start", "no_rl")
+COUNTS = frozenset({"latency", "elapsed", "work", "forks", "joins", "correct", "offered", "string_distinct"})
+ABLATION_MEASURES = ("all_correct", "accuracy", "concurrency_ratio", "elapsed")
+HACKING_MEASURES = (
+    "empty_share",
+    "duplicate_share",
+    "unused_share",
+    "unjoined_share",
+    "cut_share",
+    "concurrency_ratio_right",
+    "concurrency_ratio_wrong",
+)
+DYNAMICS = (
+    "reward",
+    "accuracy",
+    "all_correct",
+    "concurrency_ratio",
+    "forks",
+    "latency",
+    "valid",
+    "work",
+    "entropy",
+    "kl",
+)
+LEARNING = ("loss", "token_accuracy", "arithmetic", "hit_recall", "copying")
+Rows = Iterable[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """All that a table is made from."""
+
+    evidence: Evidence
+    scale: str
+
+    def statistics(self, evaluation: Evaluation) -> dict[str, Draws]:
+        """Every metric of one evaluation over its own seeds."""
+        bootstrap = Bootstrap(len(evaluation.seeds), evaluation.items, self.evidence.resamples)
+        return evaluation.statistics(bootstrap)
+
+    def headlines(self, arms: Sequence[str]) -> list[Evaluation]:
+        """The headline evaluations that are there."""
+        found = [self.evidence.recordings.find(arm) for arm in arms]
+        return [evaluation for evaluation in found if evaluation is not None]
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a row is, its columns, and the function that yields the rows."""
+
+    about: str
+    columns: tuple[str, ...]
+    rows: Callable[[Source], Rows]
+
+    def frame(self, source: Source) -> pd.DataFrame:
+        """The table; the last column names the scale."""
+        label = note(source.scale) or source.scale
+        rows = [{**row, "scale": label} for row in self.rows(source)]
+        return pd.DataFrame(rows, columns=[*self.columns, "scale"])
+
+
+def label(arm: str) -> str:
+    """An arm's name for readers."""
+    return LABELS.get(arm, arm.replace("_", " "))
+
+
+def shown(name: str, draws: Draws) -> dict[str, float | None]:
+    """ours, low, high: shares in percent, counts as they are."""
+    estimate, factor = draws.estimate(), 1 if name in COUNTS else 100
+    keys = {"ours": estimate.value, "low": estimate.low, "high": estimate.high}
+    return {key: rounded(value * factor) for key, value in keys.items()}
+
+
+def _named(evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        "arm": evaluation.arm,
+        "label": label(evaluation.arm),
+        "seeds": " ".join(map(str, evaluation.seeds)),
+        "items": evaluation.items,
+    }
+
+
+def _correct_at_least_k(source: Source) -> Rows:
+    for evaluation in source.headlines(WAYS):
+        statistics = source.statistics(evaluation)
+        theirs = PAPER["countdown"]["arms"][evaluation.arm]["at_least"]
+        for k in range(1, evaluation.measured.required + 1):
+            paper = theirs[k - 1] if k <= len(theirs) else None
+            yield {**_named(evaluation), "k": k, **shown("at_least", statistics[f"at_least_{k}"]), "paper": paper}
+
+
+def _ablations(source: Source) -> Rows:
+    for evaluation in source.headlines(ABLATIONS):
+        statistics = source.statistics(evaluation)
+        theirs = PAPER["countdown"]["arms"][evaluation.arm]
+        paper = {
+            "all_correct": theirs["at_least"][-1],
+            "concurrency_ratio": theirs["concurrency_ratio"],
+            "elapsed": theirs["latency"],
+        }
+        for name in ABLATION_MEASURES:
+            measured = shown(name, statistics[name])
+            yield {**_named(evaluation), "measure": name, **measured, "paper": paper.get(name)}
+
+
+def _training_dynamics(source: Source) -> Rows:
+    for history in source.evidence.histories:
+        if history.stage == "grpo":
+            for row in history.steps:
+                values = {name: row.get(name) for name in DYNAMICS}
+                yield {"arm": history.name, "label": label(history.name), "seed": history.seed, **values, **_step(row)}
+
+
+def _step(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"step": row.get("step")}
+
+
+def _frontier(source: Source) -> Rows:
+    for arm in WAYS:
+        points = source.evidence.budgets(arm)
+        statistics = [source.statistics(point) for point in points]
+        values = [np.array([s[key].value for s in statistics]) for key in ("elapsed", "accuracy")]
+        best = set(frontier.pareto(*values)[0].tolist()) if points else set()
+        for point, found in zip(points, statistics, strict=True):
+            yield {
+                **_named(point),
+                "variant": point.variant,
+                "organizer_budget": point.thinking["organizer_budget"],
+                "worker_budget": point.thinking["worker_budget"] if arm == "asyncthink" else None,
+                "capacity": point.thinking["capacity"],
+                **_prefixed("accuracy", shown("accuracy", found["accuracy"])),
+                **_prefixed("latency", shown("elapsed", found["elapsed"])),
+                "best": found["elapsed"].value in best,
+            }
+
+
+def _prefixed(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name if key == "ours" else f"{name}_{key}": value for key, value in values.items()}
+
+
+def _topologies(source: Source) -> Rows:
+    corpus = (source.evidence.corpus or {}).get("topologies")
+    if corpus:
+        counts = {kind: corpus["classes"][kind] for kind in CLASSES}
+        total = sum(count["demonstrations"] for count in counts.values()) or 1
+        for kind, count in counts.items():
+            share = rounded(100 * count["demonstrations"] / total)
+            row = {"source": "corpus", "label": "Corpus of demonstrations", "kind": kind, "share": share}
+            yield {**row, "distinct": count["distinct"], "effective": None}
+    for arm in source.evidence.recordings.arms:
+        evaluation = source.evidence.recordings.find(arm)
+        if evaluation is not None and evaluation.measured.topologies is not None:
+            yield from _structures(source, evaluation)
+
+
+def _structures(source: Source, evaluation: Evaluation) -> Rows:
+    names = evaluation.measured.topologies.ravel().tolist()
+    kinds = {name: topology_class(name.split()) for name in set(names)}
+    bootstrap = Bootstrap(len(evaluation.seeds), evaluation.items, source.evidence.resamples)
+    effective = rounded(diversity(evaluation.measured, bootstrap).value)
+    for kind in CLASSES:
+        share = rounded(100 * sum(kinds[name] == kind for name in names) / len(names))
+        row = {"source": evaluation.arm, "label": label(evaluation.arm), "kind": kind, "share": share}
+        yield {**row, "distinct": list(kinds.values()).count(kind), "effective": effective}
+
+
+def _claims(source: Source) -> Rows:
+    for row in ledger(source.evidence, source.scale)["claims"]:
+        yield {**{key: row[key] for key in ("id", "claim", "paper", "ours", "verdict", "reason")}, **_row_seeds(row)}
+
+
+def _row_seeds(row: Mapping[str, Any]) -> dict[str, str]:
+    return {"seeds": " ".join(map(str, row["seeds"]))}
+
+
+def _learning_curves(source: Source) -> Rows:
+    for history in source.evidence.histories:
+        if history.stage in ("pretrain", "sft"):
+            for row in history.steps:
+                values = {name: row.get(name) for name in LEARNING}
+                yield {"stage": history.stage, "form": history.name, "seed": history.seed, **values, **_step(row)}
+
+
+def _hacking(source: Source) -> Rows:
+    for arm in source.evidence.recordings.arms:
+        evaluation = source.evidence.recordings.find(arm)
+        if evaluation is not None and evaluation.mode == "asynchronous":
+            statistics = source.statistics(evaluation)
+            for name in HACKING_MEASURES:
+                yield {**_named(evaluation), "measure": name, **shown(name, statistics[name])}
+
+
+def _evaluations(source: Source) -> Rows:
+    for evaluation in source.evidence.recordings.evaluations:
+        row = {
+            **_named(evaluation),
+            "variant": evaluation.variant,
+            "aggregation": evaluation.aggregation,
+            **{key: evaluation.thinking[key] for key in ("capacity", "organizer_budget", "worker_budget")},
+        }
+        for name, draws in source.statistics(evaluation).items():
+            yield {**row, "measure": name, **shown(name, draws)}
+
+
+_OURS = ("ours", "low", "high")
+_ARM = ("arm", "label")
+_RUN = ("seeds", "items")
+TABLES = {
+    "correct_at_least_k": Table(
+        "share of items with at least k correct solutions, %", (*_ARM, "k", *_OURS, "paper", *_RUN), _correct_at_least_k
+    ),
+    "ablations": Table("one measure of one ablation", (*_ARM, "measure", *_OURS, "paper", *_RUN), _ablations),
+    "training_dynamics": Table("one step of RL", (*_ARM, "seed", "step", *DYNAMICS), _training_dynamics),
+    "frontier": Table(
+        "accuracy (%) and latency (decoding steps, all episodes) at one budget",
+        (
+            *_ARM,
+            "variant",
+            "organizer_budget",
+            "worker_budget",
+            "capacity",
+            "accuracy",
+            "accuracy_low",
+            "accuracy_high",
+            "latency",
+            "latency_low",
+            "latency_high",
+            "best",
+            *_RUN,
+        ),
+        _frontier,
+    ),
+    "topologies": Table(
+        "share (%) and number of distinct organizer structures of one kind",
+        ("source", "label", "kind", "share", "distinct", "effective"),
+        _topologies,
+    ),
+    "claims": Table("one claim of the paper", ("id", "claim", "paper", "ours", "verdict", "reason", "seeds"), _claims),
+    "learning_curves": Table("one logged step", ("stage", "form", "seed", "step", *LEARNING), _learning_curves),
+    "hacking": Table("one sign of reward hacking, %", (*_ARM, "measure", *_OURS, *_RUN), _hacking),
+    "evaluations": Table(
+        "one metric of one evaluation; shares in %",
+        (
+            *_ARM,
+            "variant",
+            "aggregation",
+            "capacity",
+            "organizer_budget",
+            "worker_budget",
+            "measure",
+            *_OURS,
+            *_RUN,
+        ),
+        _evaluations,
+    ),
+}
+
+
+def text(frame: pd.DataFrame) -> str:
+    """A table as CSV text; the same data are the same bytes."""
+    return frame.to_csv(index=False, lineterminator="\n")
