@@ -16,6 +16,8 @@ from typing import Any, BinaryIO
 from asyncthink.errors import InputError
 from asyncthink.synthesis.budget import Charge
 
+RESPONSES = "work/synthesize/responses"  # one file a form; never deleted by the project
+
 
 def read_records(path: str | Path) -> Iterator[dict[str, Any] | None]:
     """The records of a journal in file order; None for a line that cannot be read. No file, no records."""

@@ -1,0 +1,90 @@
+"""What a teacher behind an API would cost, before it is asked anything."""
+
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from asyncthink.params import Params
+from asyncthink.synthesis.budget import Charge
+from asyncthink.synthesis.chat_completion import Request
+from asyncthink.synthesis.lessons import Lesson, fragments_request, lessons, sequential_request, traces_request
+from asyncthink.synthesis.openai_batch import PRICE_SHARE
+from asyncthink.synthesis.openai_client import DEFAULT_MODEL
+from asyncthink.synthesis.response_journal import RESPONSES, charge, read_records
+
+# Tokens of an answer, as long as none was seen: what our prompts ask for, a guess.
+EXPECTED = {"fragments": 400, "traces": 1000, "sequential": 700}
+LETTERS_A_TOKEN = 3
+
+
+def estimate(
+    params: Params,
+    form: str,
+    items: Sequence[dict[str, Any]],
+    task: str = "countdown",
+    responses: str | Path = RESPONSES,
+) -> dict[str, Any]:
+    """Requests, tokens and dollars that are still to be spent on one form; asks nothing and needs no key.
+
+    Answers are taken to be as long as those that the journal holds already. `most_dollars` is the case that every
+    answer is as long as teacher.max_tokens; attempts that fail come on top.
+    """
+    model = os.environ.get("ASYNCTHINK_TEACHER_MODEL", "").strip() or DEFAULT_MODEL
+    answers, spent = _kept(Path(responses) / f"{form}.jsonl", params)
+    lengths = {step: min(tokens, params.teacher.max_tokens) for step, tokens in _lengths(answers).items()}
+    asked = [
+        request
+        for lesson in lessons(params, form, items, model, task)
+        for request in _requests(lesson, answers, lengths)
+    ]
+    open_requests = [request for request in asked if request.key not in answers]
+    share = PRICE_SHARE if params.teacher.batch else 1.0
+    prompt_tokens = sum(request.worst.prompt_tokens for request in open_requests)
+    expected = Charge(prompt_tokens, sum(lengths[_step(request.name)] for request in open_requests), share)
+    most = Charge(prompt_tokens, sum(request.max_tokens for request in open_requests), share)
+    return {
+        "form": form,
+        "model": model,
+        "demonstrations": params.synthesize.demonstrations,
+        "requests": len(open_requests),
+        "answered": len(asked) - len(open_requests),
+        "prompt_tokens": expected.prompt_tokens,
+        "completion_tokens": expected.completion_tokens,
+        "dollars": round(expected.dollars(params.teacher), 2),
+        "most_dollars": round(most.dollars(params.teacher), 2),
+        "spent_dollars": round(spent, 2),
+        "budget_dollars": params.teacher.budget_dollars,
+        "budget_tokens": params.teacher.budget_tokens,
+    }
+
+
+def _requests(lesson: Lesson, answers: dict[str, dict[str, Any]], lengths: dict[str, int]) -> list[Request]:
+    """What a lesson asks; where step 1 is not answered yet, step 2 holds a text of the expected length."""
+    if lesson.form == "sequential":
+        return [sequential_request(lesson)]
+    first = fragments_request(lesson)
+    known = answers.get(first.key)
+    fragments = known["text"] if known else "x" * LETTERS_A_TOKEN * lengths["fragments"]
+    return [first, traces_request(lesson, fragments)]
+
+
+def _kept(path: Path, params: Params) -> tuple[dict[str, dict[str, Any]], float]:
+    """Answered requests by key, and dollars spent."""
+    records = [record for record in read_records(path) if record]
+    answers = {record["key"]: record for record in records if record["fault"] is None}
+    return answers, sum(charge(record).dollars(params.teacher) for record in records)
+
+
+def _lengths(answers: dict[str, dict[str, Any]]) -> dict[str, int]:
+    """Tokens that an answer of each step has."""
+    seen: dict[str, list[int]] = defaultdict(list)
+    for record in answers.values():
+        seen[_step(record["name"])].append(record["completion_tokens"])
+    return EXPECTED | {step: round(fmean(lengths)) for step, lengths in seen.items()}
+
+
+def _step(name: str) -> str:
+    return name.rsplit("/", 1)[-1]

@@ -1,0 +1,110 @@
+"""Lessons: one demonstration each that a teacher is to write, what it is asked, and how its text is cut into traces."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from asyncthink.params import Params
+from asyncthink.synthesis import structures
+from asyncthink.synthesis.chat_completion import Request
+from asyncthink.synthesis.randomness import keyed
+from asyncthink.tasks import TASKS
+
+EXAMPLES = {"countdown": "prompts/countdown_traces.txt", "competition_math": "prompts/competition_math_traces.txt"}
+INSTRUCTIONS = {
+    "fragments": "prompts/fragments.txt",
+    "traces": "prompts/traces.txt",
+    "sequential": "prompts/sequential.txt",
+}
+ACTIONS = {"T": "think", "F": "fork", "J": "join", "A": "answer"}
+
+_HEADING = re.compile(r"^[ \t]*=+[ \t]*(?:ORGANIZER|WORKER[ \t]+([1-9]\d{0,8}))[ \t]*=+[ \t]*$", re.MULTILINE | re.I)
+_INJECTED = re.compile(r"(<JOIN-([1-9]\d{0,8})>)(?:(?!<JOIN-).)*?</JOIN-\2>", re.DOTALL)
+
+
+@cache
+def prompt_text(name: str) -> str:
+    """A prompt file of this package."""
+    return files("asyncthink.synthesis").joinpath(name).read_text(encoding="utf-8").rstrip("\n")
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One demonstration that is to be written; index and form name it."""
+
+    index: int
+    form: str
+    task: str
+    item: dict[str, Any]
+    structure: tuple[str, ...]
+    model: str
+    temperature: float
+    max_tokens: int
+
+    @property
+    def problem(self) -> str:
+        """The item as a person would ask it."""
+        return TASKS[self.task].prompt(self.item, "chat")
+
+    def request(self, step: str, *turns: str) -> Request:
+        """The request of one step; turns alternate user, assistant, user, ..."""
+        roles = ("user", "assistant") * len(turns)
+        messages = (("system", prompt_text(INSTRUCTIONS[step])), *zip(roles, turns, strict=False))
+        name = f"{self.form}/{self.index}/{step}"
+        return Request(name, messages, self.model, self.temperature, self.max_tokens)
+
+
+def lessons(params: Params, form: str, items: Sequence[dict[str, Any]], model: str, task: str) -> Iterator[Lesson]:
+    """`synthesize.demonstrations` lessons over all the items in turn, each with a structure of its own."""
+    teacher, capacity = params.teacher, params.thinking.capacity
+    for index in range(params.synthesize.demonstrations):
+        structure: Sequence[str] = ("T", "A")
+        if form == "asynchronous":
+            rng = keyed(params.seed, "openai_teacher", form, index)
+            structure = structures.sample(rng, params.synthesize, capacity)
+        item = items[index % len(items)]
+        yield Lesson(index, form, task, item, tuple(structure), model, teacher.temperature, teacher.max_tokens)
+
+
+def fragments_request(lesson: Lesson) -> Request:
+    """Step 1: which thoughts do not depend on one another?"""
+    return lesson.request("fragments", lesson.problem)
+
+
+def traces_request(lesson: Lesson, fragments: str) -> Request:
+    """Step 2: the traces, after the example, along the lesson's structure."""
+    question, _, answer = prompt_text(EXAMPLES.get(lesson.task, EXAMPLES["competition_math"])).partition("\n===\n")
+    steps = [f"{number}. {spoken(action)}" for number, action in enumerate(lesson.structure, 1)]
+    parts = {"Problem": lesson.problem, "Fragments of thought": fragments, "Sequence of actions": "\n".join(steps)}
+    return lesson.request("traces", question, answer, "\n\n".join(f"{name}:\n{text}" for name, text in parts.items()))
+
+
+def sequential_request(lesson: Lesson) -> Request:
+    """A stream of thought without workers."""
+    return lesson.request("sequential", lesson.problem)
+
+
+def spoken(action: str) -> str:
+    """An entry of a structure in words: F2 is `fork 2`."""
+    return f"{ACTIONS[action[0]]} {action[1:]}".rstrip()
+
+
+def read_traces(text: str) -> tuple[str, dict[int, str]]:
+    """The organizer's own text and the workers' texts, by the headings of prompts/traces.txt.
+
+    What stands between <JOIN-i> and </JOIN-i> is cut out: the runtime injects it. Without headings all of it is the
+    organizer's. Of two sections with one heading the first counts. Nothing is repaired.
+    """
+    headings = list(_HEADING.finditer(text))
+    ends = [heading.start() for heading in headings[1:]] + [len(text)]
+    organizer, workers = None if headings else text, {}
+    for heading, end in zip(headings, ends, strict=False):
+        section = text[heading.end() : end].strip()
+        if heading[1]:
+            workers.setdefault(int(heading[1]), section)
+        elif organizer is None:
+            organizer = section
+    return _INJECTED.sub(r"\1", (organizer or "").strip()), workers
