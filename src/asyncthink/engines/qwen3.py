@@ -218,6 +218,8 @@ def _check(model: PreTrainedModel) -> None:
             f"the local engine decodes Qwen3 models, not {type(model).__name__}; use the vllm engine for others"
         )
     config = model.config
+    if config.hidden_act != "silu":
+        raise InputError(f"the local engine has no {config.hidden_act} activation; a Qwen3 model has silu")
     if config.sliding_window is not None:
         raise InputError("the local engine has no sliding windows; set use_sliding_window to false")
     if config.rope_parameters["rope_type"] in ("dynamic", "longrope"):

@@ -1,25 +1,16 @@
-"""From traces to the episode's schedule."""
+"""From plans to what an episode records of its schedule."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
-from asyncthink.schedule import simulate
+from asyncthink.schedule import Schedule, simulate
 
-FIELDS = (
-    "format_error",
-    "latency",
-    "work",
-    "concurrency",
-    "concurrency_ratio",
-    "forks",
-    "joins",
-    "elapsed",
-    "unjoined",
-)
+FIELDS = tuple(field.name for field in fields(Schedule) if field.name not in ("lanes", "arrows", "critical"))
 
 
 def summary(plan: Mapping[str, Any]) -> dict[str, Any]:
-    """The schedule's numbers, as an episode records them."""
+    """The numbers of one plan's schedule."""
     schedule = simulate(plan)
     return {field: getattr(schedule, field) for field in FIELDS}
 
@@ -30,16 +21,13 @@ def side_by_side(schedules: Sequence[Mapping[str, Any]], answer: str | None, cap
     A trace that was cut takes part with the tokens that it decoded. No aggregated answer is the format error no_answer.
     """
     tokens = [schedule["elapsed"] for schedule in schedules]
-    latency, work = max(tokens), sum(tokens)
-    missing = answer is None
-    return {
-        "format_error": "no_answer" if missing else None,
-        "latency": None if missing else latency,
-        "work": work,
-        "concurrency": None if missing else work / latency,
-        "concurrency_ratio": None if missing else work / (latency * capacity),
-        "forks": 0,
-        "joins": 0,
-        "elapsed": latency,
-        "unjoined": 0,
+    elapsed, work = max(tokens), sum(tokens)
+    numbers = dict.fromkeys(FIELDS, 0) | {"work": work, "elapsed": elapsed}
+    if answer is None:
+        return numbers | {"format_error": "no_answer", "latency": None, "concurrency": None, "concurrency_ratio": None}
+    return numbers | {
+        "format_error": None,
+        "latency": elapsed,
+        "concurrency": work / elapsed,
+        "concurrency_ratio": work / (elapsed * capacity),
     }

@@ -1,0 +1,69 @@
+"""The word language's tokenizer."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import AutoTokenizer
+
+from asyncthink import params, protocol
+from asyncthink.engines.vocabulary import Vocabulary
+from asyncthink.synthesis import solver_teacher
+from asyncthink.tasks.countdown import generate
+from asyncthink.thinking.prompts import PROMPTS
+from asyncthink.training import word_tokenizer
+
+PARAMS = params.read(Path(__file__).parent.parent / "params.yaml")
+WORDS = word_tokenizer.build(PARAMS.puzzles)
+IDS = st.lists(st.integers(0, len(WORDS) - 1), max_size=30)
+
+
+@given(IDS, IDS)
+def test_decoding_is_concatenable(a, b):
+    decode = Vocabulary(WORDS).decode
+    assert decode(a + b) == decode(a) + decode(b)
+    assert decode(a) == WORDS.decode(a)
+
+
+@given(IDS)
+def test_what_is_decoded_is_encoded_back_whatever_the_white_space(ids):
+    text = WORDS.decode(ids)
+    encode = Vocabulary(WORDS).encode
+    assert encode(text) == encode(text.replace(" ", " \n ")) == ids
+
+
+def test_every_tag_of_the_protocol_is_one_token():
+    for i in PROMPTS["word"].fork_ids:
+        for tag in (protocol.fork_open, protocol.fork_close, protocol.join_open, protocol.join_close):
+            assert len(WORDS.encode(tag(i))) == 1
+    assert len(WORDS.encode("<ANSWER> </ANSWER> <RETURN> </RETURN>")) == 4
+
+
+def test_padding_and_the_end_of_sequence_come_first():
+    assert (WORDS.pad_token_id, WORDS.eos_token_id) == (0, 1)
+    assert WORDS.encode("3 5") == WORDS.encode("3 5", add_special_tokens=False)
+
+
+def test_a_saved_tokenizer_is_the_same(tmp_path):
+    WORDS.save_pretrained(tmp_path)
+    loaded = AutoTokenizer.from_pretrained(tmp_path)
+    ids = list(range(len(WORDS)))
+    assert loaded.decode(ids) == WORDS.decode(ids)
+    assert loaded.encode(loaded.decode(ids)) == ids
+    assert (loaded.pad_token_id, loaded.eos_token_id) == (0, 1)
+
+
+def test_the_solver_teacher_needs_no_other_words():
+    """With every operation and with searches of several levels."""
+    for changes in ({}, {"uses": 3, "operations": "+-*/"}):
+        puzzles = replace(PARAMS.puzzles, train=6, validation=1, test=1, **changes)
+        settings = replace(PARAMS.thinking, organizer_budget=400, worker_budget=300)
+        wanted = replace(PARAMS.synthesize, demonstrations=12)
+        own = replace(PARAMS, puzzles=puzzles, thinking=settings, synthesize=wanted)
+        encode = Vocabulary(word_tokenizer.build(puzzles)).encode
+        items = generate(puzzles, 0)["train"]
+        for form in ("asynchronous", "sequential"):
+            for demonstration in solver_teacher.demonstrate(own, form, items):
+                for text in (demonstration.organizer, *demonstration.workers.values()):
+                    assert len(encode(text)) == len(text.split())
