@@ -2,6 +2,7 @@
 
 Snakemake, DVC and the graph test take both from here, so the two front ends cannot disagree on when a step is stale.
 A step lists the sections or keys that its code reads and nothing else: a number changed elsewhere leaves it alone.
+(The items carry what they need of `puzzles`, so a change there reaches the later steps through the data.)
 Left out of the source files are the carriers (files, errors, params, this table): they decide no result, and the
 values that params.py carries are listed key by key.
 """
@@ -39,9 +40,9 @@ TABLES = (
 FORMS = ("asynchronous", "sequential")
 
 # Sections, or single keys where a step does not read the whole section.
-WORLD = ("puzzles",)
 BUDGETS = ("thinking.organizer_budget", "thinking.worker_budget", "thinking.prompts")
 PROTOCOL = ("thinking.capacity", "thinking.slot_release")
+WORDS = ("puzzles.largest", "puzzles.largest_result")
 # Only an organizer is paid for concurrency.
 ARM_READS = {
     "asynchronous": ("arm", "thinking", "reward"),
@@ -49,13 +50,13 @@ ARM_READS = {
     "parallel": ("arm", "thinking", "reward.name", "reward.format_error"),
 }
 READS: dict[str, tuple[str, ...]] = {
-    "puzzles": ("seed", *WORLD),
-    "synthesize": ("seed", *WORLD, *BUDGETS, *PROTOCOL, "synthesize", "teacher"),
-    "filter": (*WORLD, *BUDGETS, *PROTOCOL, "filter"),
-    "pretrain": (*WORLD, *BUDGETS, *PROTOCOL, "model", "pretrain"),
-    "sft": (*WORLD, *BUDGETS, *PROTOCOL, "sft"),
-    "grpo": (*WORLD, "grpo"),
-    "evaluate": ("scale", *WORLD, "evaluate"),
+    "puzzles": ("seed", "puzzles"),
+    "synthesize": ("seed", "puzzles.largest_result", *BUDGETS, "thinking.capacity", "synthesize", "teacher"),
+    "filter": (*BUDGETS, *PROTOCOL, "filter"),
+    "pretrain": (*WORDS, "puzzles.uses", "puzzles.operations", "puzzles.required", *BUDGETS, "model", "pretrain"),
+    "sft": ("thinking", "sft"),
+    "grpo": ("grpo",),
+    "evaluate": ("scale", "evaluate"),
     "tables": ("scale",),
     "claims": ("scale",),
     "figures": (),

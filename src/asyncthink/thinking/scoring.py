@@ -9,9 +9,14 @@ from asyncthink.tasks import TASKS
 
 
 def finish(episode: Episode, reward: Reward) -> Episode:
-    """The episode with `score` and `reward` filled in. Only an organizer is paid for keeping agents busy."""
+    """The episode with `score` and `reward` filled in."""
     if episode.mode != "asynchronous":
-        reward = replace(reward, concurrency_weight=0.0)
+        reward = _without_concurrency(reward)
     score = TASKS[episode.task].score(episode.item, episode.answer)
     paid = REWARDS[reward.name](score["accuracy"], episode.schedule, reward, episode.capacity)
     return replace(episode, score=score, reward=paid)
+
+
+def _without_concurrency(reward: Reward) -> Reward:
+    """Only an organizer is paid for keeping agents busy: for the other modes the terms of R_eta are not even read."""
+    return Reward(reward.name, reward.format_error, 0.0, concurrency_target=1.0, concurrency_gate="always")
