@@ -1,6 +1,7 @@
 """`asyncthink synthesize`: demonstrations of one thinking form, written by the teacher that params.yaml names."""
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from asyncthink import params
 from asyncthink.files import read_json_lines
 from asyncthink.synthesis import demonstration
+from asyncthink.synthesis.cost_estimate import estimate
 from asyncthink.synthesis.demonstration import Demonstration
 from asyncthink.synthesis.teachers import TEACHERS
 
@@ -20,10 +22,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--form", required=True, choices=("asynchronous", "sequential"))
     parser.add_argument("--puzzles", type=Path, required=True, help="the training items")
     parser.add_argument("--demonstrations", type=Path, required=True, help="written: JSON Lines")
+    parser.add_argument("--estimate", action="store_true", help="tell what an API teacher would cost, and ask nothing")
 
 
 def run(args: argparse.Namespace) -> None:
     settings = params.read(args.params)
+    if args.estimate:
+        print(json.dumps(estimate(settings, args.form, read_json_lines(args.puzzles))))
+        return
     written = TEACHERS[settings.synthesize.teacher](settings, args.form, read_json_lines(args.puzzles))
     total = settings.synthesize.demonstrations
     demonstration.write(args.demonstrations, _told(written, f"synthesize {args.form}", total))

@@ -26,13 +26,14 @@ def estimate(
     items: Sequence[dict[str, Any]],
     task: str = "countdown",
     responses: str | Path = RESPONSES,
+    model: str | None = None,
 ) -> dict[str, Any]:
     """Requests, tokens and dollars that are still to be spent on one form; asks nothing and needs no key.
 
     Answers are taken to be as long as those that the journal holds already. `most_dollars` is the case that every
     answer is as long as teacher.max_tokens; attempts that fail come on top.
     """
-    model = os.environ.get("ASYNCTHINK_TEACHER_MODEL", "").strip() or DEFAULT_MODEL
+    model = model or os.environ.get("ASYNCTHINK_TEACHER_MODEL", "").strip() or DEFAULT_MODEL
     answers, spent = _kept(Path(responses) / f"{form}.jsonl", params)
     lengths = {step: min(tokens, params.teacher.max_tokens) for step, tokens in _lengths(answers).items()}
     asked = [
@@ -59,6 +60,20 @@ def estimate(
         "budget_dollars": params.teacher.budget_dollars,
         "budget_tokens": params.teacher.budget_tokens,
     }
+
+
+def told(cost: dict[str, Any]) -> str:
+    """An estimate in one line, for people."""
+    tokens = cost["prompt_tokens"] + cost["completion_tokens"]
+    limits = [f"{cost['budget_tokens']:,} tokens"] if cost["budget_tokens"] is not None else []
+    limits += [f"${cost['budget_dollars']:.2f}"] if cost["budget_dollars"] is not None else []
+    parts = [
+        f"{cost['requests']:,} requests to {cost['model']} ({cost['answered']:,} were answered before)",
+        f"about {tokens:,} tokens, ${cost['dollars']:.2f}, at most ${cost['most_dollars']:.2f}",
+        f"${cost['spent_dollars']:.2f} spent so far",
+        f"budget {' and '.join(limits) or 'without limit'}",
+    ]
+    return "; ".join(parts)
 
 
 def _requests(lesson: Lesson, answers: dict[str, dict[str, Any]], lengths: dict[str, int]) -> list[Request]:

@@ -24,6 +24,7 @@ from typing import Any
 
 from asyncthink.errors import InputError
 from asyncthink.params import Params
+from asyncthink.synthesis.cost_estimate import estimate, told
 from asyncthink.synthesis.demonstration import Demonstration
 from asyncthink.synthesis.lessons import (
     Lesson,
@@ -88,6 +89,7 @@ def demonstrate(
     sleep waits between attempts and looks at batches.
     """
     where = where or endpoint(os.environ)
+    print(f"synthesize: {told(estimate(params, form, items, task, responses, where.model))}", file=sys.stderr)
     plan = list(lessons(params, form, items, where.model, task))
     with ResponseJournal(Path(responses) / f"{form}.jsonl") as journal:
         if journal.broken:
