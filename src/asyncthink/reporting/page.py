@@ -1,0 +1,81 @@
+"""The episode page: one HTML file without a network, on which every recorded episode can be read.
+
+Model text is data all the way. The embedded JSON holds no `<`, the scripts write text nodes only, and the page's own
+policy (CSP) allows just the one script and the one style sheet whose hashes it names, and no connection anywhere.
+"""
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from asyncthink.episode import Episode
+from asyncthink.errors import InputError
+from asyncthink.reporting import timeline_picture
+from asyncthink.reporting.page_record import Shown, identify, record, title
+
+ROOM = Path(__file__).parent
+TEMPLATE = ROOM / "page/page.html"
+STYLES = (ROOM / "page/timeline.css", ROOM / "page/page.css")
+SCRIPTS = (ROOM / "page/timeline.js", ROOM / "page/traces.js", ROOM / "page/page.js")
+
+
+def html(episodes: Iterable[Episode]) -> str:
+    """The whole page. An episode whose plan is not one is an InputError that names the episode."""
+    style, script = _joined(STYLES), _joined(SCRIPTS)
+    policy = f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}; "
+    policy += "base-uri 'none'; form-action 'none'"
+    data = _embedded(list(_distinct(map(_recorded, episodes))))
+    template = Template(TEMPLATE.read_text(encoding="utf-8"))
+    return template.substitute(policy=policy, style=style, script=script, data=data)
+
+
+def picture(episodes: Iterable[Episode], wanted: str | None) -> str:
+    """The timeline of the episode that the page would show under `#wanted`, or of the first one, as an SVG."""
+    episode = _chosen(episodes, wanted)
+    shown = Shown(episode)
+    return timeline_picture.svg(shown.scene(), f"Timeline of {title(episode)}", shown.sentence())
+
+
+def _recorded(episode: Episode) -> dict[str, Any]:
+    try:
+        return record(episode)
+    except InputError as error:
+        raise InputError(f"episode {identify(episode)}: {error}") from None
+
+
+def _chosen(episodes: Iterable[Episode], wanted: str | None) -> Episode:
+    first = None
+    for episode in episodes:
+        first = first or identify(episode)
+        if wanted in (None, identify(episode)):
+            return episode
+    if first is None:
+        raise InputError("there are no episodes in these files")
+    raise InputError(f"no episode is called {wanted}; the first is called {first}")
+
+
+def _distinct(records: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Records with ids of their own: a second recording of the same key gets a number."""
+    seen: dict[str, int] = {}
+    for entry in records:
+        count = seen[entry["id"]] = seen.get(entry["id"], 0) + 1
+        yield entry if count == 1 else {**entry, "id": f"{entry['id']}--{count}"}
+
+
+def _embedded(value: Any) -> str:
+    """JSON that can stand inside <script>: no markup, no line separators, no lone surrogates; it parses to `value`."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return re.sub("[<>&\u2028\u2029\ud800-\udfff]", lambda letter: f"\\u{ord(letter[0]):04x}", text)
+
+
+def _joined(paths: Iterable[Path]) -> str:
+    return "\n".join(path.read_text(encoding="utf-8") for path in paths)
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -1,0 +1,82 @@
+"""A timeline as a standalone SVG card, for a README or a paper; it follows the reader's light or dark system."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from asyncthink.reporting.timeline import Scene
+
+STYLE = Path(__file__).parent / "page/timeline.css"
+
+GUTTER, MARGIN, LETTER, ASIDE = 74, 16, 6.2, 5  # as in page/timeline.js
+PADDING = 16
+
+
+def svg(scene: Scene, title: str, description: str, width: int = 920) -> str:
+    """One scene; width in pixels. It loads nothing, and every text in it is escaped."""
+    step = (width - 2 * PADDING - GUTTER - MARGIN) / max(scene["span"], 1)
+
+    def x(clock: float) -> float:
+        return round(GUTTER + clock * step, 1)
+
+    body = "\n".join(filter(None, (_PAINT[kind](x, step, *rest) for kind, *rest in scene["marks"])))
+    height = scene["height"] + 2 * PADDING
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="timeline" role="img" aria-labelledby="title description" '
+        f'viewBox="0 0 {width} {height}" width="{width}" height="{height}" font-family="system-ui, sans-serif">\n'
+        f'<title id="title">{escape(title)}</title>\n<desc id="description">{escape(description)}</desc>\n'
+        f"<style>\n{_rules(0)}\n@media (prefers-color-scheme: dark) {{\n{_rules(1)}\n}}\n</style>\n"
+        f'<rect class="card" width="{width}" height="{height}" rx="8"/>\n'
+        f'<g transform="translate({PADDING} {PADDING})">\n{body}\n</g>\n</svg>\n'
+    )
+
+
+def _rules(scheme: int) -> str:
+    """The style sheet with every colour written out (0 light, 1 dark), for viewers that know no CSS variables."""
+    css = re.sub(r"/\*.*?\*/\n?", "", STYLE.read_text(encoding="utf-8"), flags=re.S)
+    css = re.sub(r"light-dark\(([^,]+), ([^)]+)\)", lambda pair: pair[scheme + 1], css)
+    colours = dict(re.findall(r"(--[a-z]+): ([^;]+);", css))
+    rules = re.sub(r":root \{.*?\}\n", "", css, flags=re.S).strip()
+    return re.sub(r"var\((--[a-z]+)\)", lambda name: colours[name[1]], rules)
+
+
+def _element(name: str, text: str | None = None, **attributes: Any) -> str:
+    names = {key: key.rstrip("_").replace("_", "-") for key in attributes}
+    inside = "".join(f' {names[key]}="{escape(str(value))}"' for key, value in attributes.items())
+    return f"<{name}{inside}/>" if text is None else f"<{name}{inside}>{escape(_printable(text))}</{name}>"
+
+
+def _printable(text: str) -> str:
+    """Characters that XML has no way to hold become a sign for them."""
+    return re.sub("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)
+
+
+def _bar(x: Callable, step: float, name: str, start: float, end: float, y: float, height: float) -> str:
+    return _element("rect", class_=name, x=x(start), y=y, width=round(x(end) - x(start), 1), height=height)
+
+
+def _line(x: Callable, step: float, name: str, start: float, y1: float, end: float, y2: float) -> str:
+    return _element("line", class_=name, x1=x(start), y1=y1, x2=x(end), y2=y2)
+
+
+def _path(x: Callable, step: float, name: str, points: Iterable[Sequence[float]]) -> str:
+    return _element("polyline", class_=name, points=" ".join(f"{x(clock)},{y}" for clock, y in points))
+
+
+def _arrow(x: Callable, step: float, name: str, clock: float, y: float, rise: int) -> str:
+    return _element("path", class_=name, d=f"M{x(clock)} {y}l-4 {7 * rise}h8z")
+
+
+def _name(x: Callable, step: float, name: str, y: float, text: str) -> str:
+    return _element("text", text, class_=name, x=0, y=y)
+
+
+def _text(x: Callable, step: float, name: str, clock: float, y: float, anchor: str, room: float, *texts: str) -> str:
+    fits = next((text for text in texts if len(text) * LETTER <= room * step), None)
+    aside = ASIDE * name.endswith(" aside") * (1 if anchor == "start" else -1)
+    return _element("text", fits, class_=name, x=x(clock) + aside, y=y, text_anchor=anchor) if fits else ""
+
+
+_PAINT = {"bar": _bar, "line": _line, "path": _path, "arrow": _arrow, "name": _name, "text": _text}
