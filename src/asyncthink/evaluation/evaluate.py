@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from asyncthink import episode, params
+from asyncthink import episode, params, steps
 from asyncthink.engines import Engine, run
 from asyncthink.episode import Episode, Trace
 from asyncthink.evaluation import metrics, recordings
@@ -49,10 +49,9 @@ class Subject:
         return sections | ({"reward": asdict(self.own.reward)} if self.own.arm.mode == "asynchronous" else {})
 
     def fingerprint(self) -> dict[str, Any]:
-        """All parameters that the episodes depend on."""
-        settings = {name: self.config(thinking) for name, thinking in self.params.evaluations(self.arm).items()}
-        sampling = {"samples": self.own.evaluate.samples, "chunk": CHUNK}
-        return {"task": self.task, "arm": self.arm, "seed": self.seed, "settings": settings} | sampling
+        """All that the episodes depend on beside the model and the items."""
+        own = {"task": self.task, "arm": self.arm, "seed": self.seed, "chunk": CHUNK}
+        return {**steps.reads("evaluate", self.params, self.arm), **own}
 
 
 def record(subject: Subject, engine: Engine, scratch: Path) -> list[Episode]:
