@@ -6,6 +6,7 @@ import subprocess
 import warnings
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,7 +95,7 @@ def listed(page: Page) -> list[str]:
 
 
 def titles(*episodes: Episode) -> list[str]:
-    return [record(episode)["title"] for episode in episodes]
+    return [f"test {episode.key['index']}" for episode in episodes]
 
 
 def shown_words(page: Page, name: str) -> list[str]:
@@ -143,6 +144,14 @@ def test_ranges_of_forks_and_latency_filter_and_can_be_cleared(opened):
     expect(page.locator("#list li")).to_have_count(len(ALL))
 
 
+def test_variants_of_an_arm_are_told_apart_by_title_and_filter(opened):
+    headline, other = (replace(EXAMPLE, key={**EXAMPLE.key, "variant": name}) for name in ("headline", "worker_16"))
+    page = opened([headline, other, ALONE])
+    assert listed(page) == ["test 12, headline", "test 12, worker_16", "test 20"]
+    page.get_by_label("Variant of the arm").select_option("worker_16")
+    assert listed(page) == ["test 12, worker_16"]
+
+
 def test_two_thousand_episodes_are_drawn_a_screen_at_a_time_and_all_are_filtered(opened):
     many = [asynchronous(index, f"{SEARCH * 9} <ANSWER> 3 * 8 </ANSWER>", {}) for index in range(1998)]
     page = opened([EXAMPLE, *many, ALONE])
@@ -162,15 +171,15 @@ def test_two_thousand_episodes_are_drawn_a_screen_at_a_time_and_all_are_filtered
 def test_a_row_opens_its_episode_and_the_fragment_names_it(opened):
     page = opened(ALL)
     page.get_by_role("link", name="test 16").click()
-    expect(page.get_by_role("heading", level=2)).to_have_text("test 16, sample 0, seed 1")
+    expect(page.get_by_role("heading", level=2)).to_have_text("test 16")
     assert page.url.endswith("#countdown-no_rl-split-test-index-16-sample-0-seed-1")
     page.go_back()
-    expect(page.get_by_role("heading", level=2)).to_have_text("test 12, sample 0, seed 1")
+    expect(page.get_by_role("heading", level=2)).to_have_text("test 12")
 
 
 def test_a_link_opens_its_episode_and_an_unknown_one_is_named(opened):
     page = opened(ALL, fragment=identify(UNJOINED))
-    expect(page.get_by_role("heading", level=2)).to_have_text("test 19, sample 0, seed 1")
+    expect(page.get_by_role("heading", level=2)).to_have_text("test 19")
     page.evaluate("location.hash = 'nobody'")
     expect(page.locator("#nothing")).to_have_text("No episode here is called nobody.")
     page.evaluate("location.hash = '%E0%A4%A'")
@@ -179,7 +188,7 @@ def test_a_link_opens_its_episode_and_an_unknown_one_is_named(opened):
 
 def test_two_recordings_of_one_key_have_links_of_their_own(opened):
     page = opened([EXAMPLE, EXAMPLE], fragment=f"{identify(EXAMPLE)}--2")
-    expect(page.get_by_role("heading", level=2)).to_have_text("test 12, sample 0, seed 1")
+    expect(page.get_by_role("heading", level=2)).to_have_text("test 12")
     expect(page.locator("#list a[aria-current]")).to_have_count(1)
 
 
@@ -318,7 +327,7 @@ def test_the_embedded_data_is_the_records_whatever_the_text():
     episode = asynchronous(1, f" {HOSTILE} \ud800 <ANSWER> {HOSTILE} \udfff </ANSWER>", {})
     page = html([episode]).encode("utf-8").decode("utf-8")
     data = re.search('<script type="application/json" id="episodes">(.*?)</script>', page, re.S)[1]
-    assert json.loads(data) == json.loads(json.dumps([record(episode)]))
+    assert json.loads(data) == json.loads(json.dumps([{**record(episode), "title": "test 1"}]))
     assert not re.search("[<>&\u2028\u2029]", data)
 
 
@@ -354,7 +363,7 @@ def test_a_screen_reader_finds_the_parts_by_role_and_name(opened):
     for role, name in [
         ("search", "Filter the episodes"),
         ("navigation", "Episodes that match"),
-        ("main", "test 12, sample 0, seed 1"),
+        ("main", "test 12"),
         ("slider", "Token clock"),
         ("img", re.compile("^How the thinking was organized The answer comes after 100 steps")),
         ("region", "Organizer"),

@@ -16,7 +16,7 @@ from typing import Any
 from asyncthink.episode import Episode
 from asyncthink.errors import InputError
 from asyncthink.reporting import timeline_picture
-from asyncthink.reporting.page_record import Shown, identify, record, title
+from asyncthink.reporting.page_record import Shown, identify, ordered_key, record, title
 
 ROOM = Path(__file__).parent
 TEMPLATE = ROOM / "page/page.html"
@@ -29,7 +29,7 @@ def html(episodes: Iterable[Episode]) -> str:
     style, script = _joined(STYLES), _joined(SCRIPTS)
     policy = f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}; "
     policy += "base-uri 'none'; form-action 'none'"
-    data = _embedded(list(_distinct(map(_recorded, episodes))))
+    data = _embedded(_titled(list(_distinct(map(_recorded, episodes)))))
     template = Template(TEMPLATE.read_text(encoding="utf-8"))
     return template.substitute(policy=policy, style=style, script=script, data=data)
 
@@ -38,7 +38,7 @@ def picture(episodes: Iterable[Episode], wanted: str | None) -> str:
     """The timeline of the episode that the page would show under `#wanted`, or of the first one, as an SVG."""
     episode = _chosen(episodes, wanted)
     shown = Shown(episode)
-    return timeline_picture.svg(shown.scene(), f"Timeline of {title(episode)}", shown.sentence())
+    return timeline_picture.svg(shown.scene(), f"Timeline of {title(ordered_key(episode))}", shown.sentence())
 
 
 def _recorded(episode: Episode) -> dict[str, Any]:
@@ -65,6 +65,16 @@ def _distinct(records: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for entry in records:
         count = seen[entry["id"]] = seen.get(entry["id"], 0) + 1
         yield entry if count == 1 else {**entry, "id": f"{entry['id']}--{count}"}
+
+
+def _titled(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Records with titles in which stands only what tells them apart, and which item they are of."""
+    values: dict[str, set[str]] = {}
+    for name, value in (pair for entry in records for pair in entry["key"]):
+        values.setdefault(name, set()).add(str(value))
+    telling = {name for name, found in values.items() if len(found) > 1} | {"split", "index"}
+    titles = (title([pair for pair in entry["key"] if pair[0] in telling]) for entry in records)
+    return [{**entry, "title": text or entry["id"]} for entry, text in zip(records, titles, strict=True)]
 
 
 def _embedded(value: Any) -> str:

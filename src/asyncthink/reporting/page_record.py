@@ -14,7 +14,8 @@ from asyncthink.episode import Episode, Segment, Trace
 from asyncthink.reporting import explanation, timeline
 from asyncthink.schedule import Interval, Lane, simulate, validate
 
-KEY_ORDER = ("split", "index", "sample", "step", "seed")  # of an episode's key, as a person would say it
+KEY_ORDER = ("split", "index", "variant", "sample", "step", "seed")
+BARE = KEY_ORDER[:3]  # said without their name
 STOPS = {
     "answer": "answered",
     "return": "returned a result",
@@ -26,15 +27,15 @@ STOPS = {
 
 def identify(episode: Episode) -> str:
     """The fragment under which the page shows an episode: task, arm and key, in letters that an address may hold."""
-    words = [episode.task, episode.arm or episode.mode, *(f"{name}-{value}" for name, value in _key(episode))]
+    words = [episode.task, episode.arm or episode.mode, *(f"{name}-{value}" for name, value in ordered_key(episode))]
     return "-".join(re.sub(r"[^A-Za-z0-9_.]+", "-", word) for word in words)
 
 
-def title(episode: Episode) -> str:
-    """The episode's key for people: `test 12, sample 0, seed 1`."""
-    words = [str(value) if name in ("split", "index") else f"{name} {value}" for name, value in _key(episode)]
-    plain = sum(name in ("split", "index") for name, _ in _key(episode))
-    return ", ".join(filter(None, [" ".join(words[:plain]), *words[plain:]])) or episode.task
+def title(key: Sequence[tuple[str, Any]]) -> str:
+    """An episode's key for people: `test 12, sample 0, seed 1`."""
+    place = " ".join(str(value) for name, value in key if name in BARE[:2])
+    others = [str(value) if name in BARE else f"{name} {value}" for name, value in key if name not in BARE[:2]]
+    return ", ".join(filter(None, [place, *others]))
 
 
 def record(episode: Episode) -> dict[str, Any]:
@@ -42,10 +43,11 @@ def record(episode: Episode) -> dict[str, Any]:
     shown = Shown(episode)
     return {
         "id": identify(episode),
-        "title": title(episode),
+        "key": ordered_key(episode),
         "task": episode.task,
         "arm": episode.arm,
         "mode": episode.mode,
+        "variant": str(episode.key.get("variant", "")),
         "item": _question_and_answer(episode),
         "verdict": _verdict(episode.score),
         "errors": _errors(episode, shown.schedule),
@@ -138,10 +140,10 @@ def _clock(decodes: Sequence[Interval], decoded: int) -> int:
     return decodes[-1].end if decodes else 0
 
 
-def _key(episode: Episode) -> list[tuple[str, Any]]:
+def ordered_key(episode: Episode) -> list[tuple[str, Any]]:
+    """What makes an episode unique, in the order in which a person would say it."""
     places = {name: place for place, name in enumerate(KEY_ORDER)}
-    known = [(name, value) for name, value in episode.key.items() if value is not None]
-    return sorted(known, key=lambda pair: (places.get(pair[0], len(places)), pair[0]))
+    return sorted(episode.key.items(), key=lambda pair: (places.get(pair[0], len(places)), pair[0]))
 
 
 def _verdict(score: Mapping[str, Any]) -> str:

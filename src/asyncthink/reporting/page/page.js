@@ -16,6 +16,7 @@ const between = (value, low, high) => (low === "" || value >= +low) && (high ===
 const TESTS = [
   (episode, wanted) => !wanted.task || episode.task === wanted.task,
   (episode, wanted) => !wanted.arm || episode.arm === wanted.arm,
+  (episode, wanted) => !wanted.variant || episode.variant === wanted.variant,
   (episode, wanted) => !wanted.verdict || episode.verdict === wanted.verdict,
   (episode, wanted) => !wanted.error || episode.errors.includes(wanted.error),
   (episode, wanted) => between(episode.forks, wanted.fewest, wanted.most),
@@ -26,13 +27,14 @@ let matching = EPISODES;
 let drawn = 0;
 
 function fillChoices() {
-  const every = { task: "task", arm: "arm", verdict: "verdict", error: "errors" };
+  const every = { task: "task", arm: "arm", verdict: "verdict", error: "errors", variant: "variant" };
   for (const [name, key] of Object.entries(every)) {
     const counts = new Map();
     for (const value of EPISODES.flatMap((episode) => episode[key])) counts.set(value, (counts.get(value) ?? 0) + 1);
     const options = [...counts].filter(([value]) => value !== "").sort((a, b) => (a[0] < b[0] ? -1 : 1));
     const choice = ([value, count]) => make("option", { value, textContent: `${words(value)} (${number(count)})` });
     filters.elements[name].append(make("option", { value: "", textContent: "any" }), ...options.map(choice));
+    if (name === "variant") filters.elements[name].parentElement.hidden = options.length < 2;
   }
 }
 
