@@ -52,7 +52,7 @@ ARM_READS = {
 READS: dict[str, tuple[str, ...]] = {
     "puzzles": ("seed", "puzzles"),
     "synthesize": ("seed", "puzzles.largest_result", *BUDGETS, "thinking.capacity", "synthesize", "teacher"),
-    "filter": (*BUDGETS, *PROTOCOL, "filter"),
+    "filter": (*BUDGETS, *PROTOCOL, "thinking.latency_budget", "filter"),
     "pretrain": (*WORDS, "puzzles.uses", "puzzles.operations", "puzzles.required", *BUDGETS, "model", "pretrain"),
     "sft": ("thinking", "sft"),
     "grpo": ("grpo",),

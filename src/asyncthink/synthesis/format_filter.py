@@ -22,6 +22,7 @@ REASONS = (
     "unreturned_worker",  # a worker's trace without <RETURN>...</RETURN>: a Join would bring nothing
     "organizer_too_long",
     "worker_too_long",
+    "over_latency_budget",
 )
 
 
@@ -43,7 +44,12 @@ def reason(demonstration: Demonstration, thinking: Thinking, count: Callable[[st
         "organizer_too_long": count(demonstration.organizer) > thinking.organizer_budget,
         "worker_too_long": any(count(text) > thinking.worker_budget for text in workers.values()),
     }
-    return next((name for name, holds in broken.items() if holds), None)
+    slow = thinking.latency_budget is not None and not any(broken.values()) and _late(demonstration, thinking, count)
+    return next((name for name, holds in (broken | {"over_latency_budget": slow}).items() if holds), None)
+
+
+def _late(demonstration: Demonstration, thinking: Thinking, count: Callable[[str], int]) -> bool:
+    return schedule.simulate(plan(demonstration, thinking, count)).elapsed > thinking.latency_budget
 
 
 def report(
