@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from asyncthink.tasks import countdown
+from asyncthink.tasks import competition_math, countdown, multiple_choice, sudoku
 
 Item = Mapping[str, Any]
 
@@ -31,4 +31,9 @@ def _task(module: Any) -> Task:
     return Task(module.prompt, module.score, module.aggregate, module.union, module.check)
 
 
-TASKS = {"countdown": _task(countdown)}
+TASKS = {
+    "countdown": _task(countdown),
+    "sudoku": _task(sudoku),
+    "competition_math": _task(competition_math),
+    "multiple_choice": _task(multiple_choice),
+}

@@ -19,6 +19,7 @@ from asyncthink.errors import InputError
 from asyncthink.params import Puzzles
 from asyncthink.tasks import expressions
 from asyncthink.tasks.expressions import Node
+from asyncthink.tasks.splits import split_of
 
 SPLITS = ("train", "validation", "test")
 TELL_EVERY = 1000  # items
@@ -135,7 +136,7 @@ class _World:
         Taking one out takes it out for good.
         """
         if multiset not in self.drawn:
-            self.drawn[multiset] = split_of(multiset, self.sizes)
+            self.drawn[multiset] = split_of(f"countdown/{multiset}", self.sizes)
         if self.drawn[multiset] != split:
             return {}
         if multiset not in self.left[split]:
@@ -166,17 +167,6 @@ class _World:
             f"puzzles.{split}: {found} items of {self.sizes[split]} with {puzzles.required} {most} solutions found, "
             f"{why}; ask for fewer items or widen the world (largest, largest_result, most_solutions)"
         )
-
-
-def split_of(multiset: Multiset, sizes: Mapping[str, int]) -> str:
-    """The split that a multiset belongs to, whatever the seed: by its hash, in proportion to the sizes."""
-    digest = hashlib.sha256(f"countdown/{multiset}".encode()).digest()
-    place = int.from_bytes(digest[:8], "big") * sum(sizes.values()) >> 64
-    for split, size in sizes.items():
-        if place < size:
-            return split
-        place -= size
-    raise AssertionError("the place lies below the sum of the sizes")
 
 
 def leak_check(splits: Mapping[str, Sequence[Item]]) -> None:

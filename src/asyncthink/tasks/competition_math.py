@@ -1,0 +1,90 @@
+"""Competition math: a problem, one answer, compared by the math-verify library.
+
+Item: {"answer": "204"}, and "problem" where it is asked. What counts of an answer is its last `\\boxed{...}` if there
+is one, else the whole of it.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from asyncthink.errors import InputError
+from asyncthink.tasks import single_answer
+from asyncthink.tasks.equality import equal
+
+SOURCES = {  # name: (repository on the hub, split)
+    "deepscaler": ("agentica-org/DeepScaleR-Preview-Dataset", "train"),
+    "aime-24": ("HuggingFaceH4/aime_2024", "train"),
+    "amc-23": ("math-ai/amc23", "test"),
+}
+_MARK = re.compile(r"\\boxed\s*\{|\\.|[{}]", re.DOTALL)
+
+_CHAT = "{problem}\n\nGive the final answer within \\boxed{{}}."
+
+
+def prompt(item: Mapping[str, Any], style: str) -> str:
+    """The question; there is none in the word language."""
+    if style == "word":
+        raise InputError("competition math cannot be asked in the word language; set thinking.prompts to chat")
+    return _CHAT.format(problem=item["problem"])
+
+
+def score(item: Mapping[str, Any], answer: str | None) -> dict[str, Any]:
+    """accuracy 1 or 0; offered 1 if there is anything to compare. A comparison beyond its time limit is wrong."""
+    offered = final(answer)
+    return single_answer.scored(offered is not None and equal(final(item["answer"]) or "", offered), offered)
+
+
+def aggregate(item: Mapping[str, Any], answers: Sequence[str | None]) -> str | None:
+    """Majority vote over answers that are mathematically equal."""
+    return single_answer.majority([final(answer) for answer in answers], equal)
+
+
+union = single_answer.union(score)
+
+
+def check(item: Any) -> None:
+    """Raise InputError unless `item` is one."""
+    if not isinstance(item, dict) or not isinstance(item.get("answer"), str) or not item["answer"].strip():
+        raise InputError('the item is an object like {"answer": "204"}, its answer a text')
+
+
+def final(answer: str | None) -> str | None:
+    """The content of the last `\\boxed{...}` that is closed, else the whole text; None if that is blank."""
+    text = boxed(answer or "")
+    text = (answer or "") if text is None else text
+    return text.strip() or None
+
+
+def boxed(text: str) -> str | None:
+    """The content of the last `\\boxed{...}`, braces in it matched; None without one. Linear in the text."""
+    last: tuple[int, int] | None = None
+    open_braces: list[int | None] = []  # where the content of a box begins; None for any other brace
+    for mark in _MARK.finditer(text):
+        if mark[0] == "{":
+            open_braces.append(None)
+        elif mark[0].startswith("\\boxed"):
+            open_braces.append(mark.end())
+        elif mark[0] == "}" and open_braces:
+            start = open_braces.pop()
+            if start is not None and (last is None or start > last[0]):
+                last = (start, mark.start())
+    return text[slice(*last)] if last else None
+
+
+def items(rows: Iterable[Mapping[str, Any]], name: str) -> list[dict[str, Any]]:
+    """Items from records with problem (or question) and answer, a text or a number: 27.0 is the answer 27."""
+    found = []
+    for place, row in enumerate(rows):
+        problem, answer = row.get("problem", row.get("question")), row.get("answer")
+        if not isinstance(problem, str) or not isinstance(answer, str | int | float):
+            raise InputError(f"{name}: record {place + 1} has no problem (or question) with an answer")
+        whole = isinstance(answer, float) and answer.is_integer()
+        item = {
+            "id": f"{name}-{row.get('id', place)}",
+            "problem": problem,
+            "answer": str(int(answer) if whole else answer),
+        }
+        check(item)
+        found.append(item)
+    return found

@@ -1,0 +1,190 @@
+"""4×4 Sudoku: a puzzle, one grid as the answer.
+
+Item: {"puzzle": [[1, 0, 3, 0], ...]} with 0 for an empty cell. An answer is sixteen digits from 1 to 4 in reading
+order, whatever stands between them. Right is every grid in which rows, columns and 2×2 boxes hold each digit once and
+the given cells stand; a puzzle may have several.
+
+There are 288 solved grids. Each belongs to one split by its hash, and a split's puzzles are cut from its own grids, so
+the unique solution of a test puzzle is never one of training; item `index` of a split is drawn from the key
+(seed, split, index).
+"""
+
+import itertools
+import json
+import random
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from asyncthink.errors import InputError
+from asyncthink.tasks import single_answer
+from asyncthink.tasks.splits import split_of
+
+Grid = tuple[int, ...]  # sixteen cells in reading order; 0 is empty
+Item = dict[str, Any]
+
+_ROWS = [[4 * row + column for column in range(4)] for row in range(4)]
+_COLUMNS = [[4 * row + column for row in range(4)] for column in range(4)]
+_BOXES = [[4 * (top + row) + left + column for row in (0, 1) for column in (0, 1)] for top in (0, 2) for left in (0, 2)]
+_UNITS = _ROWS + _COLUMNS + _BOXES
+_MOST_DRAWS = 10_000
+
+_CHAT = """Solve this 4×4 Sudoku. Every row, every column and every 2×2 box holds each of the digits 1 to 4 once; \
+a dot is an empty cell.
+
+{grid}
+
+Give the solved grid as four lines of four digits."""
+
+
+def prompt(item: Mapping[str, Any], style: str) -> str:
+    """The question: `1 _ 3 _ | ...` in the word language, sentences and a grid of dots in the chat style."""
+    rows = item["puzzle"]
+    if style == "word":
+        return " | ".join(" ".join(str(digit or "_") for digit in row) for row in rows)
+    return _CHAT.format(grid="\n".join(" ".join(str(digit or ".") for digit in row) for row in rows))
+
+
+def score(item: Mapping[str, Any], answer: str | None) -> dict[str, Any]:
+    """accuracy 1 or 0; offered 1 if the answer holds sixteen digits from 1 to 4 and no other digit."""
+    offered = read(answer)
+    right = offered is not None and _fits(offered, _cells(item["puzzle"])) and is_solved(offered)
+    return single_answer.scored(right, None if offered is None else shown(offered))
+
+
+def aggregate(item: Mapping[str, Any], answers: Sequence[str | None]) -> str | None:
+    """Majority vote over grids."""
+    grids = [grid if grid is None else shown(grid) for grid in map(read, answers)]
+    return single_answer.majority(grids, lambda one, other: one == other)
+
+
+union = single_answer.union(score)
+
+
+def check(item: Any) -> None:
+    """Raise InputError unless `item` is one."""
+    if not isinstance(item, dict) or "puzzle" not in item:
+        raise InputError('the item is an object like {"puzzle": [[1, 0, 0, 4], ...]}')
+    rows = item["puzzle"]
+    square = isinstance(rows, list) and len(rows) == 4 and all(isinstance(row, list) and len(row) == 4 for row in rows)
+    if not square or not all(type(digit) is int and 0 <= digit <= 4 for row in rows for digit in row):
+        raise InputError("puzzle is a list of 4 rows of 4 integers from 0 (empty) to 4")
+
+
+def read(answer: str | None) -> Grid | None:
+    """The grid that an answer holds, or None."""
+    digits = "".join(itertools.islice((found[0] for found in re.finditer("[0-9]", answer or "")), 17))
+    return tuple(map(int, digits)) if re.fullmatch("[1-4]{16}", digits) else None
+
+
+def shown(grid: Grid) -> str:
+    """A grid as four lines of four digits."""
+    return "\n".join(" ".join(str(grid[cell]) for cell in row) for row in _ROWS)
+
+
+def is_solved(grid: Grid) -> bool:
+    """Whether each row, column and box holds each digit once."""
+    return all({grid[cell] for cell in unit} == {1, 2, 3, 4} for unit in _UNITS)
+
+
+@cache
+def grids() -> tuple[Grid, ...]:
+    """All 288 solved grids, in the order of their digits."""
+    rows = list(itertools.permutations((1, 2, 3, 4)))
+    return tuple(grid for four in itertools.product(rows, repeat=4) if is_solved(grid := tuple(sum(four, ()))))
+
+
+def solve(puzzle: Sequence[Sequence[int]]) -> list[Grid]:
+    """Every solution."""
+    return [grid for grid in grids() if _fits(grid, _cells(puzzle))]
+
+
+def generate(sizes: Mapping[str, int], seed: int, clues: int | Sequence[int] = (7, 12), solutions: int = 1) -> dict:
+    """Splits of puzzles: {"train": [...], ...} in the order and sizes of `sizes`; no puzzle comes twice.
+
+    Fewer clues are harder. `clues` is one number or the least and the most, drawn for each puzzle; every puzzle has
+    exactly `solutions` of them. An item: {"id", "puzzle", "clues", "solutions"}. Raises InputError if there are not so
+    many puzzles.
+    """
+    least, most = (clues, clues) if isinstance(clues, int) else clues
+    taken: set[Grid] = set()
+    result: dict[str, list[Item]] = {}
+    for split, size in sizes.items():
+        mine = [grid for grid in grids() if split_of(f"sudoku/{grid}", sizes) == split]
+        items = result.setdefault(split, [])
+        for index in range(size):
+            rng = random.Random(f"sudoku/{seed}/{split}/{index}")
+            puzzle = _draw(rng, mine, (least, most), solutions, taken)
+            if puzzle is None:
+                raise InputError(
+                    f"sudoku {split}: {index} of {size} puzzles with {least} to {most} clues and {solutions} "
+                    f"solutions found; ask for fewer or allow more clues"
+                )
+            rows = [[puzzle[cell] for cell in row] for row in _ROWS]
+            given = sum(map(bool, puzzle))
+            items.append({"id": f"sudoku-{split}-{index}", "puzzle": rows, "clues": given, "solutions": solutions})
+    return result
+
+
+def from_enigmata(rows: Iterable[Mapping[str, Any]]) -> list[Item]:
+    """Items from Enigmata's own records: the 4×4 puzzles (task sudoku2) among them, the board in meta.question."""
+    items = []
+    for place, row in enumerate(rows, 1):
+        meta = row.get("meta", row)
+        meta = json.loads(meta) if isinstance(meta, str) else meta
+        if row.get("task_name", meta.get("dataset_name")) != "sudoku2":
+            continue
+        item = {"id": str(meta.get("id", f"sudoku-enigmata-{place}")), "puzzle": meta.get("question")}
+        check(item)
+        items.append(item | {"solutions": len(solve(item["puzzle"]))})
+    return items
+
+
+def _draw(
+    rng: random.Random, solved: Sequence[Grid], clues: tuple[int, int], solutions: int, taken: set[Grid]
+) -> Grid | None:
+    """A puzzle that is not taken: cells of a solved grid are emptied in a drawn order, as far as it may go."""
+    for _ in range(_MOST_DRAWS if solved else 0):
+        puzzle = list(rng.choice(solved))
+        wanted = rng.randint(*clues)
+        left = 16
+        for cell in rng.sample(range(16), 16):
+            digit, puzzle[cell] = puzzle[cell], 0
+            left -= 1
+            if _count(puzzle) > solutions:
+                puzzle[cell], left = digit, left + 1
+            if left == wanted:
+                break
+        found = tuple(puzzle)
+        if left == wanted and found not in taken and _count(found) == solutions:
+            taken.add(found)
+            return found
+    return None
+
+
+@cache
+def _holding() -> dict[tuple[int, int], int]:
+    """(cell, digit) -> the set of solved grids with that digit in that cell, one bit a grid."""
+    holding = dict.fromkeys(itertools.product(range(16), (1, 2, 3, 4)), 0)
+    for place, grid in enumerate(grids()):
+        for given in enumerate(grid):
+            holding[given] |= 1 << place
+    return holding
+
+
+def _count(puzzle: Sequence[int]) -> int:
+    """How many solutions a puzzle has."""
+    left = (1 << len(grids())) - 1
+    for cell, digit in enumerate(puzzle):
+        if digit:
+            left &= _holding()[cell, digit]
+    return left.bit_count()
+
+
+def _fits(grid: Grid, puzzle: Grid) -> bool:
+    return all(given in (0, digit) for digit, given in zip(grid, puzzle, strict=True))
+
+
+def _cells(puzzle: Sequence[Sequence[int]]) -> Grid:
+    return tuple(digit for row in puzzle for digit in row)
