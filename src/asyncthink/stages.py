@@ -6,13 +6,13 @@ table of steps. Arms are stages, for each of them reads other keys; seeds and th
 """
 
 import json
+import math
 import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -39,32 +39,50 @@ class Job:
     outputs: tuple[str, ...]
     wildcards: dict[str, str]
 
+    @property
+    def arm(self) -> str | None:
+        """The arm it works for, if any."""
+        return self.wildcards.get("arm")
+
+    @property
+    def items(self) -> dict[str, str]:
+        """Its other wildcards."""
+        return {key: value for key, value in self.wildcards.items() if key != "arm"}
+
 
 def text(directory: Path) -> str:
     """The dvc.yaml that belongs to the Snakefile and the params.yaml of a directory."""
     params = read(directory / "params.yaml")
-    groups: dict[tuple[str, str], list[tuple[dict[str, str], str]]] = {}
+    groups: dict[str, list[Job]] = {}
     for job in jobs(directory):
-        name = "_".join([job.rule, *([job.wildcards["arm"]] if "arm" in job.wildcards else [])])
-        items = {key: value for key, value in job.wildcards.items() if key != "arm"}
-        groups.setdefault((name, json.dumps(stage(job, items, params))), []).append((items, name))
-    if len({name for name, _ in groups}) < len(groups):
-        raise InputError("two jobs of one rule and arm differ in more than their wildcards; name them apart")
-    listed = {name: _foreach([items for items, _ in found], json.loads(body)) for (name, body), found in groups.items()}
-    document = {"stages": dict(sorted(listed.items(), key=_phase)), "plots": list(_plots())}
-    return HEADER + yaml.safe_dump(document, sort_keys=False, width=1000)
+        groups.setdefault("_".join([job.rule, *([job.arm] if job.arm else [])]), []).append(job)
+    stages = {name: stage(groups[name], params) for name in sorted(groups, key=_phase)}
+    return HEADER + yaml.safe_dump({"stages": stages, "plots": list(_plots())}, sort_keys=False, width=1000)
 
 
-def stage(job: Job, items: dict[str, str], params: Params) -> dict[str, Any]:
-    """One job as a stage, its wildcards replaced by DVC's `${item.NAME}`."""
-    outputs = [_templated(path, items) for path in job.outputs]
-    names = steps.dvc_params(job.rule, params, job.wildcards.get("arm"))
-    command = f"snakemake --cores all --allowed-rules {job.rule} --force -- {outputs[0]}"
+def stage(group: list[Job], params: Params) -> dict[str, Any]:
+    """The jobs of one rule and arm as one stage, their wildcards replaced by DVC's `${item.NAME}`."""
+    bodies = {json.dumps(_body(job, _common(group), params)) for job in group}
+    values = {key: sorted({job.items[key] for job in group}) for key in group[0].items}
+    if len(bodies) > 1 or math.prod(map(len, values.values())) != len(group):
+        raise InputError(f"the jobs of rule {group[0].rule} differ in more than their wildcards; make them two rules")
+    matrix = {key: "${seeds}" if key == "seed" else entries for key, entries in values.items()}
+    return {**({"matrix": matrix} if matrix else {}), **json.loads(bodies.pop())}
+
+
+def _common(group: list[Job]) -> set[str]:
+    """Inputs that depend on no wildcard but the seed, whatever their names."""
+    return set.intersection(*(set(job.inputs) for job in group)) if len(group) > 1 else set()
+
+
+def _body(job: Job, common: set[str], params: Params) -> dict[str, Any]:
+    outputs = [_templated(path, job.items) for path in job.outputs]
     metrics = [path for path in outputs if path.startswith("metrics/") and path.endswith(".json")]
+    seed = {key: value for key, value in job.items.items() if key == "seed"}
     body = {
-        "cmd": command,
-        "deps": sorted({_dependency(path, items) for path in job.inputs}),
-        "params": names,
+        "cmd": f"snakemake --cores all --allowed-rules {job.rule} --force -- {outputs[0]}",
+        "deps": sorted({_dependency(path, seed if path in common else job.items) for path in job.inputs}),
+        "params": steps.dvc_params(job.rule, params, job.arm),
         "outs": [_uncached(path) if path.startswith("metrics/") else path for path in outputs if path not in metrics],
         "metrics": [_uncached(path) for path in metrics],
     }
@@ -114,20 +132,9 @@ def _uncached(path: str) -> dict[str, Any]:
     return {path: {"cache": False}}
 
 
-def _foreach(found: list[dict[str, str]], body: dict[str, Any]) -> dict[str, Any]:
-    """A stage over all values of its wildcards."""
-    if not found[0]:
-        return body
-    values = {key: list(dict.fromkeys(items[key] for items in found)) for key in found[0]}
-    if len(list(product(*values.values()))) != len(found):
-        raise InputError(f"the jobs of {body['cmd']} are no full product of their wildcards")
-    matrix = {key: "${seeds}" if key == "seed" else sorted(entries) for key, entries in values.items()}
-    return {"matrix": matrix, **body}
-
-
-def _phase(entry: tuple[str, Any]) -> tuple[int, str]:
+def _phase(name: str) -> tuple[int, str]:
     order = list(steps.READS)
-    return next(place for place, rule in enumerate(order) if re.match(rf"{rule}(_|$)", entry[0])), entry[0]
+    return next(place for place, rule in enumerate(order) if re.match(rf"{rule}(_|$)", name)), name
 
 
 def _plots() -> Iterable[Any]:
