@@ -177,6 +177,18 @@ def test_a_row_opens_its_episode_and_the_fragment_names_it(opened):
     expect(page.get_by_role("heading", level=2)).to_have_text("test 12")
 
 
+def test_next_and_previous_walk_through_what_the_filters_left_and_the_list_follows(opened):
+    many = [asynchronous(index, f"{SEARCH} <ANSWER> 3 * 8 </ANSWER>", {}, arm="ab"[index % 2]) for index in range(250)]
+    page = opened(many, fragment=identify(many[199]))
+    expect(page.locator("#list a[aria-current]")).to_be_in_viewport()
+    page.get_by_label("Arm", exact=True).select_option("b")
+    page.get_by_role("button", name="Next", exact=True).click()
+    expect(page.get_by_role("heading", level=2)).to_have_text("test 201")
+    expect(page.locator("#list a[aria-current]")).to_be_in_viewport()
+    page.get_by_role("button", name="Previous", exact=True).click()
+    expect(page.get_by_role("heading", level=2)).to_have_text("test 199")
+
+
 def test_a_link_opens_its_episode_and_an_unknown_one_is_named(opened):
     page = opened(ALL, fragment=identify(UNJOINED))
     expect(page.get_by_role("heading", level=2)).to_have_text("test 19")
@@ -294,6 +306,7 @@ def test_events_buttons_and_the_timeline_itself_move_the_clock(opened):
     box = page.locator("#timeline").bounding_box()
     page.mouse.click(box["x"] + 76, box["y"] + 100)
     expect(page.locator("#reading")).to_have_text("step 0 of 100")
+    expect(page.locator("#moment")).to_have_text("Nothing has been decoded yet.")
     page.get_by_role("button", name="Play").click()
     expect(page.locator("#moment")).to_contain_text("sub-query 1")
     page.get_by_role("button", name="Pause").click()

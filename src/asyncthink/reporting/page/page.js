@@ -32,7 +32,8 @@ function fillChoices() {
     const counts = new Map();
     for (const value of EPISODES.flatMap((episode) => episode[key])) counts.set(value, (counts.get(value) ?? 0) + 1);
     const options = [...counts].filter(([value]) => value !== "").sort((a, b) => (a[0] < b[0] ? -1 : 1));
-    const choice = ([value, count]) => make("option", { value, textContent: `${words(value)} (${number(count)})` });
+    const told = (value) => (name === "arm" || name === "variant" ? value : words(value)); // names of params.yaml
+    const choice = ([value, count]) => make("option", { value, textContent: `${told(value)} (${number(count)})` });
     filters.elements[name].append(make("option", { value: "", textContent: "any" }), ...options.map(choice));
     if (name === "variant") filters.elements[name].parentElement.hidden = options.length < 2;
   }
@@ -79,6 +80,11 @@ function markCurrent() {
     if (link.dataset.id === current?.id) link.setAttribute("aria-current", "true");
     else link.removeAttribute("aria-current");
   }
+}
+
+function scrollToCurrent() {
+  while (drawn <= matching.indexOf(current)) drawMore();
+  at("list").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
 }
 
 // -- the episode in view -------------------------------------------------------------------------------------------
@@ -140,6 +146,7 @@ function show(episode) {
   paint();
   setClock(clock);
   markCurrent();
+  scrollToCurrent();
   drawNeighbours();
 }
 
@@ -148,7 +155,8 @@ function setClock(value) {
   clock = Math.min(Math.max(value, 0), current.timeline.span);
   const past = current.events.filter(([when]) => when <= clock);
   const last = past.at(-1);
-  const moment = last ? `Step ${number(last[0])}: ${last[1]}` : "Nothing has been decoded yet.";
+  const nothing = clock ? "No fork, join or answer so far." : "Nothing has been decoded yet.";
+  const moment = last ? `Step ${number(last[0])}: ${last[1]}` : nothing;
   painting?.place(clock);
   for (const trace of traces) trace.reveal(clock, clock === current.timeline.span);
   at("clock").value = clock;
