@@ -74,7 +74,7 @@ def broken(schedule: Schedule, plan: Mapping[str, Any]) -> str:
         "duplicate_fork": f"the organizer forked sub-query {last.get('fork')} a second time",
         "pool_overflow": f"the organizer forked sub-query {last.get('fork')} while all {slots} worker slots were taken",
         "dangling_join": f"the organizer joined sub-query {last.get('join')}, which was not out with any worker",
-        "no_answer": f"the organizer stopped, after {tokens(sum(i.end - i.start for i in done))}, without an answer",
+        "no_answer": f"the trace stopped after {tokens(sum(i.end - i.start for i in done))}, without an answer",
     }[schedule.format_error]
 
 
