@@ -60,7 +60,7 @@ READS: dict[str, tuple[str, ...]] = {
     "tables": ("scale",),
     "claims": ("scale",),
     "figures": (),
-    "report": ("scale",),
+    "report": ("scale", "puzzles", "thinking", "model", "reward", "grpo", "pretrain.tokens"),
     "page": (),
 }
 CARRIERS = frozenset({"__init__.py", "cli.py", "errors.py", "files.py", "params.py", "steps.py"})
