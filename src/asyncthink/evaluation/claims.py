@@ -50,11 +50,11 @@ CLAIMS = {
     ),
     "C3 math": Claim("As C3, on AIME-24 and AMC-23.", _needs("the paper scale: Qwen3-4B, DeepScaleR, GPUs")),
     "C4": Claim(
-        "Without the reward: eta/c below and latency above (the core), accuracy below.",
+        "Without the reward: η/c below and latency above (the core), accuracy below.",
         claims_of_arms.no_concurrency_reward,
     ),
     "C5": Claim(
-        "Without the cold start: eta/c within two points of 1/c, and accuracy below.", claims_of_arms.no_cold_start
+        "Without the cold start: η/c within two points of 1/c, and accuracy below.", claims_of_arms.no_cold_start
     ),
     "C6": Claim(
         "RL's gain over SFT alone above zero, and more than half of SFT's episodes right in form.",
@@ -64,7 +64,7 @@ CLAIMS = {
         "As C1, on 400 Sudoku puzzles.", _needs("the Sudoku task, and a vocabulary that countdown and Sudoku share")
     ),
     "C8": Claim(
-        "The last tenth of the RL steps against the first: accuracy and eta/c rise (the core), forks rise; latency's "
+        "The last tenth of the RL steps against the first: accuracy and η/c rise (the core), forks rise; latency's "
         "highest tenth lies above the first and above the last.",
         claims_of_training.dynamics,
     ),

@@ -5,7 +5,7 @@ from asyncthink.evaluation.recordings import Evaluation
 from asyncthink.evaluation.statistics import Draws
 from asyncthink.evaluation.verdicts import Finding, NotRun, Part, above, below, text
 
-AT_MINIMUM = 0.02  # eta/c counts as 1/c within two points
+AT_MINIMUM = 0.02  # η/c counts as 1/c within two points
 
 
 def baselines(evidence: Evidence) -> Finding:
@@ -54,25 +54,25 @@ def no_concurrency_reward(evidence: Evidence) -> Finding:
     (full, without), seeds = evidence.statistics(*evidence.evaluations(ASYNC, NO_REWARD))
     slower = without["elapsed"] / full["elapsed"] - 1.0
     parts = (
-        below("eta/c without the reward", "points", without["concurrency_ratio"] - full["concurrency_ratio"]),
+        below("η/c without the reward", "points", without["concurrency_ratio"] - full["concurrency_ratio"]),
         above("latency without the reward", "% change", slower),
         below("accuracy without the reward", "points", without["accuracy"] - full["accuracy"], core=False),
     )
-    return Finding(listed(parts, ("eta/c", "latency", "accuracy")), parts, seeds, (ASYNC, NO_REWARD))
+    return Finding(listed(parts, ("η/c", "latency", "accuracy")), parts, seeds, (ASYNC, NO_REWARD))
 
 
 def no_cold_start(evidence: Evidence) -> Finding:
-    """C5: without format fine-tuning there are no Forks, so eta/c is 1/c, and accuracy falls."""
+    """C5: without format fine-tuning there are no Forks, so η/c is 1/c, and accuracy falls."""
     found = evidence.evaluations(ASYNC, NO_COLD_START)
     (full, without), seeds = evidence.statistics(*found)
     least = 1 / found[1].thinking["capacity"]
     ratio = without["concurrency_ratio"]
     close = _from(AT_MINIMUM + least, ratio)
     parts = (
-        Part("eta/c stays at 1/c", "%", ratio.estimate(), close.estimate()),
+        Part("η/c stays at 1/c", "%", ratio.estimate(), close.estimate()),
         below("accuracy without the cold start", "points", without["accuracy"] - full["accuracy"]),
     )
-    words = f"{listed(parts, ('eta/c', 'accuracy'))}; 1/c = {100 * least:.1f} %"
+    words = f"{listed(parts, ('η/c', 'accuracy'))}; 1/c = {100 * least:.1f} %"
     return Finding(words, parts, seeds, (ASYNC, NO_COLD_START))
 
 
@@ -102,5 +102,5 @@ def percent(statistic: Draws) -> str:
 
 
 def listed(parts: tuple[Part, ...], labels: tuple[str, ...]) -> str:
-    """Parts in one line: `eta/c -4.7 points [-6.0, -3.1], latency +22.6 % [...]`."""
+    """Parts in one line: `η/c -4.7 points [-6.0, -3.1], latency +22.6 % [...]`."""
     return ", ".join(f"{label} {text(part.shown, part.unit)}" for label, part in zip(labels, parts, strict=True))

@@ -9,20 +9,20 @@ from asyncthink.evaluation.verdicts import Finding, NotRun, Part, above, below, 
 # measure of a step: label, factor and digits for readers
 CURVES = {
     "accuracy": ("accuracy (%)", 100, 1),
-    "concurrency_ratio": ("eta/c (%)", 100, 1),
+    "concurrency_ratio": ("η/c (%)", 100, 1),
     "forks": ("forks", 1, 2),
     "latency": ("latency", 1, 1),
 }
 
 
 def dynamics(evidence: Evidence) -> Finding:
-    """C8: accuracy, eta/c and forks rise; latency rises and then falls."""
+    """C8: accuracy, η/c and forks rise; latency rises and then falls."""
     runs = evidence.runs(ASYNC)
     curves = {key: Curve(runs, key, evidence.resamples) for key in CURVES}
     up, down = curves["latency"].peak()
     parts = (
         above("accuracy rises", "points", curves["accuracy"].rise()),
-        above("eta/c rises", "points", curves["concurrency_ratio"].rise()),
+        above("η/c rises", "points", curves["concurrency_ratio"].rise()),
         above("forks a query rise", "forks", curves["forks"].rise(), core=False),
         above("latency rises to its peak", "tokens", up, core=False),
         above("latency falls from its peak", "tokens", down, core=False),

@@ -1,14 +1,15 @@
 """The accuracy-latency frontier of one way of thinking, from its measured points.
 
-A way of thinking was measured at several budgets. Its frontier is the staircase's upper envelope joined by straight
-lines: between two budgets a random mixture of both reaches any point of the line, so the line is attainable.
+A way of thinking was measured at several budgets. Its frontier joins the points that no other one beats by straight
+lines, and begins where nothing is answered in no time: a random mixture of two budgets, or of a budget and of giving
+up, reaches any point of such a line. Behind the slowest of these points it is level.
 """
 
 import numpy as np
 
 
 def pareto(latency_P: np.ndarray, accuracy_P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The points that no other one beats (less latency at no less accuracy), in the order of latency."""
+    """The points that no other one beats (no more latency at more accuracy), in the order of latency."""
     order = np.lexsort((-accuracy_P, latency_P))
     latency_P, accuracy_P = latency_P[order], accuracy_P[order]
     best_before_P = np.concatenate([[-np.inf], np.maximum.accumulate(accuracy_P)[:-1]])
@@ -16,17 +17,19 @@ def pareto(latency_P: np.ndarray, accuracy_P: np.ndarray) -> tuple[np.ndarray, n
     return latency_P[kept], accuracy_P[kept]
 
 
+def _joined(latency_P: np.ndarray, accuracy_P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return pareto(np.append(latency_P, 0.0), np.append(accuracy_P, 0.0))
+
+
 def latency_at(accuracy: float, latency_P: np.ndarray, accuracy_P: np.ndarray) -> float:
     """The least latency at which the frontier reaches an accuracy.
 
-    Outside the measured accuracies the nearest end counts: above, the most accurate point (so the figure is a lower
-    bound of what the accuracy would cost); below, the fastest point (nothing faster was measured).
+    Where it never does, the latency of the most accurate point: a lower bound of what the accuracy would cost.
     """
-    latencies, accuracies = pareto(latency_P, accuracy_P)
+    latencies, accuracies = _joined(latency_P, accuracy_P)
     return float(np.interp(accuracy, accuracies, latencies))
 
 
 def accuracy_at(latency: float, latency_P: np.ndarray, accuracy_P: np.ndarray) -> float:
-    """The accuracy that the frontier reaches within a latency; nan below the fastest measured point."""
-    latencies, accuracies = pareto(latency_P, accuracy_P)
-    return float(np.interp(latency, latencies, accuracies, left=np.nan))
+    """The accuracy that the frontier reaches within a latency."""
+    return float(np.interp(latency, *_joined(latency_P, accuracy_P)))

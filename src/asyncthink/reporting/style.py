@@ -22,6 +22,14 @@ COLOURS = {
     "no_rl": "#56b4e9",
 }
 OTHER_COLOUR = "#8c959f"
+# Bars and lines that are told apart without their colour too.
+LOOKS = {
+    "asyncthink": {"facecolor": "#0072b2", "edgecolor": "#0072b2"},
+    "parallel": {"facecolor": "#d55e00", "edgecolor": "white", "hatch": "////", "linewidth": 0},
+    "sequential": {"facecolor": "#8fd3bd", "edgecolor": "#009e73"},
+}
+LINES = {"parallel": "--", "sequential": "-.", "no_concurrency_reward": "--", "no_cold_start": ":"}
+ON_COLOUR = {"light": "#111111", "dark": "#fefefe"}  # text on a light or a dark area, in the dark report too
 MARKERS = {"asyncthink": "o", "parallel": "s", "sequential": "^"}
 NOT_RUN = "not run at this scale"
 STYLE = {
@@ -51,6 +59,7 @@ STYLE = {
     "legend.fontsize": 8.5,
     "figure.facecolor": "white",
     "lines.linewidth": 1.6,
+    "hatch.linewidth": 0.6,
     "svg.fonttype": "path",
     "svg.hashsalt": "asyncthink",
     "figure.dpi": 100,

@@ -51,6 +51,7 @@ DYNAMICS = (
     "latency",
     "valid",
     "work",
+    "episodes",
     "entropy",
     "kl",
 )

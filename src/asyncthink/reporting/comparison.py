@@ -1,0 +1,61 @@
+"""Two tables of the report that gather rows of the long tables: the ways of thinking, and the signs of hacking."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from asyncthink.reporting.exhibits import in_prose
+
+COLUMNS = {
+    "accuracy": "accuracy, %",
+    "all_correct": "all correct, %",
+    "elapsed": "latency, tokens",
+    "work": "tokens in all",
+    "concurrency_ratio": "η/c, %",
+}
+ARMS = ("asyncthink", "parallel", "parallel_no_rl", "sequential")
+HACKING = {
+    "empty_share": "empty sub-queries, %",
+    "duplicate_share": "repeated sub-queries, %",
+    "unused_share": "sub-queries of no use to the answer, %",
+    "unjoined_share": "workers never joined, %",
+    "cut_share": "workers without a RETURN, %",
+    "concurrency_ratio_right": "η/c where the answer is right, %",
+    "concurrency_ratio_wrong": "η/c where it is not, %",
+}
+Rows = list[list[str]]
+
+
+def rows(evaluations: pd.DataFrame) -> Rows:
+    """The headline of each way, parallel thinking's union, and other numbers of traces; one row each."""
+    table = evaluations[evaluations.arm.isin(ARMS)]
+    counted = table.variant.str.startswith("n_")
+    chosen = table[(table.variant == "headline") | counted].fillna({"aggregation": ""})
+    keys = ["arm", "label", "variant", "capacity", "aggregation"]
+    groups = {key: group.set_index("measure") for key, group in chosen.groupby(keys, sort=False)}
+    order = sorted(groups, key=lambda key: (ARMS.index(key[0]), key[2] != "headline", key[3], key[4] == "union"))
+    return [[_name(key), *_cells(groups[key], COLUMNS)] for key in order]
+
+
+def hacking(table: pd.DataFrame) -> Rows:
+    """One row a sign, one column an arm with an organizer; the first row names the arms."""
+    if table.empty:
+        return []
+    arms = {label: group.set_index("measure") for label, group in table.groupby("label", sort=False)}
+    return [
+        ["", *map(in_prose, arms)],
+        *([title, *(_cells(group, [name])[0] for group in arms.values())] for name, title in HACKING.items()),
+    ]
+
+
+def _name(key: tuple[str, str, str, int, str]) -> str:
+    arm, label, _, capacity, aggregation = key
+    return f"{label}, n = {capacity}, {aggregation}" if arm.startswith("parallel") else label
+
+
+def _cells(group: pd.DataFrame, measures: Sequence[str]) -> list[str]:
+    return [_cell(group.loc[name]) if name in group.index else "–" for name in measures]
+
+
+def _cell(row: pd.Series) -> str:
+    return "–" if pd.isna(row.ours) else f"{row.ours:.1f} [{row.low:.1f}, {row.high:.1f}]"

@@ -1,0 +1,32 @@
+"""What the run cost in tokens, which no machine changes: from the histories and the recorded evaluations."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from asyncthink.params import Params
+from asyncthink.reporting.exhibits import in_prose
+
+
+def rows(evaluations: pd.DataFrame, training: pd.DataFrame, params: Params, seeds: int) -> list[list[str]]:
+    """Tokens of pretraining, then episodes and decoded tokens of RL and evaluation, by arm."""
+    base = [["base model", "–", f"{params.pretrain.tokens * seeds:,} (trained on)"]]
+    return [
+        *(base if params.model.start_from is None and seeds else []),
+        *_training(training),
+        *_evaluation(evaluations),
+    ]
+
+
+def _training(training: pd.DataFrame) -> Iterator[list[str]]:
+    for label, steps in training.groupby("label", sort=False):
+        episodes = steps.episodes.sum()
+        yield [f"RL, {in_prose(label)}", f"{episodes:,.0f}", f"{(steps.episodes * steps.work).sum():,.0f}"]
+
+
+def _evaluation(evaluations: pd.DataFrame) -> Iterator[list[str]]:
+    work = evaluations[(evaluations.measure == "work") & (evaluations.aggregation != "union")]
+    runs = work["items"] * work.seeds.astype(str).str.split().str.len()
+    counted = work.assign(episodes=runs, tokens=runs * work.ours)
+    for label, rows in counted.groupby("label", sort=False):
+        yield [f"evaluation, {in_prose(label)}", f"{rows.episodes.sum():,.0f}", f"{rows.tokens.sum():,.0f}"]

@@ -1,0 +1,160 @@
+"""The report's exhibits: each has a title, where the paper shows it, how to read it, and a sentence on what it shows.
+
+The sentence is made from the table, so it is never older than the figure.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from asyncthink.evaluation.verdicts import VERDICTS
+from asyncthink.reporting.style import NOT_RUN
+
+Reading = Callable[[pd.DataFrame], str]
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """columns are those that the report shows as a table under the figure; none where the table is long."""
+
+    title: str
+    where: str
+    how: str
+    reading: Reading
+    columns: tuple[str, ...] = ()
+
+    def sentence(self, table: pd.DataFrame) -> str:
+        """What the table shows."""
+        return f"{NOT_RUN.capitalize()}." if table.empty else in_prose(self.reading(table))
+
+
+def in_prose(text: str) -> str:
+    """The figures' `− RL` as a sentence says it: `without RL`."""
+    return text.replace("− ", "without ")
+
+
+def _value(row: pd.Series, unit: str = " %") -> str:
+    if pd.isna(row.ours):
+        return "not measured"
+    return f"{row.ours:.1f}{unit} [{row.low:.1f}, {row.high:.1f}]"
+
+
+def _correct_at_least_k(table: pd.DataFrame) -> str:
+    last = table[table.k == table.k.max()].set_index("label")
+    found = ", ".join(f"{label} {_value(row)}" for label, row in last.iterrows())
+    return f"All {table.k.max()} solutions on: {found} of the items."
+
+
+def _ablations(table: pd.DataFrame) -> str:
+    rows = table[table.measure == "accuracy"].set_index("label")
+    full, *others = (f"{label} {_value(row)}" for label, row in rows.iterrows())
+    latency = table[table.measure == "elapsed"].set_index("label").ours
+    slower = ", ".join(f"{label} {value:.0f}" for label, value in latency.items())
+    return f"Accuracy: {full}; {'; '.join(others) or 'no ablation was run'}. Latency in tokens: {slower}."
+
+
+def _training_dynamics(table: pd.DataFrame) -> str:
+    rows = table[table.arm == "asyncthink"]
+    if rows.empty:
+        return "AsyncThink itself was not trained."
+    tenth = max(1, rows.step.nunique() // 10)
+    first, last = (rows[rows.step.isin(steps)] for steps in (_ends(rows, tenth)))
+    pairs = [
+        f"{name} {factor * first[key].mean():.{digits}f} to {factor * last[key].mean():.{digits}f}{unit}"
+        for key, (name, factor, digits, unit) in _DYNAMICS.items()
+    ]
+    return f"From the first tenth of {rows.step.max()} steps to the last: {', '.join(pairs)}."
+
+
+_DYNAMICS = {
+    "accuracy": ("accuracy", 100, 1, " %"),
+    "concurrency_ratio": ("η/c", 100, 1, " %"),
+    "forks": ("forks", 1, 2, ""),
+    "latency": ("latency", 1, 1, " tokens"),
+}
+
+
+def _ends(rows: pd.DataFrame, tenth: int) -> tuple[list[int], list[int]]:
+    steps = sorted(rows.step.unique())
+    return steps[:tenth], steps[-tenth:]
+
+
+def _frontier(table: pd.DataFrame) -> str:
+    rows = table[table.variant == "headline"]
+    found = "; ".join(f"{r.label} {r.accuracy:.1f} % at {r.latency:.1f} tokens" for r in rows.itertuples())
+    counts = ", ".join(f"{n} of {label}" for label, n in table.groupby("label", sort=False).size().items())
+    return f"At the headline's budget: {found}. Budgets measured: {counts}."
+
+
+def _topologies(table: pd.DataFrame) -> str:
+    shares = table[table.kind == "other"].set_index("label").share
+    distinct = table.groupby("label", sort=False).distinct.sum()
+    found = "; ".join(f"{label} {n} ({shares[label]:.0f} %)" for label, n in distinct.items())
+    return f"Distinct structures, and the share of traces that are neither interleaved nor batch: {found}."
+
+
+def _claims(table: pd.DataFrame) -> str:
+    counts = table.verdict.value_counts()
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if verdict in counts) + "."
+
+
+_STAGES = {"pretrain": "base model", "sft": "format fine-tuning"}
+
+
+def _learning_curves(table: pd.DataFrame) -> str:
+    runs = table.fillna({"form": ""}).groupby(["stage", "form"], sort=True)
+    ends = {
+        _STAGES[stage] + (f" ({form})" if form else ""): (
+            rows.loc[rows.step == rows.step.min()],
+            rows.loc[rows.step == rows.step.max()],
+        )
+        for (stage, form), rows in runs
+    }
+    found = "; ".join(f"{name}: {a.loss.mean():.2f} to {b.loss.mean():.2f}" for name, (a, b) in ends.items())
+    return f"Loss, {found}."
+
+
+EXHIBITS = {
+    "correct_at_least_k": Exhibit(
+        "At least k correct solutions",
+        "The paper's figure 5",
+        "A higher bar is better; a bar's line is its 95 % interval.",
+        _correct_at_least_k,
+        ("label", "k", "ours", "paper"),
+    ),
+    "frontier": Exhibit(
+        "Accuracy against critical-path latency",
+        "The paper's figure 7",
+        "Up and to the left is better; each point is one budget, and a line joins the points that no other one beats.",
+        _frontier,
+        ("label", "organizer_budget", "worker_budget", "accuracy", "latency"),
+    ),
+    "ablations": Exhibit(
+        "Ablations",
+        "The paper's table 3",
+        "Each row leaves one ingredient out; the grey line is the whole.",
+        _ablations,
+        ("label", "measure", "ours", "paper"),
+    ),
+    "training_dynamics": Exhibit(
+        "What changes during RL",
+        "The paper's figure 6",
+        "Each panel is one measure over the RL steps; a band is the range over seeds.",
+        _training_dynamics,
+    ),
+    "topologies": Exhibit(
+        "How the organizer organizes",
+        "The paper's section on the cold start",
+        "A structure is the order of Forks and Joins; left alone, the paper's teacher wrote the first two only.",
+        _topologies,
+        ("label", "kind", "share", "distinct"),
+    ),
+    "learning_curves": Exhibit(
+        "Learning before RL",
+        "Not in the paper",
+        "Loss of the base model and of the two format fine-tunings over their steps.",
+        _learning_curves,
+    ),
+}
+LEDGER = Exhibit("The ledger of claims", "The whole paper", "A rule in code gives each verdict.", _claims)

@@ -1,0 +1,85 @@
+"""What several figures draw: intervals, the paper's values, curves over steps with their spread, the line below."""
+
+import textwrap
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from asyncthink.reporting.style import MUTED, PAPER_COLOUR
+
+
+def errors(rows: pd.DataFrame, name: str = "") -> np.ndarray:
+    """Lengths below and above the value, (2, rows); columns ours, low, high, or NAME, NAME_low, NAME_high."""
+    value, low, high = (name, f"{name}_low", f"{name}_high") if name else ("ours", "low", "high")
+    return np.stack([rows[value] - rows[low], rows[high] - rows[value]]).clip(min=0)
+
+
+def interval(axes: Axes, x: np.ndarray, rows: pd.DataFrame, colour: str) -> None:
+    """A vertical 95 % interval on each bar."""
+    axes.errorbar(x, rows.ours, yerr=errors(rows), fmt="none", ecolor=colour, elinewidth=1.0, capsize=2.5)
+
+
+def paper(axes: Axes, x: np.ndarray, values: pd.Series) -> None:
+    """The paper's values as hollow diamonds."""
+    named = "Paper" in axes.get_legend_handles_labels()[1]
+    axes.plot(
+        x,
+        values,
+        "D",
+        color="white",
+        markeredgecolor=PAPER_COLOUR,
+        markersize=4.5,
+        zorder=4,
+        label=None if named else "Paper",
+    )
+
+
+def curve(axes: Axes, rows: pd.DataFrame, name: str, factor: float = 1, window: int = 1, **look: object) -> None:
+    """The mean over seeds at each step, and a band from the lowest to the highest seed."""
+    wide = rows.pivot(index="step", columns="seed", values=name) * factor
+    wide = wide.rolling(window, center=True, min_periods=1).mean()
+    (line,) = axes.plot(wide.index, wide.mean(axis=1), **look)
+    if wide.shape[1] > 1:
+        band = (wide.min(axis=1), wide.max(axis=1))
+        axes.fill_between(wide.index, *band, color=line.get_color(), alpha=0.18, linewidth=0)
+
+
+def headroom(axes: Axes) -> None:
+    """Start the scale at zero, with a little room below so that a line on zero is seen."""
+    _, top = axes.get_ylim()
+    axes.set_ylim(-0.03 * top, top)
+
+
+def footer(figure: Figure, table: pd.DataFrame, *more: str) -> None:
+    """Below every figure: its scale, on how much it rests, what its lines mean."""
+    parts = [f"scale {table['scale'].iloc[0]}"]
+    if "items" in table:
+        parts += [f"{int(table['items'].iloc[0])} test items", seeds(len(str(table.seeds.iloc[0]).split()))]
+    text = "; ".join([*parts, *filter(None, more)])
+    figure.supxlabel(text, fontsize=7.5, color=MUTED, x=0.01, ha="left")
+
+
+def seeds(number: int) -> str:
+    """`1 seed`, `3 seeds`."""
+    return "1 seed" if number == 1 else f"{number} seeds"
+
+
+def spread(number: int) -> str:
+    """What the bands mean."""
+    return "band: range over seeds" if number > 1 else "one seed, so no band"
+
+
+def number(value: float) -> str:
+    """Short, for a label."""
+    if not np.isfinite(value):
+        return "–"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}"
+
+
+def wrapped(text: object, width: int) -> str:
+    """Text broken into lines; a number stays with its percent sign."""
+    if text is None or (isinstance(text, float) and np.isnan(text)):
+        return "–"
+    return textwrap.fill(str(text).replace(" %", "\u00a0%"), width, break_long_words=False)

@@ -1,0 +1,165 @@
+"""The report: one page that stands alone, without a network, in light and dark, on a phone and on paper.
+
+Everything but the section "Machine and time" follows from tables, figures and the ledger, so the same results are the
+same bytes. All text is escaped by the template; figures are our own SVG, put in line so that they take the page's
+colours.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from asyncthink.errors import InputError
+from asyncthink.evaluation.claims import note
+from asyncthink.evaluation.paper import PAPER
+from asyncthink.evaluation.verdicts import VERDICTS
+from asyncthink.params import Params
+from asyncthink.reporting import comparison, cost
+from asyncthink.reporting.exhibits import EXHIBITS, LEDGER, Exhibit
+from asyncthink.reporting.run_facts import Duration
+from asyncthink.reporting.style import GRID, INK, MUTED, PAPER_COLOUR
+from asyncthink.reporting.tables import TABLES
+
+HERE = Path(__file__).parent
+# What stands in a figure -> the page's colour, so that figures follow light and dark.
+PAGE_COLOURS = {
+    INK: "var(--ink)",
+    MUTED: "var(--muted)",
+    PAPER_COLOUR: "var(--muted)",
+    GRID: "var(--line)",
+    "#ffffff": "var(--card)",
+}
+WORLD = ("puzzles", "thinking", "model", "reward", "grpo")
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a report shows: tables by name, figures (SVG text) by name, the ledger, the parameters."""
+
+    tables: Mapping[str, pd.DataFrame]
+    figures: Mapping[str, str]
+    ledger: Mapping[str, Any]
+    params: Params
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One exhibit, ready for the template."""
+
+    name: str
+    exhibit: Exhibit
+    sentence: str
+    figure: Markup | None
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def html(results: Results, facts: Mapping[str, str], durations: Sequence[Duration]) -> str:
+    """The whole page."""
+    blocks = {"trim_blocks": True, "lstrip_blocks": True}
+    environment = Environment(autoescape=True, undefined=StrictUndefined, finalize=unbroken, **blocks)
+    template = environment.from_string(HERE.joinpath("report.html").read_text(encoding="utf-8"))
+    params, claims = results.params, results.ledger["claims"]
+    return template.render(
+        style=Markup(HERE.joinpath("report.css").read_text(encoding="utf-8")),
+        scale=params.scale,
+        note=note(params.scale),
+        ledger=results.ledger,
+        counts=[(verdict, sum(row["verdict"] == verdict for row in claims)) for verdict in VERDICTS],
+        ledger_sentence=LEDGER.sentence(pd.DataFrame(claims)),
+        exhibits=[shown(name, exhibit, results) for name, exhibit in EXHIBITS.items()],
+        comparison=comparison.rows(results.tables["evaluations"]),
+        hacking=comparison.hacking(results.tables["hacking"]),
+        cost=cost.rows(
+            results.tables["evaluations"], results.tables["training_dynamics"], params, len(results.ledger["seeds"])
+        ),
+        deviations=deviations(params),
+        world=world(params),
+        elsewhere=elsewhere(),
+        paper=PAPER,
+        facts=facts,
+        durations=[[row.step, row.jobs, row.time, f"{row.megabytes:.0f}"] for row in durations],
+    )
+
+
+def shown(name: str, exhibit: Exhibit, results: Results) -> Shown:
+    """An exhibit with its figure and, where it is short, its table."""
+    table = results.tables[name]
+    figure = inline(results.figures[name], name, exhibit.title) if name in results.figures else None
+    header = [HEADERS.get(column, column.replace("_", " ")) for column in exhibit.columns]
+    rows = [[cell(row, column) for column in exhibit.columns] for _, row in table.iterrows()]
+    return Shown(name, exhibit, exhibit.sentence(table), figure, header, rows if exhibit.columns else [])
+
+
+HEADERS = {"label": "", "k": "k", "ours": "ours [95 %]", "accuracy": "accuracy, %", "latency": "latency, tokens"}
+
+
+def cell(row: pd.Series, column: str) -> str:
+    """A table's cell for readers: one digit, the interval beside the value, a dash for nothing."""
+    value = row[column]
+    if pd.isna(value):
+        return "–"
+    if not isinstance(value, float):
+        return str(value).replace("_", " ")
+    low, high = ("low", "high") if column == "ours" else (f"{column}_low", f"{column}_high")
+    interval = f" [{row[low]:.1f}, {row[high]:.1f}]" if low in row and pd.notna(row[low]) else ""
+    return (f"{value:.0f}" if column.endswith("budget") else f"{value:.1f}") + interval
+
+
+def inline(svg: str, name: str, title: str) -> Markup:
+    """A figure as part of the page: its ids made unique, its ink and paper the page's, a name for screen readers."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", svg)
+    for colour, page in PAGE_COLOURS.items():
+        svg = svg.replace(colour, page)
+    label = Markup('<svg role="img" aria-label="{}"').format(title)
+    return Markup(svg.replace("<svg", str(label), 1))
+
+
+def unbroken(value: Any) -> Any:
+    """A percent sign stays with its number, and an interval in one line."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return re.sub(r"\[([-+.\d]+), ([-+.\d]+)\]", "[\\1,\u00a0\\2]", value.replace(" %", "\u00a0%"))
+
+
+def deviations(params: Params) -> list[list[str]]:
+    """What differs from the paper, from the committed list: what, the paper's way, ours."""
+    found = json.loads(HERE.joinpath("deviations.json").read_text(encoding="utf-8"))
+    rows = [*(found["from scratch"] if params.model.start_from is None else []), *found["always"]]
+    return [[row["what"], row["paper"], row["ours"]] for row in rows]
+
+
+def elsewhere() -> list[tuple[str, str, list[str], list[list[Any]]]]:
+    """The paper's tables of tasks that are not run here: name, where, header, rows."""
+    columns = ("way", "budget", "aime24", "aime24_latency", "amc23", "amc23_latency")
+    math = [[row[column] or "–" for column in columns] for row in PAPER["math"]["rows"]]
+    sudoku = [[way, row["accuracy"], row["latency"]] for way, row in PAPER["sudoku"]["arms"].items()]
+    header = ["", "tokens a trace", "AIME-24, %", "latency", "AMC-23, %", "latency"]
+    return [
+        ("Mathematics", PAPER["math"]["where"], header, math),
+        ("Sudoku", PAPER["sudoku"]["where"], ["", "accuracy, %", "latency"], sudoku),
+    ]
+
+
+def world(params: Params) -> list[tuple[str, str]]:
+    """The parameters that say what was run, one section a line."""
+    values = params.to_mapping()
+    lines = [(name, yaml.safe_dump(values[name], sort_keys=False, default_flow_style=None)) for name in WORLD]
+    return [(name, text.strip()) for name, text in lines]
+
+
+def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
+    """Every table of the `tables` step."""
+    try:
+        return {name: pd.read_csv(folder / f"{name}.csv") for name in TABLES}
+    except FileNotFoundError as error:
+        raise InputError(f"{error.filename}: no such file; run `snakemake {error.filename}`") from None

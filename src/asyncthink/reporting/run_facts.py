@@ -1,0 +1,104 @@
+"""Where and with what a report was made: the one part of it that differs from run to run."""
+
+import csv
+import os
+import platform
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+PACKAGES = ("asyncthink", "torch", "transformers", "trl", "numpy", "pandas", "matplotlib", "snakemake", "dvc")
+
+
+@dataclass(frozen=True)
+class Duration:
+    """One step of the graph, all its jobs together: seconds of wall clock, and the most memory that one took."""
+
+    step: str
+    jobs: int
+    seconds: float
+    megabytes: float
+
+    @property
+    def time(self) -> str:
+        """`3 min 12 s`"""
+        minutes, seconds = divmod(round(self.seconds), 60)
+        return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
+def facts() -> dict[str, str]:
+    """Commit, hardware and versions, as far as this machine tells."""
+    found = {
+        "Commit": commit(),
+        "Processor": f"{processor()}, {len(os.sched_getaffinity(0))} cores usable",
+        "Memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
+        "GPU": gpu(),
+        "Python": platform.python_version(),
+    }
+    return found | {"Packages": ", ".join(f"{name} {version(name)}" for name in PACKAGES)}
+
+
+def commit() -> str:
+    """The commit of the checkout, and whether tracked files differ from it."""
+    head = _said("git", "rev-parse", "HEAD")
+    if not head:
+        return "not a git checkout"
+    return f"{head} with changes" if _said("git", "status", "--porcelain", "--untracked-files=no") else head
+
+
+def processor() -> str:
+    """The processor's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def gpu() -> str:
+    """The GPUs' names, or none."""
+    names = _said("nvidia-smi", "--query-gpu=name", "--format=csv,noheader").splitlines()
+    return ", ".join(names) or "none"
+
+
+def version(package: str) -> str:
+    """An installed version."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "missing"
+
+
+def durations(folder: Path) -> list[Duration]:
+    """Snakemake's benchmark files, summed by step: logs/benchmarks/STEP/....tsv."""
+    rows = defaultdict(list)
+    for path in sorted(folder.rglob("*.tsv")):
+        rows[path.relative_to(folder).parts[0].removesuffix(".tsv")] += _benchmark(path)
+    return [
+        Duration(step, len(jobs), sum(seconds for seconds, _ in jobs), max(memory for _, memory in jobs))
+        for step, jobs in rows.items()
+        if jobs
+    ]
+
+
+def _benchmark(path: Path) -> Iterable[tuple[float, float]]:
+    with path.open(encoding="utf-8", newline="") as lines:
+        return [(_float(row.get("s")), _float(row.get("max_rss"))) for row in csv.DictReader(lines, delimiter="\t")]
+
+
+def _float(text: str | None) -> float:
+    try:
+        return float(text or "")
+    except ValueError:
+        return 0.0
+
+
+def _said(*command: str) -> str:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
