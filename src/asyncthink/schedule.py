@@ -96,18 +96,15 @@ def contract(plan: Any) -> dict[str, Any]:
 def simulate(plan: Mapping[str, Any]) -> Schedule:
     """Run a valid plan, event by event."""
     run = _Run(plan)
-    error = "no_answer"
     for action in plan["organizer"]:
         if "answer" in action:
             run.decode("answer", action["answer"])
-            error = None
-            break
+            return run.schedule(None)
         kind = "fork" if "fork" in action else "join" if "join" in action else "think"
         run.decode(kind, action["think" if kind == "think" else "tokens"])
-        error = getattr(run, kind)(action[kind])
-        if error:
-            break
-    return run.schedule(error)
+        if error := getattr(run, kind)(action[kind]):
+            return run.schedule(error)
+    return run.schedule("no_answer")
 
 
 class _Run:
