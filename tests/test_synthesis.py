@@ -132,6 +132,15 @@ def test_every_structure_is_legal_under_its_capacity(seed, capacity, forks, shar
         assert joined == forked
 
 
+def test_with_full_overlap_the_organizer_thinks_only_while_a_worker_runs():
+    chosen = replace(settings_with().synthesize, overlap=1.0, think_share=1.0)
+    for seed in range(50):
+        running = 0
+        for action in structures.sample(keyed(seed), chosen, 4):
+            running += {"F": 1, "J": -1}.get(action[0], 0)
+            assert action != "T" or running
+
+
 @pytest.mark.parametrize(
     ("structure", "kind"),
     [
@@ -291,6 +300,19 @@ def test_systematic_demonstrations_have_no_doubles_and_the_others_do():
 
     assert doubles(window_share=1.0) == 0
     assert doubles(window_share=0.0) > 100
+
+
+def test_thoughts_are_whole_branches_where_one_fits():
+    thinking = {"organizer_budget": 128, "worker_budget": 58}
+    chosen = settings_with(puzzles={"numbers": 6}, thinking=thinking)
+    six = [{**item, "numbers": [*item["numbers"], 13]} for item in ITEMS]
+    thoughts = Counter(
+        len(LINE.findall(action.text))
+        for each in solver_teacher.demonstrate(chosen, "asynchronous", six)
+        for action in each.actions
+        if isinstance(action, protocol.Think)
+    )
+    assert set(thoughts) == {6, 9}
 
 
 def test_sequential_traces_begin_at_every_branch_and_use_their_budget():

@@ -43,9 +43,9 @@ class Desk:
         return self.surface.query(self.branches[branch], self.item["target"])
 
     @cached_property
-    def longest_branch(self) -> int:
-        """Length of the longest branch's search."""
-        return max(self.surface.length(*map(self.surface.line, search)) for search in self.searches)
+    def lengths(self) -> list[int]:
+        """Length of each branch's search."""
+        return [self.surface.length(*map(self.surface.line, search)) for search in self.searches]
 
     @cached_property
     def longest_line(self) -> int:
@@ -78,22 +78,21 @@ def demonstrate(params: Params, form: str, items: Sequence[dict[str, Any]]) -> I
 def asynchronous(rng: random.Random, desk: Desk) -> Demonstration:
     """The organizer's own text and one text a worker, along a sampled structure."""
     systematic = rng.random() < desk.params.synthesize.window_share
-    structure = _structure(rng, desk, systematic)
-    order = _order(rng, structure, len(desk.branches), systematic)
+    dealt = _dealt(rng, desk, systematic)
+    structure = [action for action, _ in dealt]
     parts: list[str] = []
     known: list[str] = []
     workers: dict[int, Piece] = {}
-    for action in structure:
+    for action, branch in dealt:
         if action == "T":
-            thought = desk.writer.thought(desk.searches[next(order)], _thought_budget(desk, structure))
+            thought = desk.writer.thought(desk.searches[branch], _room(desk, structure))
             parts.append(thought.text)
             known += thought.found
         elif action == "A":
             parts.append(desk.surface.answer(_told(rng, desk, known)))
         elif action[0] == "F":
-            branch, number = next(order), int(action[1:])
-            parts.append(desk.surface.fork(number, desk.query(branch)))
-            workers[number] = worker(desk, branch)
+            parts.append(desk.surface.fork(int(action[1:]), desk.query(branch)))
+            workers[int(action[1:])] = worker(desk, branch)
         else:
             parts.append(desk.surface.join(int(action[1:])))
             known += workers[int(action[1:])].found
@@ -106,7 +105,7 @@ def sequential(rng: random.Random, desk: Desk) -> Demonstration:
     settings, budget = desk.params.synthesize, desk.params.thinking.organizer_budget
     start = 0 if rng.random() < settings.window_share else rng.randrange(len(desk.branches))
     search = chain(*desk.searches[start:], *desk.searches[:start])
-    unused = rng.randrange(min(desk.longest_branch, budget // 2) + 1)
+    unused = rng.randrange(min(max(desk.lengths), budget // 2) + 1)
     trace = desk.writer.answered(search, budget - unused)
     answer, told = desk.surface.answer(trace.found), desk.surface.answer(_told(rng, desk, trace.found))
     return _demonstration(desk, "sequential", ["T", "A"], trace.text.removesuffix(answer) + told, {})
@@ -118,7 +117,7 @@ def worker(desk: Desk, branch: int) -> Piece:
 
 
 def _structure(rng: random.Random, desk: Desk, systematic: bool) -> list[str]:
-    """A sampled structure, cut to what the organizer's budget and, where none may come twice, the branches allow."""
+    """A sampled structure with no more Forks than the budget and, where none may come twice, the branches allow."""
     thinking = desk.params.thinking
     most = len(desk.branches) if systematic else structures.MOST_IDS
     affordable = (thinking.organizer_budget - desk.longest_answer) // desk.fork_cost
@@ -127,10 +126,7 @@ def _structure(rng: random.Random, desk: Desk, systematic: bool) -> list[str]:
             f"thinking.organizer_budget is {thinking.organizer_budget}, but an answer of "
             f"{desk.item['required']} solutions alone takes {desk.longest_answer} tokens"
         )
-    structure = structures.sample(rng, desk.params.synthesize, thinking.capacity, min(most, affordable))
-    room = _room(desk, structure)
-    thoughts = room // desk.longest_branch or int(room >= desk.longest_line)
-    return structures.thinned(rng, structure, min(thoughts, most - _forks(structure)))
+    return structures.sample(rng, desk.params.synthesize, thinking.capacity, min(most, affordable))
 
 
 def _room(desk: Desk, structure: Sequence[str]) -> int:
@@ -138,18 +134,27 @@ def _room(desk: Desk, structure: Sequence[str]) -> int:
     return desk.params.thinking.organizer_budget - desk.longest_answer - desk.fork_cost * _forks(structure)
 
 
-def _thought_budget(desk: Desk, structure: Sequence[str]) -> int:
-    return _room(desk, structure) // structure.count("T")
+def _dealt(rng: random.Random, desk: Desk, systematic: bool) -> list[tuple[str, int | None]]:
+    """A structure with the branch that each T and F searches: one after the other, or drawn with repetition.
+
+    As many Ts stay as fit whole; where not even one does, a single one that is cut.
+    """
+    structure = _structure(rng, desk, systematic)
+    room, count = _room(desk, structure), len(desk.branches)
+    thoughts = room // min(desk.lengths) or int(room >= desk.longest_line)
+    if systematic:
+        thoughts = min(thoughts, count - _forks(structure))
+    while True:
+        thinned = structures.thinned(rng, structure, thoughts)
+        order = iter(range(count) if systematic else [rng.randrange(count) for _ in thinned])
+        dealt = [(action, next(order) if action[0] in "TF" else None) for action in thinned]
+        if thoughts <= 1 or sum(desk.lengths[branch] for action, branch in dealt if action == "T") <= room:
+            return dealt
+        thoughts -= 1
 
 
 def _forks(structure: Sequence[str]) -> int:
     return sum(action[0] == "F" for action in structure)
-
-
-def _order(rng: random.Random, structure: Sequence[str], count: int, systematic: bool) -> Iterator[int]:
-    """Which branch each T and F searches: one after the other, or drawn with repetition."""
-    slots = structure.count("T") + _forks(structure)
-    return iter(range(slots) if systematic else [rng.randrange(count) for _ in range(slots)])
 
 
 def _told(rng: random.Random, desk: Desk, known: Iterable[str]) -> list[str]:
