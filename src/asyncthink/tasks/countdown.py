@@ -98,14 +98,14 @@ def aggregate(item: Mapping[str, Any], answers: Sequence[str | None]) -> str | N
     votes: Counter[str] = Counter()
     for answer in answers:
         nodes = (_node(item, offer.expression) for offer in read(answer))
-        votes.update(expressions.distinct(node for node in nodes if node))
+        votes.update(list(expressions.distinct(node for node in nodes if node)))
     return " ; ".join(text for text, _ in votes.most_common(item["required"])) or None
 
 
 def canonical(expression: str) -> str:
     """The canonical form; equal for two expressions exactly if they are the same solution. Raises InputError."""
     text = expressions.plain(expression)
-    if not expressions.is_expression(text):
+    if not expressions.is_expression(text) or None in expressions.integers(text):
         raise InputError(f"{expression[:60]!r} is not an expression of integers, + - * / and parentheses")
     return expressions.read(text).text
 

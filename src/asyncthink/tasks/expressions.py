@@ -123,7 +123,10 @@ def read(text: str) -> Node:
             reduce_to(_PRECEDENCE[token])
             pending.append(token)
         else:
-            values.append(number(int(token)))
+            value = integer(token)
+            if value is None:
+                raise ValueError(f"an integer of {len(token)} digits")
+            values.append(number(value))
     reduce_to(1)
     return values[0]
 

@@ -1,0 +1,453 @@
+import ast
+import hashlib
+import json
+from collections import Counter
+from dataclasses import replace
+from fractions import Fraction
+from itertools import permutations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asyncthink import params
+from asyncthink.errors import InputError
+from asyncthink.files import write_json_lines
+from asyncthink.tasks import countdown, expressions
+from asyncthink.tasks.countdown_puzzles import Solver
+
+WORLD = params.Puzzles(
+    numbers=4,
+    smallest=1,
+    largest=9,
+    distinct=False,
+    uses=3,
+    operations="+-*",
+    largest_result=40,
+    required=2,
+    most_solutions=5,
+    train=60,
+    validation=15,
+    test=25,
+)
+ITEM = {"numbers": [3, 5, 7, 9], "target": 24, "required": 4}
+ALL_FOUR = ["(5 - 7/3) * 9", "(9+3)*(7-5)", "9*5 - 7*3", "9 + 7 + 5 + 3"]
+
+SOME_MARKS = st.text(alphabet="0123456789+-*/() ", max_size=14)
+
+
+@st.composite
+def expression_texts(draw, depth=3):
+    """Well-formed expressions with superfluous parentheses and blanks here and there."""
+    if depth == 0 or draw(st.booleans()):
+        text = str(draw(st.integers(0, 9)))
+    else:
+        left, right = draw(expression_texts(depth - 1)), draw(expression_texts(depth - 1))
+        text = f"{left}{draw(st.sampled_from(['+', ' - ', '*', ' / ']))}{right}"
+    return f"({text})" if draw(st.booleans()) else text
+
+
+def parsed(text):
+    """Python's own reading of an expression, or None where it is not one of the contract's grammar."""
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError):
+        return None
+    allowed = (ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Constant)
+    return tree if all(isinstance(node, allowed) for node in ast.walk(tree)) else None
+
+
+def flattened(tree):
+    """The contract's identity, recursively: ("+", signed terms), ("*", factors with exponents) or a number."""
+    if isinstance(tree, ast.Constant):
+        return tree.value
+    kind = "+" if isinstance(tree.op, ast.Add | ast.Sub) else "*"
+    sign = 1 if isinstance(tree.op, ast.Add | ast.Mult) else -1
+
+    def parts(form):
+        return form[1] if isinstance(form, tuple) and form[0] == kind else frozenset({((1, form), 1)})
+
+    merged = Counter(dict(parts(flattened(tree.left))))
+    for (exponent, form), count in parts(flattened(tree.right)):
+        merged[exponent * sign, form] += count
+    return kind, frozenset(merged.items())
+
+
+def exactly(tree):
+    if isinstance(tree, ast.Constant):
+        return Fraction(tree.value)
+    left, right = exactly(tree.left), exactly(tree.right)
+    if left is None or right is None or (isinstance(tree.op, ast.Div) and right == 0):
+        return None
+    return {
+        ast.Add: lambda: left + right,
+        ast.Sub: lambda: left - right,
+        ast.Mult: lambda: left * right,
+        ast.Div: lambda: left / right,
+    }[type(tree.op)]()
+
+
+def every_text(numbers, operations):
+    """Brute force: every fully parenthesized expression over the numbers in the order given."""
+    if len(numbers) == 1:
+        yield str(numbers[0])
+    for cut in range(1, len(numbers)):
+        for left in every_text(numbers[:cut], operations):
+            for right in every_text(numbers[cut:], operations):
+                for operation in operations:
+                    yield f"({left}{operation}{right})"
+
+
+def brute_force(numbers, uses, operations):
+    """target -> the distinct solutions as flattened forms, over all orders of all choices."""
+    reached = {}
+    for chosen in set(permutations(numbers, uses)):
+        for text in every_text(chosen, operations):
+            tree = parsed(text)
+            value = exactly(tree)
+            if value is not None and value.denominator == 1:
+                reached.setdefault(int(value), set()).add(flattened(tree))
+    return reached
+
+
+# -- expressions --------------------------------------------------------------------------------------------------
+
+
+@given(SOME_MARKS | expression_texts())
+def test_the_grammar_is_pythons_without_signs_and_powers(text):
+    plain = " ".join(text.split())
+    # Python forbids leading zeros and tells ** and // from * and /; a text without them reads the same in both
+    if not any(mark in plain for mark in ("**", "//", "0")):
+        assert expressions.is_expression(plain) == (parsed(plain) is not None)
+
+
+@given(expression_texts())
+def test_the_value_is_exact(text):
+    assert expressions.read(text).value == exactly(parsed(text))
+
+
+@given(expression_texts(), expression_texts())
+def test_two_expressions_are_the_same_exactly_if_they_flatten_to_the_same(one, other):
+    same = flattened(parsed(one)) == flattened(parsed(other))
+    assert (countdown.canonical(one) == countdown.canonical(other)) == same
+
+
+@given(expression_texts())
+def test_the_canonical_form_is_an_expression_with_the_same_meaning(text):
+    canonical = countdown.canonical(text)
+    assert flattened(parsed(canonical)) == flattened(parsed(text))
+    assert countdown.canonical(canonical) == canonical
+
+
+@pytest.mark.parametrize(
+    "one, other",
+    [
+        ("1-(2-3)", "1+3-2"),
+        ("8/(4/2)", "8*2/4"),
+        ("(1+2)*3", "3*(2+1)"),
+        ("((1))+((2+3))", "3+2+1"),
+        ("2 × 3 ÷ 4 − 1", "2*3/4-1"),
+        ("6/2/3", "6/(3*2)"),
+        ("1-(2-(3-4))", "1+3-2-4"),
+        ("(2*3)*(4+5)", "2*(5+4)*3"),
+    ],
+)
+def test_expressions_that_are_the_same(one, other):
+    assert countdown.canonical(one) == countdown.canonical(other)
+
+
+@pytest.mark.parametrize(
+    "one, other",
+    [
+        ("(5-3)*(9-7)", "(3-5)*(7-9)"),
+        ("3*1", "3/1"),
+        ("2*(3+4)", "2*3+2*4"),
+        ("4-2", "2-4"),
+        ("2+2", "2*2"),
+        ("(1-2)*3", "3*1-2"),
+        ("5-(3-2)*4", "5+(2-3)*4"),
+    ],
+)
+def test_expressions_that_are_not_the_same(one, other):
+    assert countdown.canonical(one) != countdown.canonical(other)
+
+
+# -- grading ------------------------------------------------------------------------------------------------------
+
+
+def graded(answer, **item):
+    score = countdown.score(ITEM | item, answer)
+    return score["correct"], score["offered"]
+
+
+@pytest.mark.parametrize("separator", ["\n", ";", " ; ", "\r\n", "\n\n;\n"])
+def test_all_solutions_however_separated_score_one(separator):
+    score = countdown.score(ITEM, separator.join(ALL_FOUR))
+    assert (score["accuracy"], score["correct"], score["offered"]) == (1.0, 4, 4)
+
+
+def test_accuracy_is_the_share_of_what_is_required():
+    for count in range(5):
+        assert countdown.score(ITEM, ";".join(ALL_FOUR[:count]))["accuracy"] == count / 4
+        assert countdown.score(ITEM | {"required": 2}, ";".join(ALL_FOUR[:count]))["accuracy"] == min(count, 2) / 2
+
+
+@pytest.mark.parametrize(
+    "answer, correct, offered",
+    [
+        (None, 0, 0),
+        ("", 0, 0),
+        ("none", 0, 0),
+        (" ;; \n ; ", 0, 0),
+        ("9+7+5+3", 1, 1),
+        ("9+7+5+3 = 24", 1, 1),
+        ("9+7+5+3=24", 1, 1),
+        ("9+7+5+3 = 25", 0, 1),
+        ("9+7+5+3 = ", 0, 1),
+        ("9+7+5+3 = 24 = 24", 0, 1),
+        ("9+7+5+3 = 24.0", 0, 1),
+        ("9+7+5+3 = -24", 0, 1),
+        ("9 + 7 + 5 + 3; 3+5+7+9", 1, 2),
+        ("9×5−7×3", 1, 1),
+        ("(5 - 7÷3)*9", 1, 1),
+        ("3*8", 0, 1),
+        ("9+7+5+3+0", 0, 1),
+        ("9+7+5+3-3+3", 0, 1),
+        ("9+7+8", 0, 1),
+        ("9+15", 0, 1),
+        ("24", 0, 1),
+        ("-3+5+7+9", 0, 0),
+        ("9+7+5+-3", 0, 0),
+        ("3(5+7)9", 0, 0),
+        ("3**5+7+9", 0, 0),
+        ("3//5+7+9", 0, 0),
+        ("3^5", 0, 0),
+        ("9+7+5+3 1", 0, 0),
+        ("9+7+5+3!", 0, 0),
+        ("9.0+7+5+3", 0, 0),
+        ("9+7+(5+3", 0, 0),
+        ("9+7)+(5+3", 0, 0),
+        ("()9+7+5+3", 0, 0),
+        ("x = 9+7+5+3", 0, 0),
+        ("the answer: 9+7+5+3", 0, 0),
+        ("９+7+5+3", 0, 0),
+        ("9/(7-7)+5", 0, 1),
+        ("3/(5-5+7-7)", 0, 1),
+    ],
+)
+def test_what_counts_and_what_does_not(answer, correct, offered):
+    assert graded(answer) == (correct, offered)
+
+
+def test_a_negative_target_takes_a_negative_tail():
+    assert graded("3 - 5 = -2", numbers=[3, 5], target=-2, required=1) == (1, 1)
+    assert graded("3 - 5 = −2", numbers=[3, 5], target=-2, required=1) == (1, 1)
+    assert graded("3 - 5 = 2", numbers=[3, 5], target=-2, required=1) == (0, 1)
+
+
+def test_a_number_may_be_used_as_often_as_the_item_has_it():
+    assert graded("6*6-12", numbers=[6, 6, 12], target=24, required=1) == (1, 1)
+    assert graded("6*6-12", numbers=[6, 12, 12], target=24, required=1) == (0, 1)
+
+
+def test_uses_asks_for_exactly_so_many_numbers():
+    item = {"numbers": [3, 8, 12, 2], "target": 24, "uses": 2}
+    assert graded("3*8; 12*2; 8*3", **item) == (2, 3)
+    assert graded("3*8; 3*8*2/2; 12*(8-3*2)", **item) == (1, 3)
+
+
+def test_operations_allows_only_those():
+    item = {"numbers": [3, 8, 48, 2], "target": 24, "uses": 2}
+    assert graded("3*8; 48/2", **item, operations="+-*") == (1, 2)
+    assert graded("3*8; 48÷2", **item, operations="*/") == (2, 2)
+
+
+def test_the_first_eight_expressions_are_read_and_all_are_counted():
+    assert graded(";".join(["1+1"] * 7 + ALL_FOUR)) == (1, 11)
+    assert graded(";".join(["no expression"] * 9 + ALL_FOUR)) == (4, 4)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    "answer, correct, offered",
+    [
+        ("(" * 500 + "9+7+5+3" + ")" * 500, 1, 1),
+        ("(" * 1_000_000 + "9+7+5+3" + ")" * 1_000_000, 1, 1),
+        ("(" * 3_000_000, 0, 0),
+        ("9+7+5+" + "0" * 5_000 + "3", 1, 1),
+        ("1+" * 1_000_000 + "1", 0, 1),
+        ("1;" * 1_000_000, 0, 1_000_000),
+        ("9" * 5_000, 0, 1),
+        ("9+7+5+3=" + "9" * 5_000, 0, 1),
+        ("9" * 5_000 + "+7+5+3", 0, 1),
+        ("9+7+5+3\0", 0, 0),
+        ("\0" * 3_000_000, 0, 0),
+        ("<FORK-1>" * 400_000, 0, 0),
+        (" " * 3_000_000, 0, 0),
+        ("1" + " " * 1_000_000 + "1", 0, 0),
+        ("- " * 1_000_000, 0, 0),
+        ("=" * 3_000_000, 0, 0),
+        ("\ud800", 0, 0),
+    ],
+    ids=range(17),
+)
+def test_hostile_answers_are_graded_like_any_other(answer, correct, offered):
+    assert graded(answer) == (correct, offered)
+    countdown.aggregate(ITEM, [answer, answer])
+
+
+@pytest.mark.parametrize(
+    "item, names",
+    [
+        (None, "object"),
+        ({}, "numbers"),
+        ({"numbers": [1, 2], "target": 3}, "required"),
+        ({"numbers": [1, 2], "required": 3}, "target"),
+        (ITEM | {"numbers": []}, "numbers"),
+        (ITEM | {"numbers": [1] * 65}, "numbers"),
+        (ITEM | {"numbers": [1, True]}, "numbers"),
+        (ITEM | {"numbers": [1, 2.0]}, "numbers"),
+        (ITEM | {"numbers": [1, -2]}, "numbers"),
+        (ITEM | {"numbers": "3579"}, "numbers"),
+        (ITEM | {"target": "24"}, "target"),
+        (ITEM | {"target": 24.5}, "target"),
+        (ITEM | {"required": 0}, "required"),
+        (ITEM | {"required": False}, "required"),
+        (ITEM | {"uses": 5}, "uses"),
+        (ITEM | {"uses": 0}, "uses"),
+        (ITEM | {"uses": None}, "uses"),
+        (ITEM | {"operations": ""}, "operations"),
+        (ITEM | {"operations": "+^"}, "operations"),
+        (ITEM | {"operations": ["+"]}, "operations"),
+    ],
+)
+def test_a_bad_item_is_named(item, names):
+    with pytest.raises(InputError, match=names):
+        countdown.check(item)
+
+
+def test_a_vote_keeps_the_most_frequent_expressions_in_whatever_form():
+    answers = ["3+5 ; 1*2", "5+3 ; 7-9", None, "garbage", "7 - 9 ; 3 + 5"]
+    assert countdown.aggregate(ITEM | {"required": 2}, answers) == "5 + 3 ; 7 - 9"
+    assert countdown.aggregate(ITEM | {"required": 1}, ["1+1 ; 1+1", "2*2", "2*2"]) == "2 * 2"
+    assert countdown.aggregate(ITEM, [None, "none", ""]) is None
+
+
+def test_the_voted_answer_is_graded_like_its_expressions():
+    answers = [" ; ".join(ALL_FOUR[:2]), " ; ".join(ALL_FOUR[1:]), " ; ".join(ALL_FOUR)]
+    assert countdown.score(ITEM, countdown.aggregate(ITEM, answers))["accuracy"] == 1.0
+
+
+def test_the_union_counts_whatever_one_answer_has_right():
+    score = countdown.union(ITEM, [ALL_FOUR[0], None, f"{ALL_FOUR[0]};{ALL_FOUR[1]};1+1"])
+    assert (score["accuracy"], score["correct"], score["offered"]) == (0.5, 2, 4)
+
+
+def test_the_question_names_the_rules():
+    assert countdown.prompt(ITEM, "word") == "3 5 7 9 =24"
+    question = countdown.prompt(ITEM | {"uses": 2, "operations": "+*"}, "chat")
+    for part in ("4 different", "24", "3, 5, 7, 9", "exactly 2 of the numbers", "addition, multiplication"):
+        assert part in question
+
+
+# -- solver and generator -----------------------------------------------------------------------------------------
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.integers(0, 12), min_size=1, max_size=4), st.data(), st.sampled_from(["+-*/", "+-*", "+", "-/", "*+"])
+)
+def test_the_solver_finds_what_brute_force_finds(numbers, data, operations):
+    uses = data.draw(st.integers(1, min(3, len(numbers))))
+    found = Solver(operations).solutions(numbers, uses)
+    forms = {target: {flattened(parsed(text)) for text in texts} for target, texts in found.items()}
+    assert forms == brute_force(numbers, uses, operations)
+    assert all(len(forms[target]) == len(texts) for target, texts in found.items())
+
+
+def test_the_solver_finds_what_brute_force_finds_with_all_of_four_numbers():
+    found = Solver().solutions([1, 5, 5, 6], 4)
+    assert {t: {flattened(parsed(x)) for x in texts} for t, texts in found.items()} == brute_force(
+        [1, 5, 5, 6], 4, "+-*/"
+    )
+
+
+@pytest.mark.parametrize(
+    "numbers, solutions",
+    [([1, 1, 1, 1], []), ([3, 3, 8, 8], ["8 / (3 - 8 / 3)"]), ([1, 5, 5, 5], ["(5 - 1 / 5) * 5"])],
+)
+def test_the_famous_puzzles_of_twenty_four(numbers, solutions):
+    assert countdown.solve(numbers, 24) == solutions
+
+
+def test_the_solver_can_keep_to_whole_results_within_a_bound():
+    assert countdown.solve([3, 3, 8, 8], 24, largest_result=1000) == []
+    assert countdown.solve([2, 50, 40], 60, largest_result=100) == ["50 * 2 - 40"]
+    assert countdown.solve([2, 50, 40], 60, largest_result=99) == []
+    assert countdown.solve([1, 5, 6], 2, uses=3, largest_result=20) == countdown.solve([1, 5, 6], 2, largest_result=20)
+
+
+@pytest.fixture(scope="module")
+def splits():
+    return countdown.generate(WORLD, 0)
+
+
+def test_the_solvers_own_solutions_score_one_on_every_item(splits):
+    for item in (item for items in splits.values() for item in items):
+        countdown.check(item)
+        solutions = countdown.solve(
+            item["numbers"], item["target"], item["uses"], item["operations"], WORLD.largest_result
+        )
+        assert WORLD.required <= len(solutions) == item["solutions"] <= WORLD.most_solutions
+        score = countdown.score(item, " ; ".join(solutions))
+        assert (score["accuracy"], score["solutions"]) == (1.0, solutions)
+
+
+def test_items_are_of_the_world_that_was_asked_for(splits):
+    assert {split: len(items) for split, items in splits.items()} == {"train": 60, "validation": 15, "test": 25}
+    for item in (item for items in splits.values() for item in items):
+        assert len(item["numbers"]) == 4 and set(item["numbers"]) <= set(range(1, 10))
+        assert 1 <= item["target"] <= 40 and item["required"] == 2
+    assert len({item["id"] for items in splits.values() for item in items}) == 100
+
+
+def test_numbers_differ_where_they_should():
+    items = countdown.generate(replace(WORLD, distinct=True), 0)["train"]
+    assert all(len(set(item["numbers"])) == 4 for item in items)
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_items(splits):
+    assert json.dumps(countdown.generate(WORLD, 0)) == json.dumps(splits)
+    assert countdown.generate(WORLD, 1)["train"] != splits["train"]
+
+
+def test_no_seed_carries_numbers_from_one_split_into_another(splits):
+    other = countdown.generate(WORLD, 1)
+    countdown.leak_check({split: splits[split] for split in splits})
+    for mine, theirs in (("train", "test"), ("test", "train"), ("validation", "test")):
+        of_mine = {tuple(sorted(item["numbers"])) for item in splits[mine]}
+        assert of_mine.isdisjoint(tuple(sorted(item["numbers"])) for item in other[theirs])
+
+
+def test_a_leak_fails_loudly(splits):
+    stolen = {**splits["train"][0], "id": "stolen", "numbers": splits["train"][0]["numbers"][::-1], "target": 1}
+    with pytest.raises(InputError, match=r"leak.*stolen"):
+        countdown.leak_check({**splits, "test": [*splits["test"], stolen]})
+    with pytest.raises(InputError, match="twice"):
+        countdown.leak_check({"train": [splits["train"][0], {**splits["train"][0], "id": "again"}]})
+
+
+def test_a_world_too_small_is_said_so():
+    tiny = replace(WORLD, largest=2, numbers=3, uses=2, required=1, train=500, validation=0, test=0)
+    with pytest.raises(InputError, match=r"puzzles.train: \d+ items of 500 .* there are no more"):
+        countdown.generate(tiny, 0)
+
+
+def test_the_manifest_tells_sizes_hashes_and_solutions(splits, tmp_path):
+    manifest = countdown.manifest(splits, WORLD, 0)
+    for split, items in splits.items():
+        path = tmp_path / f"{split}.jsonl"
+        write_json_lines(path, items)
+        entry = manifest["splits"][split]
+        assert entry["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert entry["items"] == len(items) == sum(entry["solutions"].values())
