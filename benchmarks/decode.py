@@ -8,9 +8,10 @@ the same number of tokens. The ratio is what counts: tokens a second depend on t
 
 import argparse
 import time
+from collections.abc import Callable
 
 import torch
-from transformers import Qwen3Config, Qwen3ForCausalLM
+from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from asyncthink import engines, params
 from asyncthink.engines.local import Local
@@ -28,6 +29,7 @@ def main() -> None:
     options = parser.parse_args()
     settings = params.read(options.params)
     tokenizer = build(settings.puzzles)
+    tokenizer.eos_token = None  # so that every row has all its tokens
     model = random_model(settings.model, len(tokenizer)).to(options.device)
     prompt = tokenizer.encode("<solve> 1 2 3 4 5 =24", add_special_tokens=False)
     print(f"{'batch':>6} {'local':>10} {'generate':>10} tokens/s  ratio")
@@ -54,7 +56,7 @@ def random_model(model: params.Model, words: int) -> Qwen3ForCausalLM:
     return Qwen3ForCausalLM(config).eval()
 
 
-def best(call: object, repeats: int) -> float:
+def best(call: Callable[[], None], repeats: int) -> float:
     """The shortest of several runs, in seconds."""
     seconds = []
     for _ in range(repeats):
@@ -64,10 +66,12 @@ def best(call: object, repeats: int) -> float:
     return min(seconds)
 
 
-def decode_local(model: Qwen3ForCausalLM, tokenizer: object, prompt: list[int], batch: int, tokens: int) -> None:
+def decode_local(
+    model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, prompt: list[int], batch: int, tokens: int
+) -> None:
     """`batch` requests side by side."""
-    engine = Local(model, tokenizer, ends=())
-    requests = [engines.Request((row,), tuple(prompt), ("</ANSWER> never",), tokens, row, 1.0) for row in range(batch)]
+    engine = Local(model, tokenizer)
+    requests = [engines.Request((row,), tuple(prompt), ("no such text",), tokens, row, 1.0) for row in range(batch)]
     engines.run(engine, [engine.complete(request) for request in requests])
 
 
@@ -75,9 +79,7 @@ def decode_local(model: Qwen3ForCausalLM, tokenizer: object, prompt: list[int], 
 def decode_generate(model: Qwen3ForCausalLM, prompt: list[int], batch: int, tokens: int) -> None:
     """The same with transformers."""
     ids = torch.tensor([prompt] * batch, device=model.device)
-    model.generate(
-        ids, attention_mask=torch.ones_like(ids), do_sample=True, top_k=0, min_new_tokens=tokens, max_new_tokens=tokens
-    )
+    model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=True, top_k=0, max_new_tokens=tokens)
 
 
 if __name__ == "__main__":

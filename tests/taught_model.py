@@ -12,6 +12,15 @@ from asyncthink.thinking.replay import replay
 from asyncthink.training import word_tokenizer
 
 PARAMS = params.read(Path(__file__).parent.parent / "params.yaml")
+THINKING_SETTINGS = params.Thinking(
+    capacity=3,
+    organizer_budget=96,
+    worker_budget=46,
+    latency_budget=None,
+    slot_release="join",
+    temperature=1.0,
+    prompts="word",
+)
 WORDS = word_tokenizer.build(PARAMS.puzzles)
 ITEM = {"id": "x", "numbers": [3, 5, 8, 9, 11], "target": 24, "required": 3, "uses": 2, "operations": "+-*"}
 DEMONSTRATION = Demonstration(
@@ -46,7 +55,7 @@ def random_model(tokenizer: PreTrainedTokenizerFast, seed: int = 0, **shape: obj
 def taught_model(steps: int = 60) -> Qwen3ForCausalLM:
     """A model that mostly says what the demonstrations say."""
     model = random_model(WORDS, tie_word_embeddings=True)
-    episodes = [replay(each, WORDS, PARAMS.thinking) for each in (DEMONSTRATION, SEQUENTIAL)]
+    episodes = [replay(each, WORDS, THINKING_SETTINGS) for each in (DEMONSTRATION, SEQUENTIAL)]
     rows = [(trace.prompt_ids + trace.ids, len(trace.prompt_ids)) for episode in episodes for trace in episode.traces]
     longest = max(len(ids) for ids, _ in rows)
     ids = torch.tensor([row + [0] * (longest - len(row)) for row, _ in rows])

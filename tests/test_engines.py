@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from taught_model import ITEM, PARAMS, WORDS, random_model, taught_model
+from taught_model import ITEM, THINKING_SETTINGS, WORDS, random_model, taught_model
 from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
 from tokenizers.models import BPE
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
@@ -26,7 +26,7 @@ SHAPES = {
     "biases": {"num_attention_heads": 2, "num_key_value_heads": 2, "attention_bias": True},
     "yarn": {"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4, "factor": 4.0}},
 }
-SETTINGS = replace(PARAMS.thinking, temperature=1.3)
+SETTINGS = replace(THINKING_SETTINGS, temperature=1.3)
 
 
 @pytest.fixture(scope="module")

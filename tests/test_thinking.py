@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from taught_model import DEMONSTRATION, ITEM, PARAMS, SEQUENTIAL, WORDS
+from taught_model import DEMONSTRATION, ITEM, PARAMS, SEQUENTIAL, THINKING_SETTINGS, WORDS
 from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
 from tokenizers.models import BPE
 from transformers import PreTrainedTokenizerFast
@@ -25,7 +25,7 @@ from asyncthink.thinking.prompts import PROMPTS
 from asyncthink.thinking.replay import replay
 from asyncthink.thinking.scoring import finish
 
-THINKING_SETTINGS = replace(PARAMS.thinking, capacity=3, organizer_budget=60, worker_budget=12)
+SETTINGS = replace(THINKING_SETTINGS, organizer_budget=60, worker_budget=12)
 FOUND = "8 * 3 24 ! <RETURN> 8 * 3 </RETURN>"
 
 
@@ -33,7 +33,7 @@ def think(organizer: str, workers: dict[int, str], tokenizer=WORDS, **changes: o
     """One asynchronous episode in which every agent says what is written."""
     texts = {("s", "organizer"): organizer} | {("s", f"worker-{i}"): text for i, text in workers.items()}
     engine = Scripted(tokenizer, texts)
-    chosen = replace(THINKING_SETTINGS, **changes)
+    chosen = replace(SETTINGS, **changes)
     [episode] = run(engine, [THINKING["asynchronous"](engine, "countdown", ITEM, chosen, {"index": 0}, ("s",))])
     return episode
 
@@ -189,7 +189,7 @@ def test_an_episode_does_not_depend_on_who_is_quick():
     orders, told = set(), []
     for seed in range(10):
         engine = Dawdling(WORDS, texts, seed=seed)
-        told += run(engine, [THINKING["asynchronous"](engine, "countdown", ITEM, THINKING_SETTINGS, {}, ("s",))])
+        told += run(engine, [THINKING["asynchronous"](engine, "countdown", ITEM, SETTINGS, {}, ("s",))])
         orders.add(tuple(request.trace for request in engine.calls))
     assert len(orders) > 1
     assert all(episode == told[0] for episode in told)
@@ -202,7 +202,7 @@ def test_every_call_has_a_seed_of_its_own():
         | {(s, f"worker-{i}"): text for s in "ab" for i, text in DEMONSTRATION.workers.items()},
         seed=0,
     )
-    run(engine, [THINKING["asynchronous"](engine, "countdown", ITEM, PARAMS.thinking, {}, (s,)) for s in "ab"])
+    run(engine, [THINKING["asynchronous"](engine, "countdown", ITEM, THINKING_SETTINGS, {}, (s,)) for s in "ab"])
     seeds = [request.seed for request in engine.calls]
     assert len(seeds) == len(set(seeds)) == 2 * (5 + 2)
 
@@ -232,7 +232,7 @@ def test_what_was_decoded_behind_an_action_that_no_stop_tells_of_is_taken_back()
 
     texts = {("s", "organizer"): go_on, ("s", "worker-99"): "<RETURN>7</RETURN>"}
     engine = Scripted(CHAT, texts)
-    chosen = replace(THINKING_SETTINGS, prompts="chat", organizer_budget=400, worker_budget=40)
+    chosen = replace(SETTINGS, prompts="chat", organizer_budget=400, worker_budget=40)
     [episode] = run(engine, [THINKING["asynchronous"](engine, "countdown", ITEM, chosen, {}, ("s",))])
     assert protocol.parse(episode.traces[0].own_text) == protocol.parse(organizer)
     assert episode.schedule["joins"] == 1
@@ -241,7 +241,7 @@ def test_what_was_decoded_behind_an_action_that_no_stop_tells_of_is_taken_back()
 
 def test_in_sequential_thinking_only_the_answers_tags_mean_something():
     engine = Scripted(WORDS, {("s", "sequential"): "3 <FORK-1> 5 <JOIN-4> <ANSWER> 8 * 3 </ANSWER> 9"})
-    [episode] = run(engine, [THINKING["sequential"](engine, "countdown", ITEM, THINKING_SETTINGS, {}, ("s",))])
+    [episode] = run(engine, [THINKING["sequential"](engine, "countdown", ITEM, SETTINGS, {}, ("s",))])
     assert episode.plan == {"capacity": 3, "organizer": [{"think": 4}, {"answer": 5}], "workers": {}}
     assert (episode.answer, episode.schedule["latency"]) == ("8 * 3", 9)
     assert episode.schedule["concurrency_ratio"] == pytest.approx(1 / 3)
@@ -251,7 +251,7 @@ def test_in_sequential_thinking_only_the_answers_tags_mean_something():
 def test_parallel_thinking_takes_as_long_as_its_slowest_trace_and_is_aggregated_by_its_task():
     said = ["<ANSWER> 8 * 3 </ANSWER>", "5 5 5 <ANSWER> 8 * 3 ; 9 + 11 </ANSWER>", "5 " * 99]
     engine = Scripted(WORDS, {("s", f"trace-{index}"): text for index, text in enumerate(said)})
-    [episode] = run(engine, [THINKING["parallel"](engine, "countdown", ITEM, THINKING_SETTINGS, {}, ("s",))])
+    [episode] = run(engine, [THINKING["parallel"](engine, "countdown", ITEM, SETTINGS, {}, ("s",))])
     assert episode.answer == TASKS["countdown"].aggregate(ITEM, ["8 * 3", "8 * 3 ; 9 + 11", None])
     assert [trace.fork for trace in episode.traces] == [0, 1, 2]
     assert (episode.schedule["latency"], episode.schedule["work"]) == (60, 5 + 12 + 60)
@@ -261,7 +261,7 @@ def test_parallel_thinking_takes_as_long_as_its_slowest_trace_and_is_aggregated_
 
 def test_parallel_thinking_without_any_answer_is_no_answer():
     engine = Scripted(WORDS, {("s", f"trace-{index}"): "5 5" for index in range(3)})
-    [episode] = run(engine, [THINKING["parallel"](engine, "countdown", ITEM, THINKING_SETTINGS, {}, ("s",))])
+    [episode] = run(engine, [THINKING["parallel"](engine, "countdown", ITEM, SETTINGS, {}, ("s",))])
     assert (episode.schedule["format_error"], episode.schedule["latency"], episode.schedule["elapsed"]) == (
         "no_answer",
         None,
@@ -270,14 +270,14 @@ def test_parallel_thinking_without_any_answer_is_no_answer():
 
 
 def test_a_finished_episode_is_graded_by_its_task_and_paid():
-    episode = finish(replay(DEMONSTRATION, WORDS, PARAMS.thinking), PARAMS.reward)
+    episode = finish(replay(DEMONSTRATION, WORDS, THINKING_SETTINGS), PARAMS.reward)
     assert episode.score["accuracy"] == pytest.approx(1 / 3)
     assert episode.reward["total"] == pytest.approx(episode.reward["accuracy"] + episode.reward["concurrency"])
 
 
 @pytest.mark.parametrize("demonstration", [DEMONSTRATION, SEQUENTIAL], ids=["asynchronous", "sequential"])
 def test_a_replay_says_what_the_demonstration_says(demonstration):
-    episode = replay(demonstration, WORDS, PARAMS.thinking)
+    episode = replay(demonstration, WORDS, THINKING_SETTINGS)
     assert episode.traces[0].own_text.split() == demonstration.organizer.split()
     assert {trace.fork: trace.own_text.split() for trace in episode.traces[1:]} == {
         fork: text.split() for fork, text in demonstration.workers.items()
@@ -286,11 +286,11 @@ def test_a_replay_says_what_the_demonstration_says(demonstration):
 
 @pytest.mark.parametrize("form", ["asynchronous", "sequential"])
 def test_what_the_teacher_writes_can_be_replayed_in_the_word_language(form):
-    params = replace(PARAMS, synthesize=replace(PARAMS.synthesize, demonstrations=40))
+    params = replace(PARAMS, thinking=THINKING_SETTINGS, synthesize=replace(PARAMS.synthesize, demonstrations=40))
     items = generate(replace(PARAMS.puzzles, train=8, validation=1, test=1), 0)["train"]
     for demonstration in solver_teacher.demonstrate(params, form, items):
-        episode = replay(demonstration, WORDS, params.thinking)
-        error = protocol.format_error(demonstration.actions, params.thinking.capacity)
+        episode = replay(demonstration, WORDS, THINKING_SETTINGS)
+        error = protocol.format_error(demonstration.actions, THINKING_SETTINGS.capacity)
         assert episode.schedule["format_error"] == error
         assert episode.traces[0].own_text.split() == demonstration.organizer.split()
 
@@ -306,7 +306,7 @@ def test_whatever_is_said_the_plan_accounts_for_all_of_it(organizer, workers, ca
     episode = think(" ".join(organizer), told, capacity=capacity)
     validate(episode.plan)
     trace = episode.traces[0]
-    assert counted(episode) == trace.decoded <= THINKING_SETTINGS.organizer_budget
+    assert counted(episode) == trace.decoded <= SETTINGS.organizer_budget
     assert episode.schedule["format_error"] == protocol.format_error(protocol.parse(trace.own_text), capacity)
     assert episode.answer == protocol.answer(protocol.parse(trace.own_text))
-    assert all(worker.decoded <= THINKING_SETTINGS.worker_budget for worker in episode.traces[1:])
+    assert all(worker.decoded <= SETTINGS.worker_budget for worker in episode.traces[1:])

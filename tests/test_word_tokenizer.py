@@ -58,7 +58,7 @@ def test_the_solver_teacher_needs_no_other_words():
     """With every operation and with searches of several levels."""
     for changes in ({}, {"uses": 3, "operations": "+-*/"}):
         puzzles = replace(PARAMS.puzzles, train=6, validation=1, test=1, **changes)
-        settings = replace(PARAMS.thinking, organizer_budget=400, worker_budget=300)
+        settings = replace(PARAMS.thinking, organizer_budget=400, worker_budget=300, latency_budget=None)
         wanted = replace(PARAMS.synthesize, demonstrations=12)
         own = replace(PARAMS, puzzles=puzzles, thinking=settings, synthesize=wanted)
         encode = Vocabulary(word_tokenizer.build(puzzles)).encode

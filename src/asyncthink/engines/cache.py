@@ -23,9 +23,21 @@ class Kept:
 
 
 class Cache:
-    """Grows by itself; a slot's content beyond its row's length is left over from others and must not be looked at."""
+    """Room for rows; a slot's content beyond its row's length is left over from others and must not be looked at.
 
-    def __init__(self, layers: int, heads: int, size: int, dtype: torch.dtype, device: torch.device) -> None:
+    `expected` (slots, length) is the size that it takes the first time that it is asked for room.
+    """
+
+    def __init__(
+        self,
+        layers: int,
+        heads: int,
+        size: int,
+        dtype: torch.dtype,
+        device: torch.device,
+        expected: tuple[int, int] = (0, 0),
+    ) -> None:
+        self._expected = expected
         self._heads, self._size = heads, size
         self._options = {"dtype": dtype, "device": device}
         self.slots = self.length = 0
@@ -40,8 +52,8 @@ class Cache:
         """Make room for so many rows of so many tokens, keeping what is there."""
         if slots <= self.slots and length <= self.length:
             return
-        slots = self.slots if slots <= self.slots else max(slots, int(self.slots * GROWTH))
-        length = self.length if length <= self.length else max(length, int(self.length * GROWTH))
+        slots = self.slots if slots <= self.slots else max(slots, int(self.slots * GROWTH), self._expected[0])
+        length = self.length if length <= self.length else max(length, int(self.length * GROWTH), self._expected[1])
         for tensors in (self.keys, self.values):
             for number, old in enumerate(tensors):
                 tensors[number] = self._zeros(slots, length)

@@ -74,7 +74,7 @@ class Local:
         self.encode, self.decode = self.vocabulary.encode, self.vocabulary.decode
         self.steps = self.fed = 0
         self._ends = _ends(model, tokenizer)
-        self._limit, self._watch = rows, watch
+        self._limit, self.watch = rows, watch
         self._rows: list[Row] = []  # row b of the batch is in slot b of the cache
         self._waiting: deque[Row] = deque()
         self._kept: dict[tuple[Any, ...], tuple[list[int], Kept]] = {}
@@ -190,8 +190,8 @@ class Local:
             row.logprobs.append(logprob)
             if token in row.closers or len(row.logprobs) == row.request.max_tokens:
                 finished |= self._finish(row)
-            if self._watch is not None:
-                self._watch(row.request.trace, token)
+            if self.watch is not None:
+                self.watch(row.request.trace, token)
         return finished
 
     def _finish(self, row: Row) -> bool:
@@ -221,7 +221,7 @@ def sample(logits: Tensor, temperatures: list[float], uniforms: list[float]) -> 
     probabilities = scaled.softmax(-1)
     cumulative = probabilities.cumsum(-1)
     total = cumulative[:, -1:]
-    drawn = torch.tensor(uniforms, device=logits.device, dtype=logits.dtype)[:, None] * total
+    drawn = torch.from_numpy(np.array(uniforms)).to(logits)[:, None] * total
     below = torch.minimum(drawn, torch.nextafter(total, torch.zeros_like(total)))  # rounding must not pass the end
     tokens = torch.searchsorted(cumulative, below, right=True).clamp_(max=logits.shape[-1] - 1)
     chosen = probabilities.gather(1, tokens).log_()

@@ -17,6 +17,7 @@ positions, H heads, K key/value heads, G = H / K, D head size.
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -56,7 +57,7 @@ class Qwen3:
         )
         self.epsilon = config.rms_norm_eps
         self.refresh()
-        self.free()
+        self.cache = self._cache()
 
     @torch.inference_mode()
     def refresh(self) -> None:
@@ -67,11 +68,15 @@ class Qwen3:
         self.embedding = self.model.model.embed_tokens.weight.detach()
         self.norm = self.model.model.norm.weight.detach()
         self.head = self.model.lm_head.weight.detach()
+        self.rotation = torch.empty(0)
 
     def free(self) -> None:
-        """Drop the cache, and with it every row."""
-        self.cache = Cache(len(self.layers), self.kv_heads, self.head_size, self.dtype, self.device)
-        self.rotation = torch.empty(0)
+        """Drop the cache, and with it every row; the next one is made as large at once."""
+        expected = (self.cache.slots, self.cache.length)
+        self.cache = self._cache(expected)
+
+    def _cache(self, expected: tuple[int, int] = (0, 0)) -> Cache:
+        return Cache(len(self.layers), self.kv_heads, self.head_size, self.dtype, self.device, expected)
 
     @torch.inference_mode()
     def step(self, feeds: list[list[int]], starts: list[int]) -> Tensor:
@@ -153,7 +158,7 @@ class Layout:
             tokens += feeds[row][:-1]
             positions += range(starts[row], last[row])
             slots += [row] * (len(feeds[row]) - 1)
-        self.tokens, self.positions, self.slots = torch.tensor([tokens, positions, slots], device=device)
+        self.tokens, self.positions, self.slots = torch.from_numpy(np.array([tokens, positions, slots])).to(device)
         self.columns = torch.arange(self.length, device=device)
         self.bias = _bias(self.columns, self.positions[: self.rows, None], dtype).unsqueeze(1)
         self.early = None

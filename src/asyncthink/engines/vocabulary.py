@@ -1,5 +1,6 @@
 """Text to tokens and back, and where a stop text ends in a stream of tokens."""
 
+import re
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 
@@ -53,18 +54,15 @@ class Vocabulary:
     def stop(self, ids: Sequence[int], stops: tuple[str, ...]) -> str | None:
         """The stop that ends inside the last token of `ids`, the first one where there are several."""
         text = self.pieces[ids[-1]]
-        longest = len(text) + max(map(len, stops))
-        before = len(text)
+        own, wanted = len(text), len(text) + max(map(len, stops))
         for i in reversed(ids[:-1]):
-            if len(text) >= longest:
+            if len(text) >= wanted:
                 break
             text = self.pieces[i] + text
-        start = len(text) - before
-        ends = [(end, stop) for stop in stops if (end := _end(text, stop, start)) is not None]
-        return min(ends)[1] if ends else None
+        found = (match for match in _pattern(stops).finditer(text) if match.end() > len(text) - own)
+        return next((match[0] for match in found), None)
 
 
-def _end(text: str, stop: str, start: int) -> int | None:
-    """The first end of `stop` behind `start`."""
-    at = text.find(stop, max(0, start - len(stop) + 1))
-    return at + len(stop) if at >= 0 else None
+@lru_cache(maxsize=64)
+def _pattern(stops: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(map(re.escape, stops)))
