@@ -18,7 +18,7 @@ from asyncthink.synthesis import demonstration, documents, format_filter, search
 from asyncthink.synthesis.demonstration import Demonstration
 from asyncthink.synthesis.randomness import keyed
 from asyncthink.synthesis.surfaces import COUNTS
-from asyncthink.tasks import expressions
+from asyncthink.tasks import countdown, expressions
 
 ROOT = Path(__file__).parents[1]
 WORLD = {"numbers": 5, "smallest": 1, "largest": 12, "uses": 2, "operations": "+-*", "largest_result": 60}
@@ -200,7 +200,7 @@ def test_a_deep_search_finds_every_solution_without_void_steps(numbers, uses):
 
     world = search.World(uses, "+-*", 40)
     everything = {(same(text), value) for text, value, _ in made(list(enumerate(numbers)), uses)}
-    for target in (1, 7, 24, 30):
+    for target in (0, 1, 7, 24, 30):
         found = {
             same(step.expression)
             for branch in search.branches(numbers)
@@ -208,6 +208,20 @@ def test_a_deep_search_finds_every_solution_without_void_steps(numbers, uses):
             if step.hit
         }
         assert found == {text for text, value in everything if value == target}
+
+
+@pytest.mark.parametrize("uses", [2, 3, 4])
+def test_a_deep_search_finds_what_the_solver_of_the_task_counts(uses):
+    for seed in range(12):
+        rng = keyed("deep", uses, seed)
+        numbers, target = rng.choices(range(1, 10), k=4), rng.randint(1, 30)
+        found = {
+            same(step.expression)
+            for branch in search.branches(numbers)
+            for step in search.steps(branch, target, search.World(uses, "+-*/", 100))
+            if step.hit
+        }
+        assert found == set(countdown.solve(numbers, target, uses, "+-*/", 100))
 
 
 @pytest.mark.parametrize("form", ["asynchronous", "sequential"])

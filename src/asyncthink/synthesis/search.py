@@ -77,12 +77,25 @@ def steps(branch: Branch, target: int, world: World) -> Iterator[Step]:
 def _pair(a: _Value, b: _Value, others: list[_Value], left: int, target: int, world: World) -> Iterator[Step]:
     """All operations on one pair, each followed by what can be made of its result with `left` more operations."""
     for operation in world.operations:
-        x, y = (b, a) if operation in "-/" and b.number > a.number else (a, b)
-        result = _result(x.number, operation, y.number, world.largest_result)
-        text = f"{_spelled(x)} {operation} {_spelled(y)}"
-        yield Step(x.number, operation, y.number, result, text, left == 0, left == 0 and result == target)
-        if result is not None and left:
-            yield from _deeper([_Value(result, text, True), *others], left, target, world)
+        for x, y in _orders(a, b, operation):
+            result = _result(x.number, operation, y.number, world.largest_result)
+            text = f"{_spelled(x)} {operation} {_spelled(y)}"
+            yield Step(x.number, operation, y.number, result, text, left == 0, left == 0 and result == target)
+            if result is not None and left:
+                yield from _deeper([_Value(result, text, True), *others], left, target, world)
+
+
+def _orders(a: _Value, b: _Value, operation: str) -> list[tuple[_Value, _Value]]:
+    """As they come; for - and / the larger one first, but 0 is divided and divides nothing.
+
+    Two different ways of making one number go in both orders.
+    """
+    if operation in "+*":
+        return [(a, b)]
+    if a.number == b.number:
+        return [(a, b), (b, a)] if a.text != b.text else [(a, b)]
+    larger, smaller = (a, b) if a.number > b.number else (b, a)
+    return [(smaller, larger) if operation == "/" and smaller.number == 0 else (larger, smaller)]
 
 
 def _deeper(values: list[_Value], left: int, target: int, world: World) -> Iterator[Step]:
