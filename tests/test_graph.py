@@ -1,0 +1,185 @@
+"""One graph with two front ends: the Snakefile, dvc.yaml and the table of what each step reads agree. No data."""
+
+import itertools
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+from asyncthink import cli, params, scales, stages, steps
+
+ROOT = Path(__file__).parents[1]
+PARAMS = params.read(ROOT / "params.yaml")
+DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+LOCK = dict(line.split("==") for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line)
+
+
+def snakemake(directory, *arguments):
+    command = [sys.executable, "-m", "snakemake", "--nolock", *arguments]
+    return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=120)
+
+
+def laid_out(directory, text):
+    scales.lay_out(ROOT, directory, text)
+    return directory
+
+
+def rule_of(stage):
+    return re.match(rf"({'|'.join(steps.READS)})(_|$)", stage)[1]
+
+
+def made(body):
+    entries = body.get("outs", []) + body.get("metrics", [])
+    return {path for entry in entries for path in ([entry] if isinstance(entry, str) else entry)}
+
+
+def test_dvc_yaml_is_what_the_snakefile_says():
+    assert stages.text(ROOT) == (ROOT / "dvc.yaml").read_text(encoding="utf-8"), "run `asyncthink stages`"
+
+
+@pytest.mark.parametrize("stage", DVC)
+def test_a_stage_is_a_leaf_call_of_its_own_rule(stage):
+    leaf = r"snakemake --cores all --allowed-rules (\w+) --force -- (\S+)"
+    rule, target = re.fullmatch(leaf, DVC[stage]["cmd"]).groups()
+    assert rule == rule_of(stage)
+    assert target in made(DVC[stage])
+
+
+def test_both_tools_order_the_steps_alike(tmp_path):
+    makers = {path: rule_of(name) for name, body in DVC.items() for path in expanded(body, made(body))}
+    edges = {
+        (rule, rule_of(name))
+        for name, body in DVC.items()
+        for dependency in expanded(body, body.get("deps", []))
+        for path, rule in makers.items()
+        if path == dependency or path.startswith(f"{dependency}/")
+    }
+    done = snakemake(laid_out(tmp_path, (ROOT / "params.yaml").read_text()), "--rulegraph", "dot")
+    label = dict(re.findall(r'(\d+)\[label = "(\w+)"', done.stdout))
+    drawn = {(label[a], label[b]) for a, b in re.findall(r"(\d+) -> (\d+)", done.stdout)}
+    assert edges == {(a, b) for a, b in drawn if b != "all"}
+
+
+def expanded(body, patterns):
+    """Paths with the values of the stage's matrix put in; seeds stay as they are."""
+    matrix = {key: values for key, values in body.get("matrix", {}).items() if key != "seed"}
+    for pattern in patterns:
+        for values in itertools.product(*matrix.values()):
+            path = pattern
+            for key, value in zip(matrix, values, strict=True):
+                path = path.replace(f"${{item.{key}}}", value)
+            yield path
+
+
+def test_a_rule_is_a_command_and_a_log():
+    for path in (ROOT / "workflow" / "rules").glob("*.smk"):
+        for name, body in re.findall(r"^rule (\w+):\n(.*?)(?=^rule |\Z)", path.read_text(), re.DOTALL | re.MULTILINE):
+            assert re.search(rf'"logs/{name}[/.]', body), name
+            assert f"asyncthink {name} " in body or (name == "figures" and "papermill" in body), name
+            assert name in cli.COMMANDS or name == "figures"
+
+
+def test_every_key_of_params_is_read_by_a_step():
+    read = {key for step in steps.READS for arm in _arms(step) for key in steps.reads(step, PARAMS, arm)}
+    sections = {name: value for name, value in PARAMS.to_mapping().items() if name not in ("arms", "seeds")}
+    nested = {f"{name}.{key}" for name, value in sections.items() if isinstance(value, dict) for key in value}
+    assert read == nested | {name for name, value in sections.items() if not isinstance(value, dict)}
+
+
+def _arms(step):
+    return list(PARAMS.arms) if step in ("grpo", "evaluate") else [None]
+
+
+def test_lambda_is_read_by_the_organizers_that_do_not_override_it():
+    changed = params.from_mapping(params.merged(PARAMS.to_mapping(), {"reward": {"concurrency_weight": 0.37}}))
+    stale = {arm for arm in PARAMS.arms if steps.reads("grpo", PARAMS, arm) != steps.reads("grpo", changed, arm)}
+    assert stale == {"asyncthink", "no_cold_start", "no_rl"}
+    for step in ("puzzles", "synthesize", "filter", "pretrain", "sft"):
+        assert steps.reads(step, PARAMS) == steps.reads(step, changed)
+    named = {
+        name for name, body in DVC.items() if {"reward", "reward.concurrency_weight"} & set(body.get("params", []))
+    }
+    trained = {"grpo_asyncthink", "grpo_no_cold_start"}
+    assert named - {"report"} == trained | {"evaluate_asyncthink", "evaluate_no_cold_start", "evaluate_no_rl"}
+
+
+def test_an_import_at_any_depth_is_a_source(tmp_path):
+    room = tmp_path / "asyncthink"
+    (room / "commands").mkdir(parents=True)
+    (room / "page").mkdir()
+    (room / "commands" / "show.py").write_text("def run():\n    from asyncthink import page\n    return page\n")
+    (room / "page" / "__init__.py").write_text("TEMPLATE = 'page.html'\nOTHER = 'asyncthink.marks'\n")
+    (room / "page" / "page.html").touch()
+    (room / "marks.py").write_text("from asyncthink.errors import InputError\n")
+    (room / "errors.py").touch()
+    (room / "unused.py").touch()
+    found = [Path(path).relative_to(room).as_posix() for path in steps.sources("show", str(room))]
+    assert found == ["commands/show.py", "marks.py", "page/__init__.py", "page/page.html"]
+
+
+def test_the_lists_of_tables_and_figures_are_whole():
+    from asyncthink.reporting.tables import TABLES
+
+    assert set(steps.TABLES) == set(TABLES)
+    assert {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")} == set(steps.FIGURES)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "workflow" / "scales").glob("*.yaml")))
+def test_the_graph_is_whole_at_every_scale(tmp_path, name):
+    done = snakemake(laid_out(tmp_path, scales.scaled(ROOT, name)), "--dry-run", "--quiet", "rules")
+    assert done.returncode == 0, done.stdout + done.stderr
+    arms = sum(arm.rl and arm.weights_of is None for arm in (PARAMS.arm_params(name).arm for name in PARAMS.arms))
+    seeds = len(params.read(tmp_path / "params.yaml").seeds)
+    assert re.search(rf"^grpo +{arms * seeds}$", done.stdout, re.MULTILINE)
+
+
+def test_a_mistyped_key_stops_snakemake_with_the_nearest_one(tmp_path):
+    text = (ROOT / "params.yaml").read_text().replace("  concurrency_weight:", "  concurency_weight:", 1)
+    done = snakemake(laid_out(tmp_path, text), "--dry-run")
+    assert done.returncode != 0
+    said = "unknown key reward.concurency_weight; did you mean concurrency_weight?"
+    assert said in done.stdout + done.stderr
+
+
+def test_a_number_cannot_be_changed_beside_params_yaml(tmp_path):
+    laid_out(tmp_path, (ROOT / "params.yaml").read_text())
+    done = snakemake(tmp_path, "--dry-run", "--config", "seed=7")
+    assert done.returncode != 0
+    assert "params.yaml is the one file that counts" in done.stdout + done.stderr
+
+
+def test_the_workflow_is_lint_free_and_formatted(tmp_path):
+    done = snakemake(laid_out(tmp_path, (ROOT / "params.yaml").read_text()), "--lint")
+    assert done.returncode == 0, done.stdout + done.stderr
+    command = [sys.executable, "-m", "snakefmt", "--check", "Snakefile", "workflow"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_slurm_profile_names_rules_that_are_there():
+    profile = yaml.safe_load((ROOT / "profiles" / "slurm" / "profile.yaml").read_text())
+    assert set(profile["set-threads"]) | set(profile["set-resources"]) <= set(steps.READS)
+    assert "cores" not in profile
+
+
+def test_the_lock_holds_what_the_package_asks_for_and_no_place_of_one_machine():
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    versions = {name.lower().replace("_", "-"): version for name, version in LOCK.items()}
+    for text in project["dependencies"] + project["optional-dependencies"]["test"]:
+        wanted = Requirement(text)
+        assert wanted.specifier.contains(versions[wanted.name.lower()]), text
+    for line in (ROOT / "requirements.lock").read_text().splitlines():
+        assert line.startswith("#") or re.fullmatch(r"[\w.-]+==[\w.]+", line), line
+
+
+def test_conda_users_get_the_versions_of_the_lock():
+    dependencies = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    pins = dict(line.split("==") for line in dependencies[-1]["pip"])
+    assert pins == {name: LOCK[name] for name in pins}
+    assert {"torch", "transformers", "trl", "snakemake", "dvc", "papermill"} <= set(pins)
