@@ -42,8 +42,8 @@ def _comparable(evidence: Evidence) -> list[Evaluation]:
     """AsyncThink and the baselines, if their traces had the same budget and the parallel ones were c."""
     ours, *theirs = evidence.evaluations(ASYNC, *BASELINES)
     for other in theirs:
-        same = ("organizer_budget",) if other.mode == "sequential" else ("organizer_budget", "capacity")
-        for key in same:
+        budgets = ("organizer_budget", "latency_budget")
+        for key in budgets if other.mode == "sequential" else (*budgets, "capacity"):
             if other.thinking[key] != ours.thinking[key]:
                 raise NotRun(f"needs {other.arm} at the {key} of {ours.arm}, {ours.thinking[key]}")
     return [ours, *theirs]

@@ -134,8 +134,12 @@ def unbroken(value: Any) -> Any:
 def deviations(params: Params) -> list[list[str]]:
     """What differs from the paper, from the committed list: what, the paper's way, ours."""
     found = json.loads(HERE.joinpath("deviations.json").read_text(encoding="utf-8"))
-    rows = [*(found["from scratch"] if params.model.start_from is None else []), *found["always"]]
-    return [[row["what"], row["paper"], row["ours"]] for row in rows]
+    holds = {
+        "from scratch": params.model.start_from is None,
+        "latency budget": params.thinking.latency_budget is not None,
+        "always": True,
+    }
+    return [[row["what"], row["paper"], row["ours"]] for name in holds if holds[name] for row in found[name]]
 
 
 def elsewhere() -> list[tuple[str, str, list[str], list[list[Any]]]]:

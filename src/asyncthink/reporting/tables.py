@@ -55,7 +55,7 @@ DYNAMICS = (
     "entropy",
     "kl",
 )
-LEARNING = ("loss", "token_accuracy", "arithmetic", "hit_recall", "copying")
+LEARNING = ("loss", "token_accuracy", "tag_accuracy", "arithmetic", "hit_recall", "copying")
 Rows = Iterable[Mapping[str, Any]]
 
 
