@@ -65,10 +65,11 @@ def _item(args: argparse.Namespace, puzzles: "Puzzles") -> dict[str, Any]:
 def _countdown(args: argparse.Namespace, puzzles: "Puzzles") -> dict[str, Any]:
     if args.task != "countdown" or args.numbers is None or args.target is None:
         raise InputError("give --numbers and --target of a countdown, or the --item of another task")
-    uses = puzzles.uses if args.uses is None else args.uses
     required = puzzles.required if args.required is None else args.required
     item = {"numbers": args.numbers, "target": args.target, "required": required, "operations": puzzles.operations}
-    return item | ({"uses": uses} if uses < puzzles.numbers else {})
+    if args.uses is None and puzzles.uses == puzzles.numbers:
+        return item
+    return item | {"uses": puzzles.uses if args.uses is None else args.uses}
 
 
 def _parsed(text: str) -> Any:

@@ -6,7 +6,6 @@ its Joins bring in.
 """
 
 import re
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -83,9 +82,9 @@ class Observed:
 
 
 class Lines:
-    """One line each time that an agent is given something or comes to a stop."""
+    """One line each time that an agent is given something or comes to a stop; on standard output unless told."""
 
-    def __init__(self, out: TextIO = sys.stdout) -> None:
+    def __init__(self, out: TextIO | None = None) -> None:
         self._out = out
         self._said: dict[str, str] = {}
 
@@ -105,7 +104,7 @@ class Lines:
         """Its last line has been told."""
 
     def _line(self, agent: str, mark: str, text: str) -> None:
-        print(f"{agent:<10} {mark} {' '.join(text.split())}", file=self._out)
+        print(f"{agent:<10} {mark} {' '.join(text.split())}", file=self._out, flush=True)
 
 
 @dataclass

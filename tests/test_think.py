@@ -1,0 +1,112 @@
+"""`asyncthink think`: one episode on a model, watched."""
+
+import json
+import re
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from taught_model import WORDS, taught_model
+
+from asyncthink import cli, episode
+from asyncthink.reporting.panes import Lines, Panes
+
+PUZZLE = ["--numbers", "3", "5", "8", "9", "11", "--target", "24"]
+PARAMS = ["--params", str(Path(__file__).parent.parent / "params.yaml")]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> str:
+    folder = tmp_path_factory.mktemp("model")
+    taught_model().save_pretrained(folder)
+    WORDS.save_pretrained(folder)
+    return str(folder)
+
+
+def think(model: str, *flags: str) -> int:
+    return cli.main(["think", "--model", model, *PARAMS, *(flags if "--item" in flags else [*PUZZLE, *flags])])
+
+
+def test_each_agents_lines_come_in_the_order_in_which_it_happens(model, capsys):
+    assert think(model, "--greedy") == 0
+    lines = capsys.readouterr().out.splitlines()
+    told = [line.split(maxsplit=1) for line in lines]
+    organizer = [text for agent, text in told if agent == "organizer"]
+    assert organizer[0] == "> <organizer> 3 5 8 9 11 =24"
+    assert organizer[-1] == "<ANSWER> 8 * 3 </ANSWER>"
+    assert "> 8 * 3 </JOIN-1>" in organizer
+    starts = [place for place, (agent, text) in enumerate(told) if agent.startswith("worker") and text.startswith(">")]
+    ends = [place for place, (agent, text) in enumerate(told) if "</RETURN>" in text]
+    assert max(starts) < min(ends)
+    assert lines[-5:][0].split() == ["answer", "8", "*", "3"]
+    assert re.search(r"T = \d+ tokens", lines[-3])
+
+
+def test_the_record_is_an_episode_that_can_be_read_again(model, capsys):
+    assert think(model, "--json", "--seed", "3") == 0
+    [line] = capsys.readouterr().out.splitlines()
+    assert episode.to_json(episode.from_mapping(json.loads(line))) == line
+    assert think(model, "--json", "--seed", "3") == 0
+    assert capsys.readouterr().out.splitlines() == [line]
+
+
+@pytest.mark.parametrize("mode", ["sequential", "parallel"])
+def test_every_way_of_thinking_can_be_watched(model, mode, capsys):
+    assert think(model, "--mode", mode, "--greedy", "--capacity", "2") == 0
+    out = capsys.readouterr().out
+    assert out.count("> <solve>") == {"sequential": 1, "parallel": 2}[mode]
+    assert "answer     8 * 3" in out
+
+
+REFUSED = {
+    "a number that the model does not know": (["--numbers", "3", "977", "--target", "24"], "'977' is not among"),
+    "no puzzle": (["--target", "24"], "give --numbers and --target"),
+    "a task that is not there": (["--task", "chess", *PUZZLE], "no task 'chess'"),
+    "an item that is none": (["--item", "[1]"], "item is an object"),
+    "an item that is not JSON": (["--item", "{"], "--item is not JSON"),
+    "too small a pool": ([*PUZZLE, "--capacity", "0"], "--capacity must be at least 1"),
+    "more numbers than there are": ([*PUZZLE, "--uses", "9"], "uses must be"),
+}
+
+
+@pytest.mark.parametrize(("flags", "said"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_done_is_said_in_one_line(model, flags, said, capsys):
+    assert cli.main(["think", "--model", model, *PARAMS, *flags]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert said in line
+
+
+def test_panes_stand_side_by_side_and_show_who_waits():
+    out = StringIO()
+    console = Console(file=out, force_terminal=True, width=90, height=20, color_system=None)
+    with Panes(console, pace=0, steps=lambda: 0) as panes:
+        for agent, prompt in (
+            ("organizer", "<organizer> 3 5 =8"),
+            ("worker-1", "<worker> 3 =8"),
+            ("worker-2", "<worker> 5"),
+        ):
+            panes.given(agent, prompt)
+            panes.begins(agent)
+        for word in ("3", "+", "5", "8", "!", "?", "<JOIN-1>"):
+            panes.says("organizer", f" {word}")
+        panes.pauses("organizer")
+        panes.says("worker-1", " <RETURN>")
+        panes.ends("worker-2")
+    last = out.getvalue().rsplit("╭─ organizer", 1)[1]
+    first = last.splitlines()[0]
+    assert first.startswith(", 7 tokens, waits") and "worker 1, 1 tokens, decodes" in first
+    assert "worker 2, 0 tokens, has ended" in last
+    assert all(len(line) <= 90 for line in last.splitlines()[1:])
+    assert len(last.splitlines()) <= 20
+
+
+def test_lines_are_flat():
+    out = StringIO()
+    lines = Lines(out)
+    lines.given("organizer", "a\nb")
+    lines.begins("organizer")
+    lines.says("organizer", " c")
+    lines.says("organizer", "\n d")
+    lines.pauses("organizer")
+    assert out.getvalue().splitlines() == ["organizer  > a b", "organizer    c d"]
