@@ -7,6 +7,7 @@ never outlives its parent by more than the limit.
 """
 
 import atexit
+import contextlib
 import json
 import os
 import re
@@ -33,24 +34,36 @@ class Comparer:
         self._lock = threading.Lock()
 
     def equal(self, gold: str, answer: str) -> bool:
-        """Whether `answer` is worth `gold`; both as LaTeX or plain text. False behind the time limit."""
+        """Whether `answer` is worth `gold`; both as LaTeX or plain text. False behind the time limit.
+
+        A worker that died of anything else, killed from outside or out of memory, gets one successor.
+        """
+        question = json.dumps([gold, answer]).encode() + b"\n"
         with self._lock:
-            worker = self._running()
-            assert worker.stdin and worker.stdout
-            try:
-                worker.stdin.write(json.dumps([gold, answer]).encode() + b"\n")
-                worker.stdin.flush()
-                verdict = worker.stdout.readline()
-            except BrokenPipeError:
-                verdict = b""
-            if not verdict:
-                self._end()
+            for _ in range(2):
+                verdict = self._asked(question)
+                if verdict or self._end() == -signal.SIGALRM:
+                    break
             return verdict == b"true\n"
 
     def close(self) -> None:
         """End the worker process."""
         with self._lock:
             self._end()
+
+    def _asked(self, question: bytes) -> bytes:
+        """The worker's line, empty if it died."""
+        worker = self._running()
+        assert worker.stdin and worker.stdout
+        try:
+            worker.stdin.write(question)
+            worker.stdin.flush()
+            return worker.stdout.readline()
+        except BrokenPipeError:
+            return b""
+        except BaseException:  # an interrupt: the next line of this worker would answer the wrong question
+            self._end()
+            raise
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._worker is None or self._owner != os.getpid():
@@ -64,11 +77,20 @@ class Comparer:
                 raise InputError("the math-verify library does not start; run pip install math-verify")
         return self._worker
 
-    def _end(self) -> None:
-        if self._worker is not None and self._owner == os.getpid():
-            self._worker.kill()
-            self._worker.communicate()
-        self._worker = None
+    def _end(self) -> int | None:
+        """End the worker; its exit status, which is the alarm's signal if that ended it before."""
+        worker, self._worker = self._worker, None
+        if worker is None or self._owner != os.getpid():
+            return None
+        assert worker.stdin and worker.stdout
+        for pipe in (worker.stdin, worker.stdout):
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+        try:
+            return worker.wait(timeout=1)  # its input has ended, so an idle worker ends by itself
+        except subprocess.TimeoutExpired:
+            worker.kill()
+            return worker.wait()
 
 
 _COMPARER = Comparer()

@@ -1,0 +1,395 @@
+import json
+import os
+import signal
+import threading
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asyncthink.errors import InputError
+from asyncthink.tasks import TASKS, competition_math, multiple_choice, sources, sudoku
+from asyncthink.tasks.equality import Comparer
+
+PUZZLE = {"puzzle": [[1, 0, 3, 0], [0, 4, 0, 2], [2, 0, 4, 0], [0, 3, 0, 1]]}
+SOLUTION = "1234 3412 2143 4321"
+MATH = {"answer": r"\frac{1}{2}"}
+CHOICE = {"answer": "C", "options": 4}
+WRONG_KINDS = [None, [], 3, "text", {}]
+
+
+def graded(task, item, answer):
+    score = TASKS[task].score(item, answer)
+    return score["correct"], score["offered"]
+
+
+# -- all tasks ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("item", WRONG_KINDS)
+def test_what_is_no_item_is_named(task, item):
+    with pytest.raises(InputError):
+        TASKS[task].check(item)
+
+
+@pytest.mark.parametrize("task, item", [("sudoku", PUZZLE), ("competition_math", MATH), ("multiple_choice", CHOICE)])
+@pytest.mark.parametrize("answer", [None, "", " \n", "\0", "no idea", "{" * 20])
+def test_an_answer_that_answers_nothing_is_wrong(task, item, answer):
+    score = TASKS[task].score(item, answer)
+    assert (score["accuracy"], score["correct"], score["solutions"]) == (0.0, 0, [])
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("task, item", [("sudoku", PUZZLE), ("multiple_choice", CHOICE)])
+@pytest.mark.parametrize(
+    "answer",
+    ["(" * 2_000_000, " " * 2_000_000, "answer is " * 200_000, r"\boxed{" * 300_000, "\\" * 2_000_000, "9" * 2_000_000],
+    ids=range(6),
+)
+def test_megabytes_are_graded_in_linear_time(task, item, answer):
+    assert TASKS[task].score(item, answer)["accuracy"] == 0.0
+
+
+@pytest.mark.parametrize(
+    "task, item, answers, voted",
+    [
+        ("sudoku", PUZZLE, ["1" * 16, SOLUTION, "x", "\n".join(SOLUTION.split())], True),
+        ("competition_math", MATH, ["7", r"\boxed{0.5}", r"so $\frac{2}{4}$", "7 / 3"], True),
+        ("multiple_choice", CHOICE, ["A", "(C)", "the answer is c", None], True),
+        ("multiple_choice", CHOICE, ["A", "C", "A"], False),
+    ],
+)
+def test_a_vote_takes_what_most_answers_say(task, item, answers, voted):
+    answer = TASKS[task].aggregate(item, answers)
+    assert TASKS[task].score(item, answer)["accuracy"] == float(voted)
+    assert TASKS[task].union(item, answers)["accuracy"] == 1.0
+
+
+@pytest.mark.parametrize("task, item", [("sudoku", PUZZLE), ("competition_math", MATH), ("multiple_choice", CHOICE)])
+def test_a_vote_without_answers_is_none(task, item):
+    assert TASKS[task].aggregate(item, [None, None]) is None
+    assert TASKS[task].union(item, [None, None])["accuracy"] == 0.0
+
+
+# -- sudoku -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        SOLUTION,
+        SOLUTION.replace(" ", ""),
+        SOLUTION.replace(" ", "\n"),
+        "[[1, 2, 3, 4], [3, 4, 1, 2], [2, 1, 4, 3], [4, 3, 2, 1]]",
+        "The grid is:\n1 2 | 3 4\n3 4 | 1 2\n----+----\n2 1 | 4 3\n4 3 | 2 1",
+    ],
+)
+def test_sixteen_digits_are_read_whatever_stands_between_them(answer):
+    assert graded("sudoku", PUZZLE, answer) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "answer, offered",
+    [
+        ("2143 4321 1234 3412", 1),  # a grid, but not this puzzle's
+        ("1134 3412 2143 4321", 1),
+        ("1234 2341 3412 4123", 1),  # rows and columns hold, boxes do not
+        (SOLUTION[:-1], 0),
+        (SOLUTION + "1", 0),
+        (SOLUTION.replace("4", "5"), 0),
+        ("0" + SOLUTION, 0),
+    ],
+)
+def test_what_is_not_the_grid_is_wrong(answer, offered):
+    assert graded("sudoku", PUZZLE, answer) == (0, offered)
+
+
+@pytest.mark.parametrize(
+    "puzzle",
+    [
+        [],
+        [[0] * 4] * 3,
+        [[0] * 5] * 4,
+        [[0, 0, 0, 5]] * 4,
+        [[0, 0, 0, True]] * 4,
+        [["1"] * 4] * 4,
+        "0" * 16,
+        [[0.0] * 4] * 4,
+    ],
+)
+def test_a_bad_puzzle_is_named(puzzle):
+    with pytest.raises(InputError, match="puzzle"):
+        sudoku.check({"puzzle": puzzle})
+
+
+def by_trial(puzzle):
+    """Solutions by filling cells one after the other, without a list of grids."""
+    cells = [digit for row in puzzle for digit in row]
+    if 0 not in cells:
+        return [tuple(cells)]
+    place = cells.index(0)
+    row, column = divmod(place, 4)
+    seen = set()
+    for other, digit in enumerate(cells):
+        r, c = divmod(other, 4)
+        if r == row or c == column or (r // 2, c // 2) == (row // 2, column // 2):
+            seen.add(digit)
+    filled = [[*cells[:place], digit, *cells[place + 1 :]] for digit in range(1, 5) if digit not in seen]
+    return [grid for each in filled for grid in by_trial([each[4 * row : 4 * row + 4] for row in range(4)])]
+
+
+def test_there_are_288_grids():
+    assert len(sudoku.grids()) == 288
+    assert set(sudoku.grids()) == set(by_trial([[0] * 4] * 4))
+
+
+@pytest.mark.parametrize("clues, solutions", [(4, 1), (6, 1), ((7, 12), 1), ((4, 8), 2), ((3, 9), 3)])
+def test_generated_puzzles_have_their_clues_and_their_number_of_solutions(clues, solutions):
+    least, most = (clues, clues) if isinstance(clues, int) else clues
+    items = sudoku.generate({"train": 8, "test": 8}, 0, clues, solutions)
+    for item in (item for split in items.values() for item in split):
+        found = by_trial(item["puzzle"])
+        assert len(found) == item["solutions"] == solutions and set(found) == set(sudoku.solve(item["puzzle"]))
+        assert least <= sum(digit > 0 for row in item["puzzle"] for digit in row) == item["clues"] <= most
+        assert all(sudoku.score(item, sudoku.shown(grid))["accuracy"] == 1.0 for grid in found)
+
+
+def test_generated_splits_are_repeatable_disjoint_and_of_grids_of_their_own():
+    sizes = {"train": 40, "test": 20}
+    items = sudoku.generate(sizes, 0)
+    assert json.dumps(items) == json.dumps(sudoku.generate(sizes, 0)) != json.dumps(sudoku.generate(sizes, 1))
+    solved = {split: {sudoku.solve(item["puzzle"])[0] for item in items[split]} for split in sizes}
+    other = {sudoku.solve(item["puzzle"])[0] for item in sudoku.generate(sizes, 1)["test"]}
+    assert solved["train"].isdisjoint(solved["test"] | other)
+    assert len({json.dumps(item["puzzle"]) for split in items.values() for item in split}) == 60
+
+
+def test_puzzles_that_cannot_be_had_are_said_so():
+    with pytest.raises(InputError, match="sudoku test: 0 of 5 puzzles with 3 to 3 clues"):
+        sudoku.generate({"test": 5}, 0, 3)
+
+
+def test_sudoku_is_asked_in_both_languages():
+    assert sudoku.prompt(PUZZLE, "word") == "1 _ 3 _ | _ 4 _ 2 | 2 _ 4 _ | _ 3 _ 1"
+    assert "1 . 3 .\n. 4 . 2\n2 . 4 .\n. 3 . 1" in sudoku.prompt(PUZZLE, "chat")
+
+
+def test_the_puzzles_of_enigmata_are_loaded(tmp_path):
+    meta = {"id": "sudoku2_easy_0", "question": PUZZLE["puzzle"], "dataset_name": "sudoku2", "difficulty_level": "easy"}
+    rows = [
+        {"prompt": "...", "task_name": "sudoku2", "meta": meta},
+        {"prompt": "...", "task_name": "sudoku2", "meta": json.dumps(meta | {"id": "as text"})},
+        {"prompt": "...", "task_name": "sudoku", "meta": {"question": [[0] * 9] * 9}},
+        meta | {"id": "bare"},
+    ]
+    path = tmp_path / "enigmata.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    items = sources.enigmata(str(path))
+    assert [item["id"] for item in items] == ["sudoku2_easy_0", "as text", "bare"]
+    assert all(item["puzzle"] == PUZZLE["puzzle"] and item["solutions"] == 1 for item in items)
+
+
+# -- competition math ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "gold, answer",
+    [
+        ("204", "204"),
+        ("204", r"First \boxed{7}, no: \boxed{204}"),
+        ("204", "The answer is $204$."),
+        ("025", "25"),
+        (r"\frac{1}{2}", "0.5"),
+        (r"\frac{1}{2}", r"\boxed{\dfrac{2}{4}}"),
+        (r"\sqrt{2}", r"2^{1/2}"),
+        ("x^2+2x+1", "(x+1)^2"),
+        ("1024", "2^{10}"),
+        ("(1,2)", r"\boxed{(1, 2)}"),
+        (r"\boxed{12}", "12"),
+    ],
+)
+def test_equal_answers_are_right(gold, answer):
+    assert graded("competition_math", {"answer": gold}, answer) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "gold, answer",
+    [
+        ("204", "205"),
+        ("204", r"\boxed{204} or rather \boxed{7}"),
+        ("2", "2^{10}"),
+        (r"\frac{1}{2}", r"\frac{1}{3}"),
+        ("204", r"\boxed{}"),
+        ("(1,2)", "(2,1)"),
+    ],
+)
+def test_other_answers_are_wrong(gold, answer):
+    assert TASKS["competition_math"].score({"answer": gold}, answer)["accuracy"] == 0.0
+
+
+@pytest.mark.parametrize(
+    "text, content",
+    [
+        ("no box", None),
+        (r"\boxed{a} \boxed{b", "a"),
+        (r"\boxed{\frac{1}{2}}", r"\frac{1}{2}"),
+        (r"\boxed{\boxed{3}}", "3"),
+        (r"\boxed{\{1,2\}}", r"\{1,2\}"),
+        (r"} } \boxed {5} {", "5"),
+        (r"\boxed{}", ""),
+    ],
+)
+def test_the_last_box_that_is_closed(text, content):
+    assert competition_math.boxed(text) == content
+
+
+@pytest.mark.timeout(120)
+def test_a_hostile_answer_costs_no_more_than_the_limit_and_the_next_is_compared_again():
+    comparer = Comparer(limit=0.5)
+    try:
+        for answer in [
+            "9^{9^{9}}",
+            "(" * 500 + "1" + ")" * 500,
+            r"\frac{" * 500,
+            "9" * 5_000,
+            "\0",
+            "1+" * 5_000 + "2",
+        ]:
+            assert not comparer.equal("7", answer)
+        assert comparer.equal("7", "7")
+    finally:
+        comparer.close()
+
+
+def test_a_worker_that_was_killed_is_started_again():
+    comparer = Comparer()
+    try:
+        assert comparer.equal("1/2", "0.5")
+        first = comparer._worker.pid
+        os.kill(first, signal.SIGKILL)
+        assert comparer.equal("1/2", "0.5") and comparer._worker.pid != first
+    finally:
+        comparer.close()
+
+
+def test_one_worker_serves_many_comparisons_from_many_threads():
+    comparer, verdicts = Comparer(), []
+    try:
+        assert comparer.equal("0", "0")
+        first = comparer._worker.pid
+
+        def ask(number):
+            verdicts.append(comparer.equal(str(number), f"{2 * number}/2") and not comparer.equal(str(number), "-1"))
+
+        threads = [threading.Thread(target=ask, args=(number,)) for number in range(40)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert verdicts == [True] * 40 and comparer._worker.pid == first
+    finally:
+        comparer.close()
+
+
+@pytest.mark.parametrize("answer", [7, None, "", " ", ["7"]])
+def test_a_math_item_without_an_answer_is_named(answer):
+    with pytest.raises(InputError, match="answer"):
+        competition_math.check({"answer": answer})
+
+
+def test_math_is_loaded_from_a_file_of_either_kind(tmp_path):
+    path = tmp_path / "contest.jsonl"
+    rows = [
+        {"id": 60, "problem": "p", "answer": "025"},
+        {"question": "q", "answer": 27.0},
+        {"problem": "r", "answer": 1.5},
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert [(item["id"], item["answer"]) for item in sources.math(str(path))] == [
+        ("contest-60", "025"),
+        ("contest-1", "27"),
+        ("contest-2", "1.5"),
+    ]
+    assert "p" in competition_math.prompt(sources.math(str(path))[0], "chat")
+    path.write_text('{"problem": "p"}\n')
+    with pytest.raises(InputError, match="record 1"):
+        sources.math(str(path))
+
+
+# -- multiple choice ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "C",
+        "c",
+        " (C) ",
+        "C.",
+        "**C**",
+        "C) a tree",
+        "(C) A tree",
+        r"\boxed{C}",
+        r"\boxed{\text{C}}",
+        r"A or B? \boxed{(C)}",
+        "The answer is C.",
+        "the answer is (C), not B",
+        "The answer is A. No, the answer is C",
+        "Answer: C",
+        "I think it must be C",
+        "Option C it is",
+    ],
+)
+def test_the_letter_is_read(answer):
+    assert graded("multiple_choice", CHOICE, answer) == (1, 1)
+
+
+@pytest.mark.parametrize("answer", ["A, B, C, D", "A or C", "none of them", "", "E", "Cat", "3", "the answer is clear"])
+def test_an_answer_that_names_no_single_option_offers_nothing(answer):
+    assert graded("multiple_choice", CHOICE, answer) == (0, 0)
+
+
+def test_another_letter_is_wrong():
+    assert graded("multiple_choice", CHOICE, "B") == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [CHOICE | {"options": bad} for bad in (1, 27, True, "4", 4.0, None)]
+    + [CHOICE | {"answer": bad} for bad in ("E", "", 3)],
+)
+def test_a_bad_choice_item_is_named(item):
+    with pytest.raises(InputError):
+        multiple_choice.check(item)
+
+
+def test_the_subsets_of_mmlu_pro_are_chosen_by_category_and_words(tmp_path):
+    questions = [
+        "How many spanning trees has a graph?",
+        "What is 2 + 2?",
+        "Which allele is dominant?",
+        "What is a cell?",
+    ]
+    rows = [
+        {"question_id": place, "question": question, "options": ["x", "y", "z"], "answer": "B", "category": category}
+        for place, (category, question) in enumerate(product(("math", "biology"), questions))
+    ]
+    path = tmp_path / "mmlu.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert len(sources.mmlu_pro(str(path))) == 8
+    (graph,) = sources.mmlu_pro(str(path), "graph-theory")
+    (gene,) = sources.mmlu_pro(str(path), "genetics")
+    assert (graph["question"], gene["question"]) == (questions[0], questions[2])
+    assert (graph["options"], graph["answer"]) == (3, "B")
+    assert "A. x\nB. y\nC. z" in multiple_choice.prompt(graph, "chat")
+    with pytest.raises(InputError, match="graph-theory, genetics"):
+        sources.mmlu_pro(str(path), "botany")
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_graded(text):
+    for task, item in (("sudoku", PUZZLE), ("multiple_choice", CHOICE)):
+        assert TASKS[task].score(item, text)["accuracy"] in (0.0, 1.0)
+    competition_math.boxed(text)

@@ -1,0 +1,65 @@
+from dataclasses import replace
+
+import pytest
+
+from asyncthink.params import Reward
+from asyncthink.rewards import REWARDS
+from asyncthink.schedule import simulate
+
+SETTINGS = Reward("asyncthink", -0.5, 0.2, 0.8, "always")
+
+
+def schedule(error=None, eta=1.0, forks=0, late=0):
+    concurrency = None if error else eta
+    return {"format_error": error, "concurrency": concurrency, "forks": forks, "forks_behind_joins": late}
+
+
+@pytest.mark.parametrize("name", REWARDS)
+@pytest.mark.parametrize("error", ["duplicate_fork", "pool_overflow", "dangling_join", "no_answer"])
+def test_a_format_error_pays_its_penalty_and_nothing_else(name, error):
+    paid = REWARDS[name](1.0, schedule(error), SETTINGS, 2)
+    assert (paid["total"], paid["accuracy"], paid["concurrency"], paid["format_error"]) == (-0.5, 0.0, 0.0, -0.5)
+
+
+@pytest.mark.parametrize(
+    "accuracy, eta, capacity, r_eta",
+    [
+        (1.0, 1.0, 2, 0.5 / 0.8),
+        (0.0, 1.6, 2, 1.0),
+        (0.25, 2.0, 2, 1.0),  # busier than the target pays no more
+        (0.5, 1.0, 4, 0.25 / 0.8),
+        (1.0, 1.0, 1, 1.0),
+    ],
+)
+def test_the_reward_of_the_paper(accuracy, eta, capacity, r_eta):
+    paid = REWARDS["asyncthink"](accuracy, schedule(eta=eta), SETTINGS, capacity)
+    assert paid["concurrency"] == pytest.approx(0.2 * r_eta)
+    assert paid["total"] == pytest.approx(accuracy + 0.2 * r_eta)
+
+
+def test_the_gate_pays_concurrency_only_where_something_is_right():
+    gated = replace(SETTINGS, concurrency_gate="correct")
+    assert REWARDS["asyncthink"](0.0, schedule(eta=2.0), gated, 2)["total"] == 0.0
+    for accuracy in (0.25, 1.0):
+        paid = [REWARDS["asyncthink"](accuracy, schedule(eta=2.0), each, 2) for each in (gated, SETTINGS)]
+        assert paid[0] == paid[1]
+
+
+def test_without_weight_only_the_answer_counts():
+    assert REWARDS["asyncthink"](0.75, schedule(eta=2.0), replace(SETTINGS, concurrency_weight=0.0), 2)["total"] == 0.75
+
+
+def test_leverage_pays_more_for_forks_behind_joins_and_nothing_without_them():
+    plain = REWARDS["asyncthink"](0.5, schedule(forks=3), SETTINGS, 2)["total"]
+    assert REWARDS["leverage"](0.5, schedule(forks=3), SETTINGS, 2)["total"] == plain
+    assert REWARDS["leverage"](0.5, schedule(forks=0), SETTINGS, 2)["total"] == plain
+    paid = REWARDS["leverage"](0.5, schedule(forks=4, late=3), SETTINGS, 2)
+    assert paid["total"] == pytest.approx(plain + 0.2 * 3 / 4)
+
+
+@pytest.mark.parametrize("name", REWARDS)
+def test_the_parts_add_up_on_a_schedule_that_was_run(name):
+    organizer = [{"fork": 1, "tokens": 2}, {"join": 1, "tokens": 1}, {"fork": 2, "tokens": 2}, {"answer": 3}]
+    run = simulate({"capacity": 2, "organizer": organizer, "workers": {"1": 9, "2": 9}})
+    paid = REWARDS[name](0.5, vars(run), SETTINGS, 2)
+    assert paid["total"] == pytest.approx(sum(part for key, part in paid.items() if key != "total"))
