@@ -1,6 +1,6 @@
 """JSON Lines in, JSON Lines out: what the commands of the public contract share.
 
-One line out for each line in, printed as it is made. Bad input ends the command with a sentence that names the line;
+One line out for each line in, printed at once, so that a script can talk to a command line by line. Bad input ends the command with a sentence that names the line;
 what was printed until then stands. Lines of white space only are passed over, but counted.
 """
 
@@ -29,8 +29,7 @@ def answer(args: argparse.Namespace, respond: Callable[[dict[str, Any]], dict[st
             raise InputError(f"line {number}: nested too deeply") from None
         except ValueError as error:  # a number that Python does not print
             raise InputError(f"line {number}: {error}") from None
-        sys.stdout.write(out + "\n")
-    sys.stdout.flush()
+        print(out, flush=True)
 
 
 def known(table: dict[str, Any], allowed: tuple[str, ...], required: tuple[str, ...]) -> None:
