@@ -1,0 +1,24 @@
+"""`asyncthink sft`: stage 1, cold-start format fine-tuning."""
+
+import argparse
+from pathlib import Path
+
+from asyncthink import params
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--form", required=True, choices=("asynchronous", "sequential"))
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--start", type=Path, required=True, help="the folder of the base model")
+    parser.add_argument("--demonstrations", type=Path, required=True, help="those that the filter kept")
+    parser.add_argument("--model", type=Path, required=True, help="written: a folder with the model and its tokenizer")
+    parser.add_argument("--history", type=Path, required=True, help="written: one JSON object a step")
+    parser.add_argument("--times", type=Path, help="written: the wall-clock seconds of each step")
+
+
+def run(args: argparse.Namespace) -> None:
+    settings = params.read(args.params)
+    from asyncthink.training.sft import sft
+
+    sft(settings, args.form, args.seed, args.start, args.demonstrations, args.model, args.history, args.times)

@@ -1,0 +1,115 @@
+"""Scratch states that are whole or not there, and results put in place file by file.
+
+A long step keeps its states under `work/STEP/FINGERPRINT/checkpoint-N/`. The fingerprint covers the step's parameters
+and the contents of its inputs, so a changed number starts afresh and an equal one goes on. A state is complete once
+its `DONE` file stands in it: that is written last and holds the content hash of every other file, so a state that was
+cut off while it was being saved, or damaged later, is never read. Only files under `work/` are ever unpickled.
+"""
+
+import hashlib
+import json
+import re
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from asyncthink.errors import InputError
+from asyncthink.files import replacing, sha256, write_json
+
+DONE = "DONE"
+KEPT = 2
+WEIGHTS = "model.safetensors"
+
+
+def fingerprint(step: str, config: Mapping[str, Any], inputs: Sequence[Path]) -> str:
+    """What a step's result depends on, as 16 hex digits. An input is a file, or a folder of files."""
+    contents = [hashes(path) for path in inputs]
+    text = json.dumps([step, dict(config), contents], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def hashes(path: Path) -> dict[str, str]:
+    """The content hash of a file, or of every file in a folder, by name."""
+    if path.is_file():
+        return {path.name: sha256(path)}
+    return {file.relative_to(path).as_posix(): sha256(file) for file in _files(path)}
+
+
+def _files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such file; run the step that makes it (snakemake {folder})")
+    return sorted(file for file in folder.rglob("*") if file.is_file())
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """The states of one step with one fingerprint."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, step: str, config: Mapping[str, Any], inputs: Sequence[Path], work: Path = Path("work")) -> "Scratch":
+        """The scratch folder that a step's parameters and inputs lead to."""
+        return cls(work / step / fingerprint(step, config, inputs))
+
+    def state(self, number: int) -> Path:
+        """Where the state behind training step `number` lies."""
+        return self.folder / f"checkpoint-{number}"
+
+    def newest(self) -> Path | None:
+        """The newest whole state, or None; a damaged one is passed over with a warning."""
+        for number in self._numbers():
+            state = self.state(number)
+            if (state / DONE).is_file():
+                flaw = damage(state)
+                if flaw is None:
+                    return state
+                print(f"warning: {state} is damaged ({flaw}); going on from the state before it", file=sys.stderr)
+        return None
+
+    def finish(self, number: int) -> None:
+        """Mark a state as complete, and drop all but the newest two."""
+        state = self.state(number)
+        write_json(state / DONE, hashes(state))
+        complete = [older for older in self._numbers() if (self.state(older) / DONE).is_file()]
+        for older in set(self._numbers()) - set(complete[:KEPT]):
+            self.drop(older)
+
+    def drop(self, number: int) -> None:
+        """Remove a state, its mark first: a removal that is cut off leaves no state that looks complete."""
+        (self.state(number) / DONE).unlink(missing_ok=True)
+        shutil.rmtree(self.state(number), ignore_errors=True)
+
+    def remove(self) -> None:
+        """Remove everything; the result has been published."""
+        for number in self._numbers():
+            self.drop(number)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _numbers(self) -> list[int]:
+        """The numbers of all states, complete or not, newest first."""
+        names = [re.fullmatch(r"checkpoint-(\d+)", path.name) for path in self.folder.glob("checkpoint-*")]
+        return sorted((int(name[1]) for name in names if name), reverse=True)
+
+
+def damage(state: Path) -> str | None:
+    """What is wrong with a state that says it is complete, or None."""
+    try:
+        saved = json.loads((state / DONE).read_text(encoding="utf-8"))
+        if not isinstance(saved, dict) or not saved:
+            return f"{DONE} is not a table of hashes"
+        found = hashes(state)
+        wrong = [name for name, digest in saved.items() if found.get(name) != digest]
+    except (OSError, ValueError) as error:
+        return f"{DONE} cannot be read: {error}"
+    return f"{wrong[0]} is not what was saved" if wrong else None
+
+
+def publish(source: Path, destination: Path) -> None:
+    """Put every file of a folder into another, each in one step and the weights last: where they are, all is."""
+    for file in sorted(_files(source), key=lambda file: (file.name == WEIGHTS, file.name)):
+        with replacing(destination / file.relative_to(source)) as temporary:
+            shutil.copyfile(file, temporary)

@@ -1,0 +1,177 @@
+"""What every trainer here shares: a fixed order of the data, states that are whole, one result.
+
+A run that was killed goes on from its newest whole state and ends in the same bytes. Nothing random survives a step:
+the order of all batches of all epochs is laid down before the first one (transformers' own samplers are not restored
+in the middle of an epoch), and whatever a step draws is keyed by its number.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import Sampler
+from transformers import Trainer, TrainingArguments
+from transformers.trainer_callback import PrinterCallback
+
+from asyncthink.errors import InputError
+from asyncthink.files import write_json_lines
+from asyncthink.training.checkpoints import Scratch, publish
+from asyncthink.training.language_model import settings
+from asyncthink.training.progress import Progress
+
+DIGITS = 6
+RATES = {"constant": lambda done: 1.0, "cosine": lambda done: (1 + math.cos(math.pi * done)) / 2}
+
+
+def rate(shape: str, warmup: float, step: int, steps: int) -> float:
+    """The share of the learning rate at a step, from 0 on: up in a line over the warmup (a share of all steps), then
+    one of RATES over the whole run. The first step already moves.
+    """
+    rising = math.ceil(warmup * steps)
+    return min(1.0, (step + 1) / max(1, rising)) * RATES[shape](step / steps)
+
+
+class FixedOrder(Sampler[int]):
+    """Rows of a data set in an order laid down in advance, all epochs behind one another."""
+
+    def __init__(self, rows: Sequence[int]) -> None:
+        self.rows = rows
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class Resumable:
+    """Mixin for a transformers Trainer. `rate` gives the share of the learning rate at (step, steps)."""
+
+    def __init__(
+        self,
+        *,
+        scratch: Scratch,
+        order: Sequence[int],
+        rate: Callable[[int, int], float],
+        progress: Progress,
+        **others: Any,
+    ) -> None:
+        self.scratch, self.order, self.rate = scratch, order, rate
+        self._logged = time.monotonic()
+        super().__init__(**others, callbacks=[progress])
+        self.remove_callback(PrinterCallback)
+
+    def _get_train_sampler(self, dataset: Any = None) -> FixedOrder:
+        return FixedOrder(self.order)
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> LambdaLR:
+        """The learning rate over the run."""
+        optimizer = self.optimizer if optimizer is None else optimizer
+        self.lr_scheduler = LambdaLR(optimizer, lambda step: self.rate(step, num_training_steps))
+        self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+    def log(self, logs: dict[str, Any], start_time: float | None = None) -> None:
+        """Keep each step's numbers and its wall-clock seconds in the state; a loss that is no number ends the run."""
+        if not math.isfinite(logs.get("loss", 0.0)):
+            step = self.state.global_step
+            raise InputError(f"the loss of step {step} is {logs['loss']}: lower the learning_rate in params.yaml")
+        now = time.monotonic()
+        logs["seconds"], self._logged = round(now - self._logged, 3), now
+        super().log(logs, start_time)
+
+    def create_model_card(self, *positional: Any, **named: Any) -> None:
+        """No model card: states are scratch."""
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        step = self.state.global_step
+        if self.args.should_save:
+            self.scratch.drop(step)
+        self.accelerator.wait_for_everyone()
+        try:
+            super()._save_checkpoint(model, trial)
+        except (OSError, RuntimeError, SafetensorError) as error:
+            reason = " ".join(str(error).split())[:200]
+            where = self.scratch.state(step)
+            raise InputError(f"{where}: the state cannot be saved ({reason}); an older state is kept") from None
+        self.accelerator.wait_for_everyone()
+        if self.args.should_save:
+            self.scratch.finish(step)
+
+
+def arguments(kind: type[TrainingArguments], model: Any, scratch: Scratch, steps: int, **others: Any) -> Any:
+    """Arguments of transformers' or TRL's kind: quiet, exact, nothing but the states written."""
+    return kind(
+        output_dir=str(scratch.folder),
+        max_steps=steps,
+        num_train_epochs=1,
+        save_strategy="steps",
+        logging_steps=1,
+        report_to="none",
+        disable_tqdm=True,
+        log_level="error",
+        log_level_replica="error",
+        dataloader_num_workers=0,
+        dataloader_drop_last=True,
+        remove_unused_columns=False,
+        average_tokens_across_devices=True,
+        ddp_find_unused_parameters=False,
+        ddp_broadcast_buffers=False,  # a step makes several forward passes before its backward pass
+        max_grad_norm=1.0,
+        weight_decay=0.0,
+        **settings(model),
+        **others,
+    )
+
+
+def share(total: int, accumulation: int, what: str) -> int:
+    """Rows of one micro-batch of one process, where a step has `total`."""
+    processes = processes_in_all()
+    if total % (accumulation * processes):
+        raise InputError(f"{what} = {total} cannot be dealt out to {processes} processes x accumulation {accumulation}")
+    return total // (accumulation * processes)
+
+
+def processes_in_all() -> int:
+    """How many processes train together; 1 unless a launcher such as accelerate's started several."""
+    from accelerate import PartialState
+
+    return PartialState(cpu=not torch.cuda.is_available()).num_processes
+
+
+def train(trainer: Trainer) -> list[dict[str, Any]]:
+    """Train from the newest whole state, or from the start; what was logged at each step."""
+    newest = trainer.scratch.newest()
+    trainer.train(resume_from_checkpoint=None if newest is None else str(newest))
+    return [entry for entry in trainer.state.log_history if "loss" in entry]
+
+
+def finish(trainer: Trainer, rows: Sequence[dict[str, Any]], model: Path, history: Path, times: Path | None) -> None:
+    """Publish the result, the weights last, and remove the scratch folder. `rows` is the history, one object a step."""
+    result = trainer.scratch.folder / "result"
+    trainer.model.config.use_cache = True
+    trainer.save_model(str(result))
+    trainer.accelerator.wait_for_everyone()
+    if trainer.accelerator.is_main_process:
+        (result / "training_args.bin").unlink(missing_ok=True)
+        if times is not None:
+            logged = [entry for entry in trainer.state.log_history if "loss" in entry]
+            write_json_lines(times, ({"step": entry["step"], "seconds": entry["seconds"]} for entry in logged))
+        write_json_lines(history, (rounded(row) for row in rows))
+        publish(result, model)
+        trainer.scratch.remove()
+    trainer.accelerator.wait_for_everyone()
+
+
+def rounded(value: Any) -> Any:
+    """Numbers of a JSON value, to few digits; not a number becomes null."""
+    if isinstance(value, dict):
+        return {key: rounded(entry) for key, entry in value.items()}
+    if isinstance(value, float):
+        return round(value, DIGITS) + 0.0 if math.isfinite(value) else None  # + 0.0: no negative zero
+    return value

@@ -1,0 +1,134 @@
+"""Stage 1, cold-start format fine-tuning on TRL's SFT trainer.
+
+A demonstration is replayed through the runtime, so a trace has the layout that inference makes, and each of its traces
+is one row: prompts and injected text are labelled -100, the protocol's tags weigh `tag_weight`, other tokens 1.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+from trl import SFTConfig, SFTTrainer
+
+from asyncthink import steps
+from asyncthink.episode import Trace
+from asyncthink.errors import InputError
+from asyncthink.params import Params, Thinking
+from asyncthink.synthesis import demonstration
+from asyncthink.synthesis.demonstration import Demonstration
+from asyncthink.synthesis.randomness import keyed
+from asyncthink.thinking.replay import replay
+from asyncthink.training import language_model
+from asyncthink.training.checkpoints import Scratch
+from asyncthink.training.log_probabilities import HEADS
+from asyncthink.training.progress import Progress
+from asyncthink.training.resumption import Resumable, arguments, finish, rate, share, train
+from asyncthink.training.tags import token_ids
+from asyncthink.training.weighted_loss import IGNORED, Batch, WeightedLoss
+
+
+class TraceTrainer(WeightedLoss, Resumable, SFTTrainer):
+    """weight_V is the loss weight of each token id as a label."""
+
+    def __init__(self, *, weight_V: Tensor, **others: Any) -> None:
+        super().__init__(**others)
+        self.weight_V = weight_V.to(self.accelerator.device)
+        self.head = HEADS[self.accelerator.device.type]
+
+    def stream(self, inputs: dict[str, Tensor]) -> Batch:
+        """The rows of TRL's collator, without their padding."""
+        real_RT = inputs["attention_mask"].bool()
+        labels_N = inputs["labels"][real_RT]
+        weight_N = self.weight_V[labels_N.clamp(min=0)] * (labels_N != IGNORED)
+        return Batch(inputs["input_ids"][real_RT], weight_N, real_RT.sum(1).tolist())
+
+
+def sft(
+    params: Params,
+    form: str,
+    seed: int,
+    start: Path,
+    demonstrations: Path,
+    model: Path,
+    history: Path,
+    times: Path | None = None,
+) -> None:
+    """The step: fine-tune the model of `start` on the demonstrations of one form."""
+    language_model.deterministic()
+    config = {**steps.reads("sft", params), "form": form, "seed": seed}
+    scratch = Scratch.of("sft", config, [start, demonstrations])
+    trainer = trainer_of(params, seed, start, demonstration.read(demonstrations), scratch, f"sft {form}")
+    logged = train(trainer)
+    kept = ("step", "loss", "token_accuracy", "tag_accuracy")
+    finish(trainer, [{key: entry[key] for key in kept} for entry in logged], model, history, times)
+
+
+def trainer_of(
+    params: Params, seed: int, start: Path, demonstrations: Iterable[Demonstration], scratch: Scratch, name: str
+) -> TraceTrainer:
+    """A trainer with its rows in the order in which they are trained on."""
+    settings = params.sft
+    model, tokenizer = language_model.load(start)
+    data = rows(demonstrations, tokenizer, params.thinking)
+    order = list(chain.from_iterable(shuffled(len(data), seed, epoch) for epoch in range(settings.epochs)))
+    if len(order) < settings.batch_traces:
+        raise InputError(
+            f"sft: {len(order)} traces in all epochs are fewer than sft.batch_traces = {settings.batch_traces}"
+        )
+    tags = token_ids(tokenizer, params.thinking.prompts)
+    return TraceTrainer(
+        model=model,
+        processing_class=tokenizer,
+        train_dataset=Dataset.from_list(data),
+        order=order,
+        weight_V=weights(model.config.vocab_size, tags, settings.tag_weight),
+        watched={"tag": torch.tensor(tags)},
+        rate=partial(rate, "cosine", settings.warmup),
+        scratch=scratch,
+        progress=Progress(name, ("loss", "token_accuracy", "tag_accuracy")),
+        args=arguments(
+            SFTConfig,
+            model,
+            scratch,
+            len(order) // settings.batch_traces,
+            seed=seed,
+            per_device_train_batch_size=share(settings.batch_traces, 1, "sft.batch_traces"),
+            learning_rate=settings.learning_rate,
+            adam_beta2=0.98,
+            max_length=None,
+            dataset_kwargs={"skip_prepare_dataset": True},
+            save_steps=settings.checkpoint_every,
+        ),
+    )
+
+
+def shuffled(count: int, seed: int, epoch: int) -> list[int]:
+    """An epoch's order of the rows."""
+    return keyed(seed, "sft", "order", epoch).sample(range(count), count)
+
+
+def rows(
+    demonstrations: Iterable[Demonstration], tokenizer: PreTrainedTokenizerBase, settings: Thinking
+) -> list[dict[str, list[int]]]:
+    """One row a trace."""
+    episodes = (replay(each, tokenizer, settings) for each in demonstrations)
+    return [row(trace) for episode in episodes for trace in episode.traces]
+
+
+def row(trace: Trace) -> dict[str, list[int]]:
+    """input_ids and labels of one trace: -100 wherever the model would not sample."""
+    own = [i if sampled else IGNORED for i, sampled in zip(trace.ids, trace.policy, strict=True)]
+    return {"input_ids": trace.prompt_ids + trace.ids, "labels": [IGNORED] * len(trace.prompt_ids) + own}
+
+
+def weights(vocabulary: int, tags: Sequence[int], tag_weight: float) -> Tensor:
+    """The loss weight of each token id."""
+    weight_V = torch.ones(vocabulary)
+    weight_V[list(tags)] = tag_weight
+    return weight_V

@@ -1,0 +1,276 @@
+"""GRPO over episodes against a plain loop over traces; runs of the real command, whole, killed and doubled."""
+
+import copy
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+from taught_model import ITEM, PARAMS, WORDS, random_model, taught_model
+from training_oracle import advantages, gradients, logprobs, relative_error, written_episodes, written_trace
+from transformers import TrainerCallback
+from trl.trainer.utils import add_fused_lm_head
+
+from asyncthink.engines import run
+from asyncthink.engines.local import Local
+from asyncthink.files import read_json_lines, sha256, write_json_lines
+from asyncthink.params import from_mapping, merged
+from asyncthink.thinking.agents import Agent
+from asyncthink.training import grpo, language_model
+from asyncthink.training.checkpoints import Scratch
+from asyncthink.training.episode_trainer import EpisodeTrainer
+from asyncthink.training.log_probabilities import fused, packed, padded, plain, score
+from asyncthink.training.progress import Progress
+
+VOCABULARY = 50
+GROUP, PROMPTS = 4, 3
+STOPS = ("</ANSWER>",)
+SETTINGS = {
+    "puzzles": {"train": 12, "validation": 4, "test": 4},
+    "thinking": {"temperature": 1.3},
+    "grpo": {"steps": 5, "prompts_per_step": 2, "group": 4, "checkpoint_every": 1, "warmup": 0.0},
+}
+
+
+class Caught(TrainerCallback):
+    """The gradients that the optimizer is given."""
+
+    def __init__(self) -> None:
+        self.gradients: dict[str, torch.Tensor] = {}
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: torch.nn.Module, **others: Any) -> None:
+        self.gradients = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+
+
+def model_of(seed: int = 0) -> torch.nn.Module:
+    return language_model.ready(random_model(range(VOCABULARY), seed, tie_word_embeddings=True))
+
+
+def one_step(folder: Path, episodes: list, **settings: Any) -> tuple[dict[str, torch.Tensor], EpisodeTrainer]:
+    """The gradients of the trainer's first step on the given episodes, and the trainer."""
+    changes = {"steps": 1, "prompts_per_step": PROMPTS, "group": GROUP, **settings}
+    params = from_mapping(merged(PARAMS.to_mapping(), {"grpo": changes, "thinking": {"temperature": 1.0}}))
+    model, rows, accumulation = model_of(), len(episodes), params.grpo.accumulation
+    scratch = Scratch(folder)
+    trainer = EpisodeTrainer(
+        model=model,
+        processing_class=WORDS,
+        train_dataset=grpo.Dataset.from_list([{"prompt": str(i)} for i in range(rows)]),
+        order=list(range(rows)) * accumulation,
+        rollout=lambda asked, _: ([episodes[int(row["prompt"])] for row in asked], {}),
+        scratch=scratch,
+        rate=lambda step, steps: 1.0,
+        progress=Progress("test", ()),
+        args=grpo.config_of(params, 1, model, WORDS, scratch, rows // accumulation),
+    )
+    trainer.args.max_grad_norm = 0.0
+    caught = Caught()
+    trainer.add_callback(caught)
+    trainer.train()
+    return caught.gradients, trainer
+
+
+@pytest.mark.parametrize("accumulation", [1, 4])
+@pytest.mark.parametrize(("loss", "advantage"), [("dapo", "standardized"), ("grpo", "centered")])
+def test_the_gradient_is_that_of_a_loop_over_traces(tmp_path, loss, advantage, accumulation):
+    episodes = written_episodes(7, GROUP * PROMPTS, VOCABULARY)
+    found, _ = one_step(tmp_path, episodes, loss=loss, advantage=advantage, accumulation=accumulation)
+    weights = advantages([episode.reward["total"] for episode in episodes], GROUP, advantage)
+    assert relative_error(found, gradients(model_of(), episodes, weights, loss)) < 1e-5
+
+
+def test_injected_tokens_get_no_gradient(tmp_path):
+    """Injected text at the end of a trace is nothing but a label, so its words must not matter."""
+    episodes = written_episodes(3, GROUP * PROMPTS, VOCABULARY)
+    for episode in episodes:
+        for trace in episode.traces:
+            trace.extend([2, 3, 4], (), "", injected=True)
+    changed = copy.deepcopy(episodes)
+    for episode in changed:
+        for trace in episode.traces:
+            trace.ids[-3:] = [30, 31, 32]
+    first, _ = one_step(tmp_path / "a", episodes)
+    second, _ = one_step(tmp_path / "b", changed)
+    assert relative_error(first, second) < 1e-6
+
+
+def test_all_traces_of_an_episode_share_an_advantage_and_a_group_sums_to_zero(tmp_path, monkeypatch):
+    seen = []
+    original = EpisodeTrainer._compute_loss
+    monkeypatch.setattr(EpisodeTrainer, "_compute_loss", lambda self, m, i: (seen.append(i), original(self, m, i))[1])
+    episodes = written_episodes(5, GROUP * PROMPTS, VOCABULARY)
+    one_step(tmp_path, episodes)
+    (batch,) = seen
+    assert batch["advantages"].shape == (len(episodes),)  # one a row: a row is an episode
+    expected = advantages([episode.reward["total"] for episode in episodes], GROUP, "standardized")
+    order = [_row_of(batch, episode) for episode in episodes]
+    found = batch["advantages"][order]
+    assert torch.allclose(found, torch.tensor(expected), atol=1e-4)
+    assert found.view(PROMPTS, GROUP).sum(1).abs().max() < 1e-5
+
+
+def _row_of(batch: dict, episode: Any) -> int:
+    first = torch.tensor(episode.traces[0].ids)
+    (row,) = [n for n, ids in enumerate(batch["completion_ids"]) if torch.equal(ids[: len(first)], first)]
+    return row
+
+
+LAYOUTS = {"padded": (padded, 64), "padded, one pass": (padded, 10**6), "packed": (packed, 10**6), "tight": (packed, 1)}
+
+
+@pytest.mark.parametrize(("layout", "budget"), LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+def test_traces_do_not_see_each_other(layout, budget, attention):
+    model = model_of()
+    model.set_attn_implementation(attention)
+    rng = random.Random(1)
+    traces = [written_trace(rng, "worker", None, VOCABULARY) for _ in range(23)]
+    ids_N, lengths, _ = grpo.trace_stream(traces)
+    found = score(model, ids_N, lengths.tolist(), layout=layout, budget=budget, temperature=0.7).logprob_N
+    for trace, own in zip(traces, found.split(lengths.tolist()), strict=True):
+        assert (own[len(trace.prompt_ids) :] - logprobs(model, trace, 0.7)).abs().max() < 1e-5
+
+
+def test_the_fused_head_says_what_the_logits_say():
+    model = model_of()
+    ids_N, lengths, _ = grpo.trace_stream(written_episodes(2, 1, VOCABULARY)[0].traces)
+    expected = score(model, ids_N, lengths.tolist(), temperature=0.8, head=plain)
+    add_fused_lm_head(model, temperature=0.8, outputs=("log_probs", "entropy", "is_top1"))
+    found = score(model, ids_N, lengths.tolist(), temperature=0.8, head=fused)
+    assert (found.logprob_N - expected.logprob_N).abs().max() < 1e-5
+    assert (found.entropy_N - expected.entropy_N).abs().max() < 1e-5
+    assert torch.equal(found.likeliest_N, expected.likeliest_N)
+
+
+def test_sampled_log_probabilities_are_teacher_forced_ones_on_traces_with_joins():
+    """Organizers that wait for workers of other lengths and get text injected, all in one batch of the engine."""
+    model, rng = model_of_words(), random.Random(0)
+    engine = Local(model, WORDS)
+
+    async def organizer(number: int) -> list:
+        boss = Agent(engine, (number, "organizer"), "organizer", None, "<organizer> 3 5 8 =24", 1.1)
+        workers = []
+        for fork in range(1, rng.randint(2, 4)):
+            await boss.decode(STOPS, rng.randint(1, 9))
+            worker = Agent(engine, (number, fork), "worker", fork, f"<worker> {number} {fork} =24", 1.1)
+            await worker.decode(STOPS, rng.randint(1, 20))
+            boss.inject(" 8 * 3 ; 9 + 11 </JOIN-1>" if fork % 2 else " none </JOIN-2>")
+            workers.append(worker.trace)
+        await boss.decode(STOPS, 6)
+        return [boss.trace, *workers]
+
+    traces = [trace for several in run(engine, [organizer(number) for number in range(8)]) for trace in several]
+    ids_N, lengths, sampled_N = grpo.trace_stream(traces)
+    with torch.no_grad():
+        forced = score(model, ids_N, lengths.tolist(), temperature=1.1).logprob_N[sampled_N]
+    sampled = torch.tensor([p for trace in traces for p, own in zip(trace.logprobs, trace.policy, strict=True) if own])
+    assert (forced - sampled).abs().max() < 1e-4
+
+
+def model_of_words() -> torch.nn.Module:
+    return language_model.ready(random_model(WORDS, tie_word_embeddings=True))
+
+
+def test_the_curriculum_depends_on_seed_and_step_alone_and_uses_every_item():
+    short, long = (replace(PARAMS.grpo, steps=steps, prompts_per_step=3, group=2) for steps in (4, 8))
+    rows = grpo.curriculum(long, 6, 1)
+    assert rows[: 4 * 6] == grpo.curriculum(short, 6, 1)
+    assert rows != grpo.curriculum(long, 6, 2)
+    for epoch in range(4):
+        assert sorted(row["index"] for row in rows[12 * epoch : 12 * (epoch + 1)]) == sorted([*range(6)] * 2)
+
+
+# -- the command, in processes of its own ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> Path:
+    """A folder with parameters, items and a model that forks, joins and answers, now and then rightly."""
+    folder = tmp_path_factory.mktemp("grpo")
+    mapping = merged(PARAMS.to_mapping(), SETTINGS)
+    (folder / "params.yaml").write_text(yaml.safe_dump(mapping, sort_keys=False))
+    items = [{**ITEM, "id": f"train-{n}", "numbers": random.Random(n).sample(range(1, 12), 5)} for n in range(12)]
+    write_json_lines(folder / "train.jsonl", items)
+    language_model.write(taught_model(), WORDS, folder / "start")
+    return folder
+
+
+def command(name: str) -> list[str]:
+    paths = ["--model", f"{name}/model", "--history", f"{name}/history.jsonl", "--times", f"{name}/times.jsonl"]
+    start = ["--start", "../start", "--puzzles", "../train.jsonl", "--params", "../params.yaml"]
+    return ["-m", "asyncthink", "grpo", "--arm", "asyncthink", "--seed", "1", *start, *paths]
+
+
+def train(world: Path, name: str, *launcher: str) -> dict[str, torch.Tensor]:
+    """Run the command to its end in a folder of its own; the weights."""
+    (world / name).mkdir(exist_ok=True)
+    words = [*(launcher or (sys.executable,)), *command(".")]
+    done = subprocess.run(words, cwd=world / name, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return load_file(world / name / "model" / "model.safetensors")
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(world) -> dict[str, torch.Tensor]:
+    return train(world, "whole")
+
+
+@pytest.mark.slow
+def test_the_command_publishes_a_changed_model_and_a_history_and_cleans_up(world, undisturbed):
+    begun = load_file(world / "start" / "model.safetensors")
+    assert any(not torch.equal(undisturbed[name], begun[name]) for name in begun)
+    names = {path.name for path in (world / "whole" / "model").iterdir()}
+    files = {"model.safetensors", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"}
+    assert names == files
+    history = read_json_lines(world / "whole" / "history.jsonl")
+    assert [row["step"] for row in history] == [1, 2, 3, 4, 5]
+    assert {"reward", "latency", "concurrency_ratio", "forks", "valid", "entropy", "kl"} <= history[0].keys()
+    assert history[0]["kl"] < 1e-6 < history[-1]["kl"]
+    assert not list((world / "whole" / "work").glob("grpo/*"))
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_to_the_same_bytes(world, undisturbed):
+    folder = world / "killed"
+    folder.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, *command(".")], cwd=folder, env=environment(), stderr=subprocess.DEVNULL
+    )
+    while process.poll() is None and not list(folder.glob("work/grpo/*/checkpoint-2/DONE")):
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert process.returncode == -signal.SIGKILL, "the run ended before it could be killed"
+    train(world, "killed")
+    for name in ("model/model.safetensors", "model/config.json", "history.jsonl"):
+        assert sha256(folder / name) == sha256(world / "whole" / name), name
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(world, undisturbed):
+    launcher = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        "--cpu",
+        "--num_processes",
+        "2",
+        "--main_process_port",
+    ]
+    found = train(world, "two", *launcher, "0")
+    begun = load_file(world / "start" / "model.safetensors")
+    moved = {name: undisturbed[name] - begun[name] for name in begun}
+    assert relative_error({name: found[name] - begun[name] for name in begun}, moved) < 1e-4
