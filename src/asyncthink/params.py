@@ -319,6 +319,8 @@ def _arms(raw: Any) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
 
 def _check(params: Params) -> None:
     """Ranges that the types cannot say."""
+    from asyncthink.rewards import REWARDS  # the table's functions take a Reward, so it cannot come first
+
     puzzles, thinking, reward, arm = params.puzzles, params.thinking, params.reward, params.arm
     rules = [
         ("thinking.capacity", thinking.capacity >= 1, "at least 1"),
@@ -338,6 +340,7 @@ def _check(params: Params) -> None:
             "null or at least puzzles.required",
         ),
         ("puzzles.train", min(puzzles.train, puzzles.validation, puzzles.test) >= 0, "0 or more, as the other splits"),
+        ("reward.name", reward.name in REWARDS, f"one of {', '.join(REWARDS)}"),
         (
             "reward.concurrency_target",
             1 / thinking.capacity < reward.concurrency_target <= 1 or thinking.capacity == 1,

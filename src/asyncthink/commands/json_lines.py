@@ -1,7 +1,8 @@
 """JSON Lines in, JSON Lines out: what the commands of the public contract share.
 
-One line out for each line in, printed at once, so that a script can talk to a command line by line. Bad input ends the command with a sentence that names the line;
-what was printed until then stands. Lines of white space only are passed over, but counted.
+One line out for each line in, printed at once, so that a script can talk to a command line by line. Bad input ends the
+command with a sentence that names the line; what was printed until then stands. Lines of white space only are passed
+over, but counted.
 """
 
 import argparse
