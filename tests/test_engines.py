@@ -11,9 +11,8 @@ from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
 from tokenizers.models import BPE
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-from asyncthink.engines import Request, run
+from asyncthink.engines import Request, qwen3, run
 from asyncthink.engines.local import Local, sample
-from asyncthink.engines.qwen3 import Qwen3
 from asyncthink.engines.scripted import Scripted
 from asyncthink.engines.vocabulary import Vocabulary
 from asyncthink.errors import InputError
@@ -57,13 +56,15 @@ def teacher_forced(model: Qwen3ForCausalLM, prompt: list[int], ids: list[int], t
     return (logits / temperature).log_softmax(-1).gather(1, torch.tensor(ids)[:, None])[:, 0]
 
 
+@pytest.mark.parametrize("largest_bias", [1 << 25, 300], ids=["together", "in parts"])
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_logits_equal_those_of_transformers(shape):
+def test_logits_equal_those_of_transformers(shape, largest_bias, monkeypatch):
+    monkeypatch.setattr(qwen3, "LARGEST_BIAS", largest_bias)
     model = random_model(WORDS, **shape)
     ids = torch.randint(0, len(WORDS), (5, 24), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected = model(input_ids=ids).logits
-    decoder = Qwen3(model)
+    decoder = qwen3.Qwen3(model)
     lengths = [0] * 5
     for counts in ([3, 1, 7, 4, 12], [1, 1, 1, 1, 1], [1, 5, 1, 2, 1], [9, 1, 1, 1, 1]):
         feeds = [row[start : start + count].tolist() for row, start, count in zip(ids, lengths, counts, strict=True)]
@@ -103,6 +104,15 @@ def test_an_episode_is_the_same_alone_and_in_company(taught):
             assert [trace.ids for trace in other.traces] == [trace.ids for trace in alone.traces]
             assert (other.plan, other.answer) == (alone.plan, alone.answer)
     assert len({tuple(episode.traces[0].ids) for episode in together}) > 1
+
+
+def test_a_run_is_the_same_to_the_last_bit_whatever_ran_before(taught):
+    def episodes_of(engine: Local, seeds: range) -> list:
+        return run(engine, [THINKING["asynchronous"](engine, "countdown", ITEM, SETTINGS, {}, (s,)) for s in seeds])
+
+    used = Local(taught, WORDS)
+    episodes_of(used, range(20))
+    assert episodes_of(used, range(5)) == episodes_of(Local(taught, WORDS), range(5))
 
 
 def test_workers_decode_while_the_organizer_does(taught):
@@ -214,13 +224,12 @@ def test_a_byte_level_model_stops_at_a_tag_of_several_tokens():
     tokenizer = byte_tokenizer()
     text = "é so</FORK-1> more"
     ids = tokenizer.encode(text, add_special_tokens=False)
-    model = random_model(tokenizer, hidden_act="silu")
-    with torch.no_grad():
-        optimizer_ids = torch.tensor([[1, *ids]])
+    model = random_model(tokenizer)
+    context = torch.tensor([[1, *ids]])
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
     for _ in range(60):
-        logits = model(input_ids=optimizer_ids).logits[0, :-1]
-        loss = torch.nn.functional.cross_entropy(logits, optimizer_ids[0, 1:])
+        logits = model(input_ids=context).logits[0, :-1]
+        loss = torch.nn.functional.cross_entropy(logits, context[0, 1:])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

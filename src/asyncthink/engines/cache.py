@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-GROWTH = 1.5  # at least, when it grows: so that copying costs a constant share
+GROWTH = 1.5  # of what is asked for, when it grows, so that copying costs a constant share
+BLOCK = 32  # positions: lengths are whole blocks, so that every row begins at an aligned address
 
 
 @dataclass(frozen=True)
@@ -25,19 +26,10 @@ class Kept:
 class Cache:
     """Room for rows; a slot's content beyond its row's length is left over from others and must not be looked at.
 
-    `expected` (slots, length) is the size that it takes the first time that it is asked for room.
+    Its size follows from the requests of one run alone: sums may be rounded differently in a cache of another shape.
     """
 
-    def __init__(
-        self,
-        layers: int,
-        heads: int,
-        size: int,
-        dtype: torch.dtype,
-        device: torch.device,
-        expected: tuple[int, int] = (0, 0),
-    ) -> None:
-        self._expected = expected
+    def __init__(self, layers: int, heads: int, size: int, dtype: torch.dtype, device: torch.device) -> None:
         self._heads, self._size = heads, size
         self._options = {"dtype": dtype, "device": device}
         self.slots = self.length = 0
@@ -52,8 +44,8 @@ class Cache:
         """Make room for so many rows of so many tokens, keeping what is there."""
         if slots <= self.slots and length <= self.length:
             return
-        slots = self.slots if slots <= self.slots else max(slots, int(self.slots * GROWTH), self._expected[0])
-        length = self.length if length <= self.length else max(length, int(self.length * GROWTH), self._expected[1])
+        slots = self.slots if slots <= self.slots else int(slots * GROWTH)
+        length = self.length if length <= self.length else _blocks(max(length, int(self.length * GROWTH)))
         for tensors in (self.keys, self.values):
             for number, old in enumerate(tensors):
                 tensors[number] = self._zeros(slots, length)
@@ -83,3 +75,7 @@ class Cache:
 
     def _zeros(self, slots: int, length: int) -> Tensor:
         return torch.zeros(slots, self._heads, length, self._size, **self._options)
+
+
+def _blocks(length: int) -> int:
+    return -(-length // BLOCK) * BLOCK

@@ -15,6 +15,7 @@ Letters in shapes: N tokens fed, B rows, P rows that feed more than one token, M
 positions, H heads, K key/value heads, G = H / K, D head size.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,8 @@ from transformers.models.qwen3.modeling_qwen3 import Qwen3DecoderLayer
 
 from asyncthink.engines.cache import Cache
 from asyncthink.errors import InputError
+
+LARGEST_BIAS = 1 << 25  # elements: what long prompts may take, beside the cache
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Qwen3:
         )
         self.epsilon = config.rms_norm_eps
         self.refresh()
-        self.cache = self._cache()
+        self.free()
 
     @torch.inference_mode()
     def refresh(self) -> None:
@@ -71,12 +74,8 @@ class Qwen3:
         self.rotation = torch.empty(0)
 
     def free(self) -> None:
-        """Drop the cache, and with it every row; the next one is made as large at once."""
-        expected = (self.cache.slots, self.cache.length)
-        self.cache = self._cache(expected)
-
-    def _cache(self, expected: tuple[int, int] = (0, 0)) -> Cache:
-        return Cache(len(self.layers), self.kv_heads, self.head_size, self.dtype, self.device, expected)
+        """Drop the cache, and with it every row."""
+        self.cache = Cache(len(self.layers), self.kv_heads, self.head_size, self.dtype, self.device)
 
     @torch.inference_mode()
     def step(self, feeds: list[list[int]], starts: list[int]) -> Tensor:
@@ -139,52 +138,74 @@ class Qwen3:
         return torch.complex(cosine[0, :, :half].contiguous(), sine[0, :, :half].contiguous())
 
 
+@dataclass(frozen=True)
+class Early:
+    """Some rows' tokens before their last, as a (P, M) grid with padding."""
+
+    rows: Tensor  # (P,)
+    grid: Tensor  # (P, M): where each token stands among the N
+    real: Tensor  # (P, M): False is padding
+    bias: Tensor  # (P, 1, M * G, T)
+
+
 class Layout:
     """Where the tokens of a step lie: first the last token of every row, then all that go before them.
 
-    The last tokens attend in one dense call over slots 0..B-1. The tokens before them, (P, M) with padding, attend in a
-    second one over a copy of their rows' cache; most steps have none.
+    The last tokens attend in one dense call over slots 0..B-1. The tokens before them, if there are any, attend over a
+    copy of their rows' cache, as many rows at once as `LARGEST_BIAS` allows.
     """
 
     def __init__(
         self, feeds: list[list[int]], starts: list[int], groups: int, device: torch.device, dtype: torch.dtype
     ) -> None:
-        self.rows, self.groups = len(feeds), groups
+        self.rows, self._groups = len(feeds), groups
         last = [start + len(feed) - 1 for start, feed in zip(starts, feeds, strict=True)]
         self.length = max(last) + 1
-        early = [row for row, feed in enumerate(feeds) if len(feed) > 1]
         tokens, positions, slots = [feed[-1] for feed in feeds], list(last), list(range(self.rows))
-        for row in early:
-            tokens += feeds[row][:-1]
-            positions += range(starts[row], last[row])
-            slots += [row] * (len(feeds[row]) - 1)
+        spans: list[tuple[int, int, int]] = []  # (count, first place among the N, row) of each row's early tokens
+        for row, feed in enumerate(feeds):
+            if len(feed) > 1:
+                spans.append((len(feed) - 1, len(tokens), row))
+                tokens += feed[:-1]
+                positions += range(starts[row], last[row])
+                slots += [row] * (len(feed) - 1)
         self.tokens, self.positions, self.slots = torch.from_numpy(np.array([tokens, positions, slots])).to(device)
-        self.columns = torch.arange(self.length, device=device)
-        self.bias = _bias(self.columns, self.positions[: self.rows, None], dtype).unsqueeze(1)
-        self.early = None
-        if early:
-            self._place([len(feeds[row]) - 1 for row in early], early, device, dtype)
+        self._columns = torch.arange(self.length, device=device)
+        self.bias = _bias(self._columns, self.positions[: self.rows, None], dtype).unsqueeze(1)
+        self.early = [self._early(part, dtype) for part in self._parts(spans)]
 
-    def _place(self, counts: list[int], early: list[int], device: torch.device, dtype: torch.dtype) -> None:
-        """The (P, M) grid of the early tokens: where each stands among the N, and what each may see."""
-        self.early = torch.tensor(early, device=device)
-        count = torch.tensor(counts, device=device)
-        first = self.rows + count.cumsum(0) - count
-        step = torch.arange(max(counts), device=device)
-        self.real = step < count[:, None]
-        self.grid = torch.where(self.real, first[:, None] + step, self.rows)
-        seen = self.positions[self.grid].repeat_interleave(self.groups, 1)
-        self.early_bias = _bias(self.columns, seen[..., None], dtype)
+    def _parts(self, spans: list[tuple[int, int, int]]) -> Iterator[list[tuple[int, int, int]]]:
+        """Rows with about as many early tokens together; most steps have one part, or none."""
+        part: list[tuple[int, int, int]] = []
+        for span in sorted(spans, reverse=True):
+            if part and (len(part) + 1) * part[0][0] * self._groups * self.length > LARGEST_BIAS:
+                yield part
+                part = []
+            part.append(span)
+        if part:
+            yield part
+
+    def _early(self, spans: list[tuple[int, int, int]], dtype: torch.dtype) -> Early:
+        counts, firsts, rows = torch.from_numpy(np.array(spans)).to(self.slots.device).unbind(1)
+        steps = torch.arange(spans[0][0], device=counts.device)
+        real = steps < counts[:, None]
+        grid = torch.where(real, firsts[:, None] + steps, firsts[:, None])
+        seen = self.positions[grid].repeat_interleave(self._groups, 1)
+        return Early(rows, grid, real, _bias(self._columns, seen[..., None], dtype))
 
     def attention(self, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """(N, K, G, D) queries over a layer's cache; the G heads of a group stand as positions of one query."""
         last = _dense(query[: self.rows], keys[: self.rows], values[: self.rows], self.bias)
-        if self.early is None:
+        if not self.early:
             return last
-        grid = query[self.grid].transpose(1, 2)  # (P, K, M, G, D)
-        keys, values = keys[self.early, :, : self.length], values[self.early, :, : self.length]
-        mixed = F.scaled_dot_product_attention(grid.flatten(2, 3), keys, values, self.early_bias, scale=1.0)
-        return torch.cat([last, mixed.view(grid.shape).transpose(1, 2)[self.real]])
+        mixed = torch.empty_like(query)
+        mixed[: self.rows] = last
+        for early in self.early:
+            grid = query[early.grid].transpose(1, 2)  # (P, K, M, G, D)
+            seen = (tensor[early.rows, :, : self.length] for tensor in (keys, values))
+            part = F.scaled_dot_product_attention(grid.flatten(2, 3), *seen, early.bias, scale=1.0)
+            mixed[early.grid[early.real]] = part.view(grid.shape).transpose(1, 2)[early.real]
+        return mixed
 
 
 def _dense(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
