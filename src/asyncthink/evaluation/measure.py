@@ -17,6 +17,7 @@ WRONG = (AttributeError, IndexError, InputError, KeyError, TypeError, ValueError
 
 def rescored(path: str | Path) -> Iterator[Episode]:
     """The episodes of a file, scored again; each is measured once alone, so that a broken one is named by its line."""
+    number = 0
     for number, recorded in enumerate(episode.read(path), 1):
         try:
             each = scored(recorded)
@@ -26,6 +27,8 @@ def rescored(path: str | Path) -> Iterator[Episode]:
             problem = f"{type(error).__name__}: {error}"
             raise InputError(f"{path}: line {number} is not an episode: {' '.join(problem.split())}") from None
         yield each
+    if not number:
+        raise InputError(f"{path}: holds no episodes")
 
 
 def measure(episodes: Iterable[Episode], resamples: int) -> Iterator[dict[str, Any]]:

@@ -10,10 +10,11 @@ from typing import Any
 
 from asyncthink import protocol
 from asyncthink.episode import Episode, Trace
+from asyncthink.errors import InputError
 from asyncthink.schedule import validate
 from asyncthink.synthesis.structures import topology
 from asyncthink.tasks import TASKS
-from asyncthink.thinking import plans
+from asyncthink.thinking import THINKING, plans
 
 NAN = float("nan")
 NO_RESULT = frozenset({"", "none"})  # what a worker returns when its search was in vain
@@ -32,6 +33,8 @@ def measures(episode: Episode) -> dict[str, float]:
 
 def scored(episode: Episode) -> Episode:
     """The episode with schedule and score computed again from its plan and its answer, whatever was recorded."""
+    if episode.mode not in THINKING:
+        raise InputError(f"mode is {ascii(episode.mode)[:40]}; known: {', '.join(THINKING)}")
     if "plans" in episode.plan:
         summaries = [plans.summary(_checked(plan)) for plan in episode.plan["plans"]]
         schedule = plans.side_by_side(summaries, episode.answer, episode.capacity)

@@ -1,0 +1,366 @@
+"""Recording, measuring and reading back: against counts by hand, kills, and records that are none."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import recorded_experiment as experiment
+import written_episodes as written
+
+from asyncthink import episode, params
+from asyncthink.engines.scripted import Scripted
+from asyncthink.errors import InputError
+from asyncthink.evaluation import evaluate, measures, metrics, recordings
+from asyncthink.evaluation.measure import measure, rescored
+from asyncthink.files import write_json_lines
+from asyncthink.training.word_tokenizer import build
+
+GIVEN = experiment.settings(items=12, resamples=200)
+
+
+def recorded(tmp_path, arm="asyncthink", **own):
+    return experiment.record(GIVEN, arm, 1, tmp_path, **own)
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_an_arm_is_recorded_at_its_headline_and_at_every_variant_that_names_it(tmp_path):
+    episodes, found = recorded(tmp_path)
+    variants = ["headline", "worker_32", "worker_38", "worker_44", "worker_50"]
+    assert [e.key["variant"] for e in episodes] == [name for name in variants for _ in range(12)]
+    assert list(found["evaluations"]) == variants
+    assert [e.key["index"] for e in episodes[:12]] == list(range(12))
+    assert {e.arm for e in episodes} == {"asyncthink"} and all(e.reward and e.score for e in episodes)
+    assert found["evaluations"]["worker_32"]["config"]["thinking"]["worker_budget"] == 32
+
+
+def test_a_variant_differs_from_the_headline_by_its_budget_alone(tmp_path):
+    episodes, _ = recorded(tmp_path)
+    texts = {
+        name: [e.traces[0].own_text.split("<JOIN")[0] for e in episodes if e.key["variant"] == name]
+        for name in ("headline", "worker_32")
+    }
+    assert texts["headline"] == texts["worker_32"]
+    assert max(t.decoded for e in episodes[:12] for t in e.traces[1:]) > 32
+    assert all(measures.decoded(t) <= 32 for e in episodes if e.key["variant"] == "worker_32" for t in e.traces[1:])
+
+
+def test_only_the_headline_keeps_token_ids(tmp_path):
+    episodes, _ = recorded(tmp_path)
+    assert all(trace.ids and len(trace.ids) == len(trace.logprobs) for e in episodes[:12] for trace in e.traces)
+    assert not any(trace.ids or trace.logprobs or trace.prompt_ids for e in episodes[12:] for trace in e.traces)
+    assert all(trace.own_text for e in episodes for trace in e.traces)
+
+
+def test_two_recordings_are_the_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        episodes, found = recorded(tmp_path / name)
+        episode.write(tmp_path / name / "episodes.jsonl.gz", episodes)
+        recordings.write(tmp_path / name / "metrics.json", found)
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+
+
+class Killed(Exception):
+    """What stands for kill -9: it leaves nothing but finished files."""
+
+
+class DyingEngine(Scripted):
+    """Dies at its hundredth request."""
+
+    asked = 0
+
+    async def complete(self, request):
+        self.asked += 1
+        if self.asked == 100:
+            raise Killed
+        return await super().complete(request)
+
+
+def test_a_killed_recording_goes_on_behind_the_last_finished_chunk(tmp_path):
+    subject = experiment.subject(GIVEN, "asyncthink", 1)
+    author = experiment.Author("asyncthink", list(subject.items), experiment.SKILLS["asyncthink"])
+    with pytest.raises(Killed):
+        evaluate.record(subject, DyingEngine(build(GIVEN.puzzles), author), tmp_path / "killed")
+    finished = files(tmp_path / "killed")
+    assert 0 < len(finished) < 5
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "killed").iterdir()}
+    again = evaluate.record(subject, Scripted(build(GIVEN.puzzles), author), tmp_path / "killed")
+    whole = evaluate.record(subject, Scripted(build(GIVEN.puzzles), author), tmp_path / "whole")
+    assert [episode.to_json(e) for e in again] == [episode.to_json(e) for e in whole]
+    assert all(path.stat().st_mtime_ns == time for path, time in times.items())
+
+
+def test_another_model_budget_or_seed_is_another_recording():
+    subject = experiment.subject(GIVEN, "asyncthink", 1)
+    other = params.from_mapping(params.merged(GIVEN.to_mapping(), {"thinking": {"worker_budget": 59}}))
+    prints = [subject, replace(subject, seed=2), replace(subject, arm="no_rl"), replace(subject, params=other)]
+    assert len({json.dumps(each.fingerprint(), sort_keys=True) for each in prints}) == 4
+
+
+def test_metrics_are_the_means_that_the_episodes_say(tmp_path):
+    episodes, found = recorded(tmp_path, "no_rl")
+    valid = [e for e in episodes if e.schedule["format_error"] is None]
+    assert 0 < len(valid) < len(episodes)
+    expected = {
+        "accuracy": np.mean([e.score["accuracy"] for e in episodes]),
+        "all_correct": np.mean([e.score["correct"] >= 3 for e in episodes]),
+        "at_least_2": np.mean([e.score["correct"] >= 2 for e in episodes]),
+        "latency": np.mean([e.schedule["latency"] for e in valid]),
+        "elapsed": np.mean([e.schedule["elapsed"] for e in episodes]),
+        "concurrency_ratio": np.mean([e.schedule["concurrency_ratio"] for e in valid]),
+        "valid": len(valid) / len(episodes),
+        "no_answer": 1 - len(valid) / len(episodes),
+        "work": np.mean([sum(t.decoded for t in e.traces) for e in episodes]),
+        "forks": 2.0,
+    }
+    headline = found["evaluations"]["headline"]
+    for name, value in expected.items():
+        assert headline["metrics"][name] == pytest.approx(value, abs=1e-6), name
+        low, high = headline["intervals"][name]
+        assert low <= headline["metrics"][name] <= high, name
+    at_least = [headline["metrics"][f"at_least_{k}"] for k in (1, 2, 3)]
+    assert at_least == sorted(at_least, reverse=True) and at_least[-1] == headline["metrics"]["all_correct"]
+
+
+def test_metrics_name_scale_seed_arm_and_config(tmp_path):
+    _, found = experiment.record(experiment.settings("smoke", items=4, resamples=50), "no_rl", 7, tmp_path)
+    assert (found["scale"], found["seed"], found["arm"], found["task"]) == ("smoke", 7, "no_rl", "countdown")
+    assert found["note"] == "smoke: shows the graph, not the science"
+    config = found["evaluations"]["headline"]["config"]
+    assert config["reward"]["concurrency_weight"] == 0.1 and config["arm"]["rl"] is False
+
+
+def test_a_lone_trace_does_not_depend_on_the_concurrency_reward(tmp_path):
+    weighty = params.from_mapping(params.merged(GIVEN.to_mapping(), {"reward": {"concurrency_weight": 0.3}}))
+    both = [experiment.record(given, "sequential", 1, tmp_path / str(i)) for i, given in enumerate((GIVEN, weighty))]
+    assert both[0][1] == both[1][1]
+
+
+def test_parallel_thinking_has_its_vote_and_its_union_beside_it(tmp_path):
+    _, found = recorded(tmp_path, "parallel")
+    names = set(found["evaluations"])
+    assert {"headline", "headline_union", "n_5", "n_5_union", "trace_72", "trace_72_union"} <= names
+    for name in ("headline", "n_5"):
+        vote, union = (found["evaluations"][key]["episodes"]["correct"] for key in (name, f"{name}_union"))
+        assert all(u >= v for u, v in zip(union, vote, strict=True))
+    assert found["evaluations"]["n_5"]["metrics"]["work"] > found["evaluations"]["headline"]["metrics"]["work"]
+
+
+def test_latency_of_parallel_thinking_is_that_of_the_slowest_trace(tmp_path):
+    episodes, found = recorded(tmp_path, "parallel")
+    slowest = [max(t.decoded for t in e.traces) for e in episodes[:12]]
+    assert found["evaluations"]["headline"]["episodes"]["elapsed"] == slowest
+
+
+DONE, VAIN = " 3 * 8 24 ! <RETURN> 3 * 8 </RETURN>", " 3 + 8 11 . <RETURN> none </RETURN>"
+
+
+def organized(text, workers, **fields):
+    return measures.scored(written.asynchronous(0, text, workers, **fields))
+
+
+def test_signs_of_reward_hacking_are_counted():
+    text = (
+        "<FORK-1> 3 8 =24 </FORK-1> <FORK-2> </FORK-2> <FORK-3> 3  8 =24 </FORK-3> <FORK-4> 5 =24 </FORK-4> "
+        "<JOIN-1> <JOIN-2> <JOIN-4> <ANSWER> 3 * 8 </ANSWER>"
+    )
+    found = measures.measures(organized(text, {1: DONE, 2: VAIN, 3: DONE, 4: " 3 + 8 11 ."}, capacity=5))
+    counts = {name: found[name] for name in found if name.endswith(("_queries", "_workers")) or name == "forks"}
+    assert counts == {
+        "forks": 4,
+        "empty_queries": 1,
+        "duplicate_queries": 1,  # white space aside, 3 asks what 1 asked
+        "unused_queries": 3,  # 2 in vain, 3 never joined, 4 cut
+        "unjoined_workers": 1,
+        "cut_workers": 1,
+    }
+
+
+def test_concurrency_is_split_into_right_and_wrong_answers():
+    wrong = measures.measures(organized("<ANSWER> 3 + 5 </ANSWER>", {}))
+    assert wrong["concurrency_ratio_wrong"] == wrong["concurrency_ratio"] > 0
+    assert np.isnan(wrong["concurrency_ratio_right"])
+    broken = measures.measures(organized("<JOIN-1>", {}))
+    assert broken["dangling_join"] == 1 and broken["valid"] == 0
+    assert np.isnan([broken["latency"], broken["concurrency_ratio_wrong"]]).all() and broken["elapsed"] > 0
+
+
+def test_strings_that_differ_are_counted_beside_solutions_that_differ():
+    item = {"numbers": [3, 8, 12], "target": 24, "required": 2, "uses": 2}
+    asked = replace(organized("<ANSWER> 3 * 8 ; 8 * 3 ; 12 + 12 ; 8*3 </ANSWER>", {}), item=item)
+    found = measures.measures(measures.scored(asked))
+    assert (found["correct"], found["string_distinct"], found["offered"]) == (1, 2, 4)
+
+
+def test_a_structure_is_named_by_the_order_of_its_forks():
+    text = "<FORK-7> a </FORK-7> <FORK-2> b </FORK-2> <JOIN-2> <JOIN-7> <ANSWER> 1 </ANSWER>"
+    assert measures.episode_topology(organized(text, {7: DONE, 2: DONE})) == "F1 F2 J2 J1"
+    assert measures.episode_topology(organized("<ANSWER> 1 </ANSWER>", {})) == ""
+
+
+def test_diversity_counts_equally_frequent_structures():
+    names = np.array(["a", "b", "c", "d"] * 50, dtype=object).reshape(1, 200, 1)
+    measured = metrics.Measurement(1, {}, names)
+    found = metrics.diversity(measured, metrics.Bootstrap(1, 200, 300))
+    assert found.value == pytest.approx(4) and found.estimate().low > 3.7
+    lopsided = metrics.Measurement(1, {}, np.array(["a"] * 199 + ["b"], dtype=object).reshape(1, 200, 1))
+    assert metrics.diversity(lopsided, metrics.Bootstrap(1, 200, 10)).value < 1.05
+
+
+def test_measuring_the_recorded_episodes_gives_the_recorded_metrics(tmp_path):
+    for arm in ("asyncthink", "parallel"):
+        episodes, found = recorded(tmp_path, arm)
+        episode.write(tmp_path / f"{arm}.jsonl.gz", episodes)
+        lines = list(measure(rescored(tmp_path / f"{arm}.jsonl.gz"), 200))
+        named = {line["variant"] + ("_union" if line["aggregation"] == "union" else ""): line for line in lines}
+        assert list(named) == list(found["evaluations"])
+        for name, entry in found["evaluations"].items():
+            assert all(named[name][key] == value for key, value in entry["metrics"].items())
+            assert all(named[name]["intervals"][key] == value for key, value in entry["intervals"].items())
+
+
+def test_measuring_trusts_plan_and_answer_and_no_recorded_score(tmp_path):
+    episodes, _ = recorded(tmp_path)
+    lies = [replace(e, score={"accuracy": 1.0}, schedule={"latency": 1}) for e in episodes]
+    honest, lying = (list(measure(map(measures.scored, each), 100)) for each in (episodes, lies))
+    assert honest == lying
+
+
+def test_recordings_without_keys_or_with_missing_samples_are_measured_too():
+    alone = [replace(organized("<ANSWER> 1 </ANSWER>", {}), key={}) for _ in range(3)]
+    uneven = [replace(alone[0], key={"index": i, "sample": s}) for i, s in ((0, 0), (0, 1), (1, 0))]
+    for episodes in (alone, uneven):
+        (line,) = measure(episodes, 50)
+        assert line["episodes"] == 3 and line["valid"] == 1.0 and line["accuracy"] == 0.0
+
+
+def test_metrics_files_come_back_as_they_were_and_seeds_are_merged(tmp_path):
+    given = experiment.settings(items=6, resamples=60)
+    paths = experiment.write_metrics(given, tmp_path, seeds=(2, 1), arms=("no_rl", "parallel"))
+    found = recordings.read(paths)
+    merged = found.find("no_rl")
+    assert merged.seeds == (1, 2) and merged.items == 6 and merged.measured.values["accuracy"].shape == (2, 6, 1)
+    for place, seed in enumerate(merged.seeds):
+        alone = metrics.measurement([e for e in experiment.record(given, "no_rl", seed, tmp_path / "work")[0]])
+        for name, values in alone.values.items():
+            assert merged.measured.values[name][place] == pytest.approx(values[0], abs=1e-6, nan_ok=True)
+        assert (merged.measured.topologies[place] == alone.topologies[0]).all()
+    assert found.find("parallel").aggregation == "vote"
+    assert found.find("parallel", aggregation="union").aggregation == "union"
+    assert found.find("parallel", "n_5").thinking["capacity"] == 5 and found.find("nobody") is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "complaint"),
+    [
+        ("items", {"count": 6, "sha256": "x", "split": "test"}, "different test items"),
+        ("scale", "small", "different scales"),
+        ("evaluations", None, "not a metrics file"),
+    ],
+)
+def test_metrics_that_do_not_belong_together_are_not_merged(tmp_path, key, value, complaint):
+    paths = experiment.write_metrics(experiment.settings(items=3, resamples=20), tmp_path, (1, 2), ("no_rl",))
+    record = json.loads(paths[1].read_text())
+    record[key] = value
+    if value is None:
+        del record[key]
+    paths[1].write_text(json.dumps(record))
+    with pytest.raises(InputError, match=complaint):
+        recordings.read(paths)
+
+
+def asyncthink(*arguments, **options):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "asyncthink", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, **options)
+
+
+def test_the_measure_command_answers_in_json_lines_from_a_file_or_standard_input(tmp_path):
+    path = tmp_path / "episodes.jsonl"
+    episodes, _ = recorded(tmp_path, "no_rl")
+    episode.write(path, episodes)
+    from_file, piped = asyncthink("measure", path), asyncthink("measure", "-", input=path.read_text())
+    assert from_file.returncode == piped.returncode == 0, from_file.stderr
+    assert from_file.stdout == piped.stdout
+    (line,) = map(json.loads, from_file.stdout.splitlines())
+    assert line["arm"] == "no_rl" and line["variant"] == "headline" and line["episodes"] == 12
+    assert line["intervals"]["accuracy"][0] <= line["accuracy"] <= line["intervals"]["accuracy"][1]
+
+
+BROKEN = {
+    "no JSON": lambda line: line[:-20],
+    "no object": lambda line: "[1, 2]",
+    "an unknown field": lambda line: line.replace('"answer"', '"anwser"', 1),
+    "an unknown task": lambda line: line.replace('"countdown"', '"chess"'),
+    "an unknown mode": lambda line: line.replace('"mode":"asynchronous"', '"mode":"telepathic"'),
+    "no traces": lambda line: json.dumps({**json.loads(line), "traces": []}),
+    "a plan that is none": lambda line: json.dumps({**json.loads(line), "plan": {"capacity": 0}}),
+    "plans of nothing": lambda line: json.dumps({**json.loads(line), "plan": {"plans": []}}),
+    "an answer that is a number": lambda line: json.dumps({**json.loads(line), "answer": 7}),
+    "an item without numbers": lambda line: json.dumps({**json.loads(line), "item": {"target": 3}}),
+    "an index that is a list": lambda line: json.dumps({**json.loads(line), "key": {"index": []}}),
+    "a key that is none": lambda line: json.dumps({**json.loads(line), "key": 3}),
+    "text that is a number": lambda line: line.replace('"text":"', '"text":1,"x":"', 1),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_corrupt_line_is_named(tmp_path, kind):
+    episodes, _ = experiment.record(experiment.settings(items=2, resamples=20), "no_rl", 1, tmp_path)
+    lines = [episode.to_json(e) for e in episodes]
+    path = tmp_path / "broken.jsonl"
+    path.write_text("\n".join([lines[0], BROKEN[kind](lines[1])]) + "\n")
+    with pytest.raises(InputError, match=r"broken\.jsonl: line 2 is not an episode") as error:
+        list(rescored(path))
+    assert "\n" not in str(error.value)
+
+
+def test_bad_input_of_the_measure_command_is_one_line_and_exit_2(tmp_path):
+    path = tmp_path / "broken.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"answer": 1}\n'))
+    (tmp_path / "torn.jsonl.gz").write_bytes(path.read_bytes()[:15])
+    (tmp_path / "empty.jsonl").write_text("")
+    for name in ("broken.jsonl.gz", "torn.jsonl.gz", "nowhere.jsonl", "empty.jsonl"):
+        said = asyncthink("measure", tmp_path / name)
+        assert said.returncode == 2 and said.stderr.count("\n") == 1 and name in said.stderr, said
+
+
+@pytest.mark.slow
+def test_the_evaluate_command_records_a_model_and_measures_it(tmp_path):
+    """In a process of its own, to the same bytes as in this one."""
+    from taught_model import PARAMS, WORDS, taught_model
+
+    from asyncthink.engines.local import Local
+    from asyncthink.tasks import countdown
+    from asyncthink.training import language_model
+
+    variants = {"worker_9": {"arms": ["asyncthink"], "thinking": {"worker_budget": 9}}}
+    small = {"evaluate": {"resamples": 50}, "puzzles": {"train": 0, "validation": 0, "test": 4}}
+    raw = params.merged(PARAMS.to_mapping(), small)
+    raw["evaluate"]["variants"] = variants
+    given = params.from_mapping(raw)
+    (tmp_path / "params.yaml").write_text(json.dumps(raw))
+    language_model.write(taught_model(), WORDS, tmp_path / "model")
+    items = countdown.generate(given.puzzles, 0)["test"]
+    write_json_lines(tmp_path / "test.jsonl", items)
+    outputs = ("--episodes", "episodes.jsonl.gz", "--metrics", "metrics.json")
+    inputs = ("--model", "model", "--items", "test.jsonl", "--task", "countdown", "--arm", "asyncthink", "--seed", 1)
+    said = asyncthink("evaluate", *inputs, *outputs, cwd=tmp_path)
+    assert said.returncode == 0 and "8/8 episodes" in said.stderr, said.stderr
+    assert not list((tmp_path / "work/evaluate").iterdir())
+    found = json.loads((tmp_path / "metrics.json").read_text())
+    assert (found["items"]["split"], found["items"]["count"]) == ("test", 4)
+    assert found["evaluations"]["headline"]["metrics"]["forks"] > 0
+    engine = Local(*language_model.load(tmp_path / "model"))
+    subject = evaluate.Subject("countdown", "test", "asyncthink", 1, items, given)
+    here = evaluate.record(subject, engine, tmp_path / "here")
+    assert [episode.to_json(e) for e in here] == [
+        episode.to_json(e) for e in episode.read(tmp_path / "episodes.jsonl.gz")
+    ]
