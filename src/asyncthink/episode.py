@@ -30,7 +30,7 @@ class Trace:
 
     prompt_ids are not part of the trace's own tokens. ids, logprobs and policy have one entry a token behind the
     prompt; policy is 1 where the model sampled the token and 0 where it was injected (its logprob is 0.0).
-    stop: "answer", "return", "eos" or "budget".
+    stop: "answer", "return", "eos", "budget" or "error" (the runtime ended it on a format error).
     """
 
     role: str  # organizer | worker | sequential

@@ -322,6 +322,7 @@ def _check(params: Params) -> None:
     from asyncthink.rewards import REWARDS  # the table's functions take a Reward, so it cannot come first
 
     puzzles, thinking, reward, arm = params.puzzles, params.thinking, params.reward, params.arm
+    alone = 1 / max(thinking.capacity, 1)  # eta/c of an organizer that never forks
     rules = [
         ("thinking.capacity", thinking.capacity >= 1, "at least 1"),
         ("thinking.temperature", thinking.temperature >= 0, "0 or more"),
@@ -343,8 +344,8 @@ def _check(params: Params) -> None:
         ("reward.name", reward.name in REWARDS, f"one of {', '.join(REWARDS)}"),
         (
             "reward.concurrency_target",
-            1 / thinking.capacity < reward.concurrency_target <= 1 or thinking.capacity == 1,
-            f"above 1/c = {1 / thinking.capacity:.3f} (else R_eta is constant) and at most 1",
+            alone < reward.concurrency_target <= 1 or thinking.capacity == 1,
+            f"above 1/c = {alone:.3f} (else R_eta is constant) and at most 1",
         ),
         ("arm.weights_of", arm.weights_of is None or arm.weights_of in params.arms, "an arm of `arms`, or null"),
         ("teacher.concurrency", params.teacher.concurrency >= 1, "at least 1"),
