@@ -28,6 +28,8 @@ STEPS = {
 TOOLS = {
     "page": "a page on which each recorded episode's fork-join timeline can be read",
     "scale": "write params.yaml for another scale",
+    "doctor": "what is here, what is missing, which scale fits",
+    "estimate": "device hours, disk and API cost of params.yaml, before anything runs",
     "stages": "write dvc.yaml from the Snakefile",
     "record": "after a Snakemake run: write what was made into dvc.lock",
     "adopt": "after a checkout or a pull: tell Snakemake that the files are up to date",

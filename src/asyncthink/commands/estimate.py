@@ -1,0 +1,51 @@
+"""`asyncthink estimate`: device hours, disk and API cost of params.yaml, before anything runs."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from asyncthink import params
+from asyncthink.estimate import disk, loads, parameters, rates
+from asyncthink.files import read_json_lines
+
+SAMPLE = 32  # items that stand for the training split where it was not generated yet
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--device", choices=("cpu", "gpu"), help="default: gpu at the scales small and paper")
+    parser.add_argument("--puzzles", type=Path, default=Path("results/puzzles/train.jsonl"), help="for the API cost")
+
+
+def run(args: argparse.Namespace) -> None:
+    given = params.read(args.params)
+    device = args.device or ("gpu" if given.scale in ("small", "paper") else "cpu")
+    rate, count, work = rates()[device], parameters(given), list(loads(given))
+    print(f"scale {given.scale}, {count / 1e6:,.1f}M parameters, hours of {rate['device']} ({rate['source']})\n")
+    print(f"{'step':<32} {'runs':>5} {'tokens decoded':>16} {'tokens trained':>16} {'hours':>10}")
+    for load in work:
+        hours = load.hours(count, rate)
+        print(f"{load.step:<32} {load.runs:>5} {load.decoded:>16,.0f} {load.trained:>16,.0f} {hours:>10,.2f}")
+    total = sum(load.hours(count, rate) for load in work)
+    print(f"{'all':<32} {sum(load.runs for load in work):>5} {'':>33} {total:>10,.2f}\n")
+    print(f"disk  about {disk(given, work) / 1e9:,.1f} GB")
+    for line in _teacher(given, args.puzzles):
+        print(f"API   {line}")
+
+
+def _teacher(given: params.Params, puzzles: Path) -> list[str]:
+    """One line a form; none where the teacher needs no network."""
+    if given.synthesize.teacher == "solver":
+        return ["none: the teacher is the solver"]
+    from asyncthink.synthesis.cost_estimate import estimate, told
+
+    items = read_json_lines(puzzles) if puzzles.exists() else _sample(given)
+    return [f"{form}: {told(estimate(given, form, items))}" for form in ("asynchronous", "sequential")]
+
+
+def _sample(given: params.Params) -> list[dict[str, Any]]:
+    from asyncthink.tasks import countdown_puzzles
+
+    few = replace(given.puzzles, train=SAMPLE, validation=1, test=1)
+    return countdown_puzzles.generate(few, given.seed)["train"]
