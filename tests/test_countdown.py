@@ -353,7 +353,7 @@ def test_the_question_names_the_rules():
 # -- solver and generator -----------------------------------------------------------------------------------------
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(st.integers(0, 12), min_size=1, max_size=4), st.data(), st.sampled_from(["+-*/", "+-*", "+", "-/", "*+"])
 )
