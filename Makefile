@@ -1,12 +1,13 @@
 # make reproduce   everything, at the scale in params.yaml; ends by saying where the report is
 # make smoke       the same graph in minutes, in work/smoke; this params.yaml and these results stay as they are
 # make test        all tests
+# make vllm-check  thinking on a real vLLM server on this CPU, held to the local engine; after make reproduce
 # make lock        requirements.lock from the environment, after changing pyproject.toml
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: reproduce smoke test lock
+.PHONY: reproduce smoke test vllm-check lock
 .DELETE_ON_ERROR:
 
 reproduce: $(READY)
@@ -20,6 +21,9 @@ smoke: $(READY)
 
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+vllm-check: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/vllm_cpu_check.py --model results/sft/asynchronous/1 --items results/puzzles/test.jsonl
 
 lock:
 	{ head -n 1 requirements.lock; $(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//'; } > .venv/lock

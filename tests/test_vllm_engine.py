@@ -92,6 +92,8 @@ class VLLMStub:
             return Answer({"object": "list", "data": [{"id": "served", "object": "model"}]})
         if call.path == "/reset_prefix_cache":
             return self.oddities.get("reset", Answer(b""))
+        if len(call.body.get("stop") or []) > self.oddities.get("most_stops", 64):
+            return Answer({"error": {"message": "1 validation error: stop: List should have at most 4 items"}}, 400)
         self.bodies.append(call.body)
         if len(self.bodies) == self.oddities.get("fail_at"):
             return Answer({"error": {"message": "worn out"}}, 500)
@@ -244,6 +246,14 @@ def test_tags_of_several_tokens_go_as_text():
         episode(VLLM(server.url, TOKENIZERS["chat"]), "chat")
     assert all(body["stop_token_ids"] == [] for body in stub.bodies)
     assert {body["stop"][-1] for body in stub.bodies} == {"</ANSWER>", "</RETURN>"}
+
+
+def test_a_server_that_takes_too_few_stops_is_told_how_to_take_more():
+    with (
+        Server(VLLMStub("chat", most_stops=4)) as server,
+        pytest.raises(InputError, match="VLLM_MAX_STOP_STRINGS=33"),
+    ):
+        episode(VLLM(server.url, TOKENIZERS["chat"]), "chat")
 
 
 def test_greedy_log_probabilities_are_zero_and_the_length_and_the_end_of_sequence_are_told():

@@ -3,7 +3,8 @@
 A trace goes on by sending its whole context again as ids; vLLM's prefix cache makes that cost no more than the injected
 text. Everything that decides what is sampled is in the request, because fields that are left out fall back to the
 served model's generation_config. Start the server with `--logprobs-mode processed_logprobs`, or log-probabilities are
-not those at the request's temperature; that is checked before the first episode where it matters.
+not those at the request's temperature; that is checked before the first episode where it matters. Where tags are
+several tokens, stops go as text, and the server must be started with VLLM_MAX_STOP_STRINGS=64: its default is 4.
 
 After a weight update, call `reset_prefix_cache`: cached keys and values of the old weights would be used silently.
 """
@@ -24,6 +25,7 @@ from asyncthink.errors import InputError
 ATTEMPTS = 5  # a repeated request says the same, because its seed does
 TIME_LIMIT = 3600.0  # seconds; a request may wait for its turn for long
 SHOWN = 5  # of the likeliest tokens, when the server's log-probabilities are checked
+FEWEST_STOPS = 4  # texts that a server takes unless VLLM_MAX_STOP_STRINGS tells it to take more
 SEED_BITS = 63  # of the interface's signed integer
 EXPLICIT = {
     "top_p": 1.0,
@@ -90,7 +92,13 @@ class VLLM:
         async with self._checking:
             if request.temperature not in self._tempered:
                 await self._check_logprobs(request)
-        answer = await self._post("/completions", self.body(request))
+        body = self.body(request)
+        try:
+            answer = await self._post("/completions", body)
+        except InputError as error:
+            many = len(body["stop"]) > FEWEST_STOPS and "stop" in str(error)
+            hint = f"; start the server with VLLM_MAX_STOP_STRINGS={len(body['stop'])}" if many else ""
+            raise InputError(f"{error}{hint}") from None
         return self.read(request, answer)
 
     async def _find_model(self) -> None:
