@@ -41,10 +41,10 @@ def hacking(table: pd.DataFrame) -> Rows:
     """One row a sign, one column an arm with an organizer; the first row names the arms."""
     if table.empty:
         return []
-    arms = {label: group.set_index("measure") for label, group in table.groupby("label", sort=False)}
+    arms = [group.set_index("measure") for _, group in table.groupby("arm", sort=False)]
     return [
-        ["", *map(in_prose, arms)],
-        *([title, *(_cells(group, [name])[0] for group in arms.values())] for name, title in HACKING.items()),
+        ["", *(in_prose(group.label.iloc[0]) for group in arms)],
+        *([title, *(_cells(group, [name])[0] for group in arms)] for name, title in HACKING.items()),
     ]
 
 

@@ -19,7 +19,7 @@ def rows(evaluations: pd.DataFrame, training: pd.DataFrame, params: Params, seed
 
 
 def _training(training: pd.DataFrame) -> Iterator[list[str]]:
-    for label, steps in training.groupby("label", sort=False):
+    for (_, label), steps in training.groupby(["arm", "label"], sort=False):
         episodes = steps.episodes.sum()
         yield [f"RL, {in_prose(label)}", f"{episodes:,.0f}", f"{(steps.episodes * steps.work).sum():,.0f}"]
 
@@ -28,5 +28,5 @@ def _evaluation(evaluations: pd.DataFrame) -> Iterator[list[str]]:
     work = evaluations[(evaluations.measure == "work") & (evaluations.aggregation != "union")]
     runs = work["items"] * work.seeds.astype(str).str.split().str.len()
     counted = work.assign(episodes=runs, tokens=runs * work.ours)
-    for label, rows in counted.groupby("label", sort=False):
+    for (_, label), rows in counted.groupby(["arm", "label"], sort=False):
         yield [f"evaluation, {in_prose(label)}", f"{rows.episodes.sum():,.0f}", f"{rows.tokens.sum():,.0f}"]

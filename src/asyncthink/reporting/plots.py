@@ -54,6 +54,7 @@ def drawn(function: Draw) -> Draw:
             figure = empty() if table.empty else function(table)
             figure.set_layout_engine("constrained")
             figure.draw_without_rendering()
+            figure.set_layout_engine("none")  # what was laid out stays, however often it is saved
             return figure
 
     return draw

@@ -1,0 +1,305 @@
+"""Tables, figures, notebooks and the report, on a recorded experiment, on one of a single seed, and on nothing."""
+
+import html.parser
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import recorded_experiment
+
+from asyncthink import params, steps
+from asyncthink.evaluation import claims, evidence
+from asyncthink.reporting import plots, report, style, tables
+from asyncthink.reporting.exhibits import EXHIBITS
+from asyncthink.reporting.run_facts import Duration, durations
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+FACTS = {"Commit": "0123", "Processor": "one"}
+
+
+def frames(found, scale):
+    source = tables.Source(found, scale)
+    return {name: table.frame(source) for name, table in tables.TABLES.items()}
+
+
+def as_read(table):
+    """The table as it comes back from its file."""
+    from io import StringIO
+
+    return pd.read_csv(StringIO(tables.text(table)))
+
+
+def evidence_of(kind):
+    made = recorded_experiment.experiment()
+    first = [path for path in (*made.evaluations, *made.histories) if path.stem == "1"]
+    files = {
+        "two seeds": (made.evaluations, made.histories, made.filters),
+        "one seed": ([p for p in first if p.suffix == ".json"], [p for p in first if p.suffix == ".jsonl"], []),
+        "nothing": ([], [], []),
+    }
+    return evidence.read(*files[kind])
+
+
+SCALES = {"two seeds": "nano", "one seed": "smoke", "nothing": "nano"}
+
+
+@pytest.fixture(scope="module", params=SCALES)
+def results(request, tmp_path_factory):
+    """Tables as read from files, figures, ledger and parameters."""
+    scale, folder = SCALES[request.param], tmp_path_factory.mktemp("figures")
+    found = evidence_of(request.param)
+    made = {name: as_read(table) for name, table in frames(found, scale).items()}
+    for name, draw in plots.FIGURES.items():
+        style.save(draw(made[name]), folder / f"{name}.svg")
+    figures = {path.stem: path.read_text() for path in folder.glob("*.svg")}
+    return report.Results(made, figures, claims.ledger(found, scale), recorded_experiment.settings(scale))
+
+
+def test_the_graph_and_the_package_name_the_same_tables_and_figures():
+    assert set(steps.TABLES) == set(tables.TABLES)
+    assert set(steps.FIGURES) == set(plots.FIGURES) == {path.stem for path in NOTEBOOKS}
+    assert set(EXHIBITS) | {"claims"} == set(plots.FIGURES)
+
+
+def test_every_figure_renders_as_outlines_without_a_date(results):
+    assert set(results.figures) == set(plots.FIGURES)
+    for text in results.figures.values():
+        assert text.count("<path") > 3
+        assert "<dc:date>" not in text and "<text" not in text and "<image" not in text
+
+
+def test_a_table_gives_the_same_bytes_each_time(tmp_path):
+    made = frames(evidence_of("two seeds"), "nano")
+    for name in ("correct_at_least_k", "training_dynamics", "frontier"):
+        for folder in ("a", "b"):
+            style.save(plots.FIGURES[name](made[name]), tmp_path / folder / f"{name}.svg")
+        for kind in ("svg", "png"):
+            first, second = ((tmp_path / folder / f"{name}.{kind}").read_bytes() for folder in ("a", "b"))
+            assert first == second, (name, kind)
+
+
+def written_in(figure):
+    return " ".join(text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text")))
+
+
+def test_a_figure_without_data_says_so_in_its_place():
+    for name, table in frames(evidence_of("nothing"), "nano").items():
+        if name in plots.FIGURES and name != "claims":
+            assert table.empty and list(table.columns) == [*tables.TABLES[name].columns, "scale"]
+            assert written_in(plots.FIGURES[name](table)).strip() == "not run at this scale"
+
+
+def test_figures_and_tables_of_the_smoke_scale_say_what_they_are_not():
+    for name, table in frames(evidence_of("one seed"), "smoke").items():
+        if not table.empty:
+            assert set(table.scale) == {"smoke: shows the graph, not the science"}, name
+            if name in plots.FIGURES:
+                assert "shows the graph, not the science" in written_in(plots.FIGURES[name](table)), name
+
+
+def test_intervals_are_drawn_and_a_single_seed_has_no_band():
+    many, one = (frames(evidence_of(kind), "nano") for kind in ("two seeds", "one seed"))
+    assert "one seed, so no band" in written_in(plots.training_dynamics(one["training_dynamics"]))
+    assert "range over seeds" in written_in(plots.training_dynamics(many["training_dynamics"]))
+    figure = plots.correct_at_least_k(many["correct_at_least_k"])
+    assert len([c for c in figure.axes[0].containers if type(c).__name__ == "ErrorbarContainer"]) == 3
+
+
+def test_a_table_holds_the_metrics_and_the_papers_values_beside_them():
+    made = frames(evidence_of("two seeds"), "nano")
+    found = evidence_of("two seeds").recordings
+    table = made["correct_at_least_k"].set_index(["arm", "k"])
+    values = found.find("asyncthink").measured.values["correct"]
+    assert table.loc[("asyncthink", 2), "ours"] == pytest.approx(100 * (values >= 2).mean(), abs=1e-5)
+    assert table.loc[("asyncthink", 3), "paper"] == 96.8 and table.loc[("sequential", 1), "paper"] == 88.0
+    ablations = made["ablations"].set_index(["arm", "measure"])
+    elapsed = found.find("no_rl").measured.values["elapsed"]
+    assert ablations.loc[("no_rl", "elapsed"), "ours"] == pytest.approx(elapsed.mean(), abs=1e-5)
+    assert ablations.loc[("no_rl", "elapsed"), "paper"] == 1987.6
+    assert (table.low <= table.ours).all() and (table.ours <= table.high).all()
+
+
+def test_the_frontier_holds_every_budget_and_no_other_number_of_traces():
+    table = frames(evidence_of("two seeds"), "nano")["frontier"]
+    assert table.groupby("arm").size().to_dict() == {"asyncthink": 5, "parallel": 5, "sequential": 5}
+    assert "n_5" not in set(table.variant) and (table.groupby("arm").best.sum() >= 1).all()
+
+
+def test_shares_of_topologies_add_up():
+    table = frames(evidence_of("two seeds"), "nano")["topologies"]
+    assert table.groupby("source").share.sum().tolist() == pytest.approx([100.0] * table.source.nunique())
+    assert {"corpus", "asyncthink", "no_rl"} <= set(table.source)
+
+
+def test_the_commands_write_the_same_tables_and_ledger_as_the_functions(tmp_path):
+    made = recorded_experiment.experiment()
+    (tmp_path / "params.yaml").write_text(json.dumps(made.params.to_mapping()))
+    asyncthink("tables", *made.arguments, "--params", tmp_path / "params.yaml", "--tables", tmp_path / "tables")
+    expected = frames(evidence_of("two seeds"), "nano")
+    assert {path.stem for path in (tmp_path / "tables").iterdir()} == set(tables.TABLES)
+    for name, table in expected.items():
+        assert (tmp_path / f"tables/{name}.csv").read_text() == tables.text(table), name
+    ledger = tmp_path / "claims.json"
+    said = asyncthink("claims", *made.arguments, "--params", tmp_path / "params.yaml", "--ledger", ledger)
+    assert json.loads(ledger.read_text()) == claims.ledger(evidence_of("two seeds"), "nano")
+    assert said.count("\n") == len(claims.CLAIMS)
+    figures = tmp_path / "figures/frontier.svg"
+    style.save(plots.frontier(expected["frontier"]), figures)
+    options = ("--tables", tmp_path / "tables", "--ledger", ledger, "--figures", figures)
+    asyncthink("report", "--params", tmp_path / "params.yaml", *options, "--report", tmp_path / "report/index.html")
+    assert "Accuracy against critical-path latency" in (tmp_path / "report/index.html").read_text()
+
+
+def asyncthink(*arguments):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "asyncthink", *map(str, arguments)]
+    said = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert said.returncode == 0, said.stderr
+    return said.stdout
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_short_without_outputs_and_has_its_parameters(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
+    assert sum(len(cell["source"]) for cell in cells) <= 30
+    (given,) = [cell for cell in code if "parameters" in cell["metadata"].get("tags", [])]
+    assert {line.split(" = ")[0] for line in given["source"]} == {"tables", "figure"}
+    (text,) = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+    exhibit = {**EXHIBITS, "claims": report.LEDGER}[path.stem]
+    assert text == f"# {exhibit.title}\n\n{exhibit.where}. {exhibit.how}"
+
+
+def test_papermill_draws_what_the_function_draws(tmp_path):
+    import papermill
+
+    (tmp_path / "tables").mkdir()
+    table = frames(evidence_of("two seeds"), "nano")["ablations"]
+    (tmp_path / "tables/ablations.csv").write_text(tables.text(table))
+    given = {"tables": str(tmp_path / "tables"), "figure": str(tmp_path / "figures/ablations.svg")}
+    papermill.execute_notebook(
+        ROOT / "notebooks/ablations.ipynb", tmp_path / "log.ipynb", given, progress_bar=False, log_output=False
+    )
+    style.save(plots.ablations(as_read(table)), tmp_path / "direct.svg")
+    assert (tmp_path / "figures/ablations.svg").read_bytes() == (tmp_path / "direct.svg").read_bytes()
+    assert (tmp_path / "figures/ablations.png").read_bytes() == (tmp_path / "direct.png").read_bytes()
+
+
+class Page(html.parser.HTMLParser):
+    """Tags that are left open, ids, references and text of a page."""
+
+    VOID = ("meta", "path", "use", "rect", "image", "br", "link")
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.ids, self.references, self.tags, self.said = [], [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        named = dict(attributes)
+        self.ids += [named["id"]] if "id" in named else []
+        for key, value in attributes:
+            self.references += [(tag, key, value)] if key in ("src", "href", "xlink:href", "action") else []
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.said.append(data)
+
+
+def page_of(results):
+    return report.html(results, FACTS, [Duration("grpo", 2, 75.4, 812.0)])
+
+
+def test_the_report_stands_alone_and_is_well_formed(results):
+    text = page_of(results)
+    page = Page(text)
+    assert page.open == []
+    assert len(page.ids) == len(set(page.ids))
+    for _, key, value in page.references:
+        assert value == "episodes.html" or (value.startswith("#") and value[1:] in page.ids), (key, value)
+    for target in re.findall(r"url\(#([^)]*)\)", text):
+        assert target in page.ids
+    assert "script" not in page.tags and "link" not in page.tags and "@import" not in text
+    assert "url(http" not in text and "default-src 'none'" in text
+    assert "prefers-color-scheme: dark" in text
+
+
+def test_the_report_says_all_that_a_reader_asks_for(results):
+    text = " ".join("".join(Page(page_of(results)).said).replace("\u00a0", " ").split())
+    for name in claims.CLAIMS:
+        assert f" {name} " in text
+    for exhibit in EXHIBITS.values():
+        assert exhibit.title in text and exhibit.how in text
+    for wanted in ("Deviations from the paper", "Reward-hacking watch", "Cost", "Base model", "1 min 15 s", "0123"):
+        assert wanted in text, wanted
+    if results.params.scale == "smoke":
+        assert "smoke: shows the graph, not the science" in text
+    if results.tables["ablations"].empty:
+        assert text.count("Not run at this scale.") >= len(EXHIBITS)
+
+
+def test_only_the_machine_and_the_time_differ_between_two_reports(results):
+    first = report.html(results, FACTS, [Duration("grpo", 1, 60, 100)])
+    second = report.html(results, {"Commit": "4567"}, [])
+    above = [text.split("<footer>")[0] for text in (first, second)]
+    assert above[0] == above[1] and first != second
+
+
+HOSTILE = '<script>alert(1)</script><img src=x onerror="alert(2)">{{ 7 * 7 }}'
+
+
+def test_text_is_shown_as_text_and_never_as_markup(results):
+    if results.tables["frontier"].empty:
+        pytest.skip("there is no text to poison")
+    poisoned = {name: table.copy() for name, table in results.tables.items()}
+    for name in ("frontier", "hacking", "evaluations", "ablations", "training_dynamics"):
+        poisoned[name]["label"] = HOSTILE
+    rows = [{**row, "ours": HOSTILE, "claim": HOSTILE, "reason": HOSTILE} for row in results.ledger["claims"]]
+    ledger = {**results.ledger, "claims": rows}
+    page = Page(report.html(report.Results(poisoned, {}, ledger, results.params), {HOSTILE: HOSTILE}, []))
+    assert "script" not in page.tags and "img" not in page.tags
+    assert "".join(page.said).count(HOSTILE) > 30
+
+
+def test_a_report_lists_the_deviations_of_its_own_scale():
+    given = recorded_experiment.settings()
+    scratch = {row[0] for row in report.deviations(given)}
+    raw = params.merged(given.to_mapping(), {"model": {"start_from": "Qwen/Qwen3-4B"}})
+    pretrained = {row[0] for row in report.deviations(params.from_mapping(raw))}
+    assert "Base model" in scratch and "Base model" not in pretrained
+    assert "Budget on the critical path" not in scratch and "Parallel thinking" in scratch & pretrained
+    raw = params.merged(given.to_mapping(), {"thinking": {"latency_budget": 128}})
+    assert "Budget on the critical path" in {row[0] for row in report.deviations(params.from_mapping(raw))}
+
+
+def test_durations_are_summed_by_step(tmp_path):
+    header = "s\th:m:s\tmax_rss\tcpu_time\n"
+    for name, row in {
+        "grpo/a/1.tsv": "10.5\t0:00:10\t100.0\t9",
+        "grpo/b/1.tsv": "20.0\t0:00:20\t300.5\t9",
+        "pretrain/1.tsv": "5\t0:00:05\tNA\t-",
+    }.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(header + row + "\n")
+    found = {row.step: row for row in durations(tmp_path)}
+    assert (found["grpo"].jobs, found["grpo"].seconds, found["grpo"].megabytes) == (2, 30.5, 300.5)
+    assert found["pretrain"].megabytes == 0 and durations(tmp_path / "nowhere") == []
