@@ -1,0 +1,150 @@
+"""Format fine-tuning: what is trained on, with what weight, and to which bytes."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from taught_model import DEMONSTRATION, PARAMS, SEQUENTIAL, WORDS, random_model
+from training_oracle import logprobs, relative_error
+from transformers import TrainerCallback
+
+from asyncthink.episode import Trace
+from asyncthink.errors import InputError
+from asyncthink.files import read_json_lines, sha256
+from asyncthink.params import from_mapping, merged
+from asyncthink.synthesis import demonstration
+from asyncthink.thinking.replay import replay
+from asyncthink.training import language_model, sft
+from asyncthink.training.checkpoints import Scratch
+from asyncthink.training.tags import token_ids
+from asyncthink.training.weighted_loss import IGNORED
+
+SETTINGS = {"sft": {"epochs": 3, "batch_traces": 4, "learning_rate": 0.01, "tag_weight": 5.0, "checkpoint_every": 2}}
+PARAMETERS = from_mapping(merged(PARAMS.to_mapping(), SETTINGS))
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("sft") / "start"
+    language_model.write(random_model(WORDS, tie_word_embeddings=True), WORDS, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def demonstrations(start) -> Path:
+    path = start.parent / "demonstrations.jsonl"
+    demonstration.write(path, [DEMONSTRATION, DEMONSTRATION])
+    return path
+
+
+def test_labels_are_the_tokens_that_the_model_would_sample_and_no_others():
+    organizer, first, second = sft.rows([DEMONSTRATION], WORDS, PARAMS.thinking)
+    trained = [WORDS.decode([label]).strip() for label in organizer["labels"] if label != IGNORED]
+    assert " ".join(trained) == DEMONSTRATION.organizer
+    whole = WORDS.decode(organizer["input_ids"]).split()
+    assert whole[:7] == ["<organizer>", "3", "5", "8", "9", "11", "=24"]
+    assert "<JOIN-1> 8 * 3 </JOIN-1> <JOIN-2> none </JOIN-2>" in " ".join(whole)
+    for row, number in ((first, 1), (second, 2)):
+        trained = [WORDS.decode([label]).strip() for label in row["labels"] if label != IGNORED]
+        assert " ".join(trained) == DEMONSTRATION.workers[number]
+        assert row["labels"][:5] == [IGNORED] * 5
+    assert all(
+        label in (IGNORED, i)
+        for row in (organizer, first)
+        for label, i in zip(row["labels"], row["input_ids"], strict=True)
+    )
+
+
+def test_a_sequential_demonstration_is_one_row():
+    (row,) = sft.rows([SEQUENTIAL], WORDS, PARAMS.thinking)
+    assert WORDS.decode([label for label in row["labels"] if label != IGNORED]).split() == SEQUENTIAL.organizer.split()
+
+
+class Caught(TrainerCallback):
+    def __init__(self) -> None:
+        self.gradients: dict[str, torch.Tensor] = {}
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: torch.nn.Module, **others: Any) -> None:
+        self.gradients = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+        control.should_training_stop = True
+
+
+def test_the_gradient_is_that_of_a_weighted_mean_over_single_traces(tmp_path, start):
+    given = [DEMONSTRATION, SEQUENTIAL]
+    traces = [trace for each in given for trace in replay(each, WORDS, PARAMS.thinking).traces]
+    trainer = sft.trainer_of(PARAMETERS, 1, start, given, Scratch(tmp_path), "test")
+    trainer.args.max_grad_norm = 0.0
+    caught = Caught()
+    trainer.add_callback(caught)
+    trainer.train()
+    assert relative_error(caught.gradients, weighted(traces, 5.0)) < 1e-5
+
+
+def weighted(traces: list[Trace], tag_weight: float) -> dict[str, torch.Tensor]:
+    model = random_model(WORDS, tie_word_embeddings=True)
+    losses, weights = [], []
+    for trace in traces:
+        tags = [tag_weight if WORDS.decode([i]).strip().startswith("<") else 1.0 for i in trace.ids]
+        weight = torch.tensor(tags) * torch.tensor(trace.policy)
+        losses.append(-(weight * logprobs(model, trace)).sum())
+        weights.append(weight.sum())
+    (sum(losses) / sum(weights)).backward()
+    return {name: parameter.grad for name, parameter in model.named_parameters()}
+
+
+def test_every_tag_of_the_protocol_is_weighted():
+    names = {WORDS.decode([i]).strip() for i in token_ids(WORDS, "word")}
+    assert {"<FORK-1>", "</FORK-8>", "<JOIN-3>", "</JOIN-3>", "<ANSWER>", "</ANSWER>", "<RETURN>", "</RETURN>"} <= names
+    assert len(names) == 4 * 8 + 4
+
+
+def run(folder: Path, start: Path, demonstrations: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    paths = (start, demonstrations, folder / "model", folder / "history.jsonl", folder / "times.jsonl")
+    sft.sft(PARAMETERS, "asynchronous", 1, *paths)
+    return folder
+
+
+def test_the_same_seed_gives_the_same_bytes_and_a_falling_loss(tmp_path, start, demonstrations, monkeypatch):
+    one, two = (run(tmp_path / name, start, demonstrations, monkeypatch) for name in ("one", "two"))
+    for name in ("model/model.safetensors", "history.jsonl"):
+        assert sha256(one / name) == sha256(two / name)
+    history = read_json_lines(one / "history.jsonl")
+    assert [row["step"] for row in history] == [1, 2, 3, 4]  # 3 epochs of 6 traces by 4, the rest dropped
+    assert history[-1]["loss"] < history[0]["loss"]
+    assert not list((one / "work").glob("sft/*"))
+    assert not list(one.rglob("*.bin"))
+
+
+def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path, start, demonstrations, monkeypatch):
+    whole = run(tmp_path / "whole", start, demonstrations, monkeypatch)
+    original = sft.TraceTrainer.training_step
+
+    def interrupted(trainer: Any, *inputs: Any, **named: Any) -> Any:
+        if trainer.state.global_step == 3:
+            raise KeyboardInterrupt
+        return original(trainer, *inputs, **named)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(sft.TraceTrainer, "training_step", interrupted)
+        run(tmp_path / "cut", start, demonstrations, monkeypatch)
+    assert [path.name for path in (tmp_path / "cut").glob("work/sft/*/*") if path.is_dir()] == ["checkpoint-2"]
+    monkeypatch.chdir(tmp_path / "cut")
+    paths = (start, demonstrations, tmp_path / "cut" / "model", tmp_path / "cut" / "history.jsonl")
+    sft.sft(PARAMETERS, "asynchronous", 1, *paths)
+    for name in ("model/model.safetensors", "history.jsonl"):
+        assert sha256(whole / name) == sha256(tmp_path / "cut" / name)
+
+
+def test_too_few_traces_for_a_batch_are_told_in_one_line(tmp_path, start):
+    params = replace(PARAMETERS, sft=replace(PARAMETERS.sft, batch_traces=64))
+    with pytest.raises(InputError, match=r"fewer than sft\.batch_traces = 64"):
+        sft.trainer_of(params, 1, start, [SEQUENTIAL], Scratch(tmp_path), "test")
+
+
+def test_a_folder_without_a_model_is_told_in_one_line(tmp_path):
+    with pytest.raises(InputError, match="not a model that can be loaded"):
+        language_model.load(tmp_path)
