@@ -16,9 +16,9 @@ from asyncthink.errors import InputError
 from asyncthink.evaluation import claims_of_arms, claims_of_frontier, claims_of_training
 from asyncthink.evaluation.evidence import Evidence
 from asyncthink.evaluation.paper import PAPER
+from asyncthink.evaluation.recordings import note
 from asyncthink.evaluation.verdicts import NOT_RUN, RULE, Finding, NotRun, verdict
 
-SMOKE_NOTE = "smoke: shows the graph, not the science"
 COMMAND = "snakemake --cores all metrics/claims.json"
 
 
@@ -99,11 +99,6 @@ def ledger(evidence: Evidence, scale: str) -> dict[str, Any]:
         "claims": [_row(name, claim, evidence, scale) for name, claim in CLAIMS.items()],
         "config": {arm: dict(found.config) for arm, found in headlines.items() if found is not None},
     }
-
-
-def note(scale: str) -> str | None:
-    """What everything made at this scale must say about itself."""
-    return SMOKE_NOTE if scale == "smoke" else None
 
 
 def _row(name: str, claim: Claim, evidence: Evidence, scale: str) -> dict[str, Any]:

@@ -16,9 +16,8 @@ from asyncthink import episode, params, steps
 from asyncthink.engines import Engine, run
 from asyncthink.episode import Episode, Trace
 from asyncthink.evaluation import metrics, recordings
-from asyncthink.evaluation.claims import note
 from asyncthink.evaluation.metrics import UNION
-from asyncthink.evaluation.recordings import HEADLINE
+from asyncthink.evaluation.recordings import HEADLINE, note
 from asyncthink.thinking import THINKING
 from asyncthink.thinking.scoring import finish
 

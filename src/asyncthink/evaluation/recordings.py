@@ -20,6 +20,12 @@ from asyncthink.evaluation.statistics import Bootstrap, Draws
 from asyncthink.files import write_text
 
 HEADLINE = "headline"
+SMOKE_NOTE = "smoke: shows the graph, not the science"
+
+
+def note(scale: str) -> str | None:
+    """What everything made at this scale must say about itself."""
+    return SMOKE_NOTE if scale == "smoke" else None
 
 
 def episode_values(measured: Measurement) -> dict[str, list]:

@@ -18,8 +18,8 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from asyncthink.errors import InputError
-from asyncthink.evaluation.claims import note
 from asyncthink.evaluation.paper import PAPER
+from asyncthink.evaluation.recordings import note
 from asyncthink.evaluation.verdicts import VERDICTS
 from asyncthink.params import Params
 from asyncthink.reporting import comparison, cost

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from asyncthink.evaluation import frontier
-from asyncthink.evaluation.claims import ledger, note
+from asyncthink.evaluation.claims import ledger
 from asyncthink.evaluation.evidence import Evidence
 from asyncthink.evaluation.metrics import diversity, rounded
 from asyncthink.evaluation.paper import PAPER
-from asyncthink.evaluation.recordings import Evaluation
+from asyncthink.evaluation.recordings import Evaluation, note
 from asyncthink.evaluation.statistics import Bootstrap, Draws
 from asyncthink.synthesis.structures import CLASSES, topology_class
 
