@@ -23,6 +23,7 @@ THINKING = replace(
     capacity=3,
     organizer_budget=400,
     worker_budget=60,
+    latency_budget=None,
 )
 NUMBERS = ([3, 5, 8, 9, 11], [2, 4, 6, 7, 12], [1, 3, 6, 8, 10], [4, 5, 7, 9, 12])
 ITEMS = [

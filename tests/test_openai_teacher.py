@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import json
 import os
 import random
 import re
@@ -12,12 +13,15 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from batch_server import BatchServer
 from misbehaving_server import KEY, ChatServer
+from taught_chat_model import tokenizer as byte_tokenizer
 
-from asyncthink import params, protocol
+from asyncthink import cli, params, protocol
 from asyncthink.errors import InputError
-from asyncthink.synthesis import format_filter, lessons
+from asyncthink.files import write_json_lines
+from asyncthink.synthesis import demonstration, format_filter, lessons
 from asyncthink.synthesis.cost_estimate import estimate
 from asyncthink.synthesis.lessons import prompt_text, read_traces
 from asyncthink.synthesis.openai_client import Endpoint
@@ -25,6 +29,7 @@ from asyncthink.synthesis.openai_teacher import demonstrate
 from asyncthink.synthesis.response_journal import read_records
 from asyncthink.synthesis.structures import followed
 from asyncthink.tasks import TASKS
+from asyncthink.thinking.replay import replay
 
 ROOT = Path(__file__).parent.parent
 BASE = params.read(ROOT / "params.yaml")
@@ -38,7 +43,9 @@ def settings(count: int, **teacher):
     """The project's own parameters with a chat model's budgets, for `count` demonstrations."""
     return dataclasses.replace(
         BASE,
-        thinking=dataclasses.replace(BASE.thinking, prompts="chat", organizer_budget=2000, worker_budget=2000),
+        thinking=dataclasses.replace(
+            BASE.thinking, prompts="chat", organizer_budget=2000, worker_budget=2000, latency_budget=None
+        ),
         synthesize=dataclasses.replace(BASE.synthesize, demonstrations=count),
         teacher=dataclasses.replace(
             BASE.teacher, **({"attempts": 8, "time_limit": 5.0, "budget_dollars": None, "max_tokens": 300} | teacher)
@@ -290,6 +297,38 @@ def test_a_run_that_is_killed_goes_on_without_asking_twice(tmp_path):
         assert len(server.calls) <= 240 + 8
     names = [record["name"] for record in read_records(path) if record]
     assert len(names) == len(set(names)) == 240
+
+
+def test_the_command_asks_whom_the_environment_names(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    wanted = settings(4)
+    raw = dataclasses.replace(wanted, synthesize=dataclasses.replace(wanted.synthesize, teacher="openai")).to_mapping()
+    Path("params.yaml").write_text(yaml.safe_dump(json.loads(json.dumps(raw))))
+    write_json_lines("train.jsonl", ITEMS)
+    paths = ["--puzzles", "train.jsonl", "--demonstrations", "written.jsonl"]
+    with ChatServer(teacher) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        monkeypatch.setenv("ASYNCTHINK_TEACHER_MODEL", "local-teacher")
+        assert cli.main(["synthesize", "--form", "asynchronous", *paths, "--estimate"]) == 0
+        assert json.loads(capsys.readouterr().out)["requests"] == 8 and not server.calls
+        assert cli.main(["synthesize", "--form", "asynchronous", *paths]) == 0
+    assert {call.body["model"] for call in server.calls} == {"local-teacher"}
+    assert reasons(demonstration.read("written.jsonl"), wanted) == [None] * 4
+    assert Path("work/synthesize/responses/asynchronous.jsonl").exists()
+
+
+def test_what_the_teacher_wrote_is_replayed_word_for_word(tmp_path):
+    wanted, words = settings(5), byte_tokenizer()
+    with ChatServer(teacher) as server:
+        written = taught(server, tmp_path, wanted)
+    for each in written:
+        episode = replay(each, words, wanted.thinking)
+        assert episode.schedule["format_error"] is None
+        assert [trace.own_text for trace in episode.traces[1:]] == list(each.workers.values())
+        assert episode.traces[0].own_text == each.organizer
+        joined = [segment.text for segment in episode.traces[0].segments if segment.injected]
+        assert all(text.startswith("3 * 8</JOIN-") for text in joined) and len(joined) == len(each.workers)
 
 
 def test_the_key_is_in_nothing_that_is_printed_or_kept(tmp_path, capfd):

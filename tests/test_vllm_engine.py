@@ -58,7 +58,9 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
 
 TOKENIZERS = {"word": WORDS, "chat": byte_tokenizer()}
 SETTINGS = {
-    style: replace(PARAMS.thinking, prompts=style, capacity=3, organizer_budget=400, worker_budget=46)
+    style: replace(
+        PARAMS.thinking, prompts=style, capacity=3, organizer_budget=400, worker_budget=46, latency_budget=None
+    )
     for style in TOKENIZERS
 }
 
