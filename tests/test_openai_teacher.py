@@ -125,11 +125,27 @@ def test_the_worked_examples_keep_the_rules_that_they_teach(task):
         assert f"<JOIN-{i}>{protocol.returned(text)}</JOIN-{i}>" in answer
 
 
-def test_the_worked_countdown_example_is_right():
-    question, _, answer = prompt_text(lessons.EXAMPLES["countdown"]).partition("\n===\n")
-    item = {"numbers": [3, 8, 9, 15], "target": 24, "required": 2, "uses": 2, "operations": "+-*"}
-    assert question.startswith(f"Problem:\n{TASKS['countdown'].prompt(item, 'chat')}\n\n")
-    assert TASKS["countdown"].score(item, protocol.answer(protocol.parse(answer)))["accuracy"] == 1
+EXAMPLE_ITEMS = {
+    "countdown": {"numbers": [3, 8, 9, 15], "target": 24, "required": 2, "uses": 2, "operations": "+-*"},
+    "competition_math": {
+        "problem": "How many positive integers less than 100 are divisible by 4 or by 6, but not by both?",
+        "answer": "24",
+    },
+}
+
+
+@pytest.mark.parametrize("task", lessons.EXAMPLES)
+def test_the_worked_examples_ask_as_the_task_asks_and_are_right(task):
+    question, _, answer = prompt_text(lessons.EXAMPLES[task]).partition("\n===\n")
+    item = EXAMPLE_ITEMS[task]
+    assert lessons.task_of(item) == task
+    assert question.startswith(f"Problem:\n{TASKS[task].prompt(item, 'chat')}\n\n")
+    assert TASKS[task].score(item, protocol.answer(protocol.parse(answer)))["accuracy"] == 1
+
+
+def test_an_item_of_no_task_is_told():
+    with pytest.raises(InputError, match="of no task"):
+        lessons.task_of({"question": "?"})
 
 
 def test_sequential_demonstrations_take_one_question_each(tmp_path):

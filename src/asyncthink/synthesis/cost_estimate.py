@@ -24,7 +24,6 @@ def estimate(
     params: Params,
     form: str,
     items: Sequence[dict[str, Any]],
-    task: str = "countdown",
     responses: str | Path = RESPONSES,
     model: str | None = None,
 ) -> dict[str, Any]:
@@ -37,9 +36,7 @@ def estimate(
     answers, spent = _kept(Path(responses) / f"{form}.jsonl", params)
     lengths = {step: min(tokens, params.teacher.max_tokens) for step, tokens in _lengths(answers).items()}
     asked = [
-        request
-        for lesson in lessons(params, form, items, model, task)
-        for request in _requests(lesson, answers, lengths)
+        request for lesson in lessons(params, form, items, model) for request in _requests(lesson, answers, lengths)
     ]
     open_requests = [request for request in asked if request.key not in answers]
     share = PRICE_SHARE if params.teacher.batch else 1.0

@@ -7,6 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from asyncthink.errors import InputError
 from asyncthink.params import Params
 from asyncthink.synthesis import structures
 from asyncthink.synthesis.chat_completion import Request
@@ -18,6 +19,12 @@ INSTRUCTIONS = {
     "fragments": "prompts/fragments.txt",
     "traces": "prompts/traces.txt",
     "sequential": "prompts/sequential.txt",
+}
+TASK_OF = {  # what a task's items hold and no other's do
+    "numbers": "countdown",
+    "puzzle": "sudoku",
+    "options": "multiple_choice",
+    "problem": "competition_math",
 }
 ACTIONS = {"T": "think", "F": "fork", "J": "join", "A": "answer"}
 
@@ -57,7 +64,16 @@ class Lesson:
         return Request(name, messages, self.model, self.temperature, self.max_tokens)
 
 
-def lessons(params: Params, form: str, items: Sequence[dict[str, Any]], model: str, task: str) -> Iterator[Lesson]:
+def task_of(item: dict[str, Any]) -> str:
+    """The task of an item; a corpus may mix several."""
+    found = next((task for key, task in TASK_OF.items() if key in item), None)
+    if found is None:
+        raise InputError(f"an item with {', '.join(map(repr, item))} is of no task that a teacher can be asked")
+    TASKS[found].check(item)
+    return found
+
+
+def lessons(params: Params, form: str, items: Sequence[dict[str, Any]], model: str) -> Iterator[Lesson]:
     """`synthesize.demonstrations` lessons over all the items in turn, each with a structure of its own."""
     teacher, capacity = params.teacher, params.thinking.capacity
     for index in range(params.synthesize.demonstrations):
@@ -66,7 +82,7 @@ def lessons(params: Params, form: str, items: Sequence[dict[str, Any]], model: s
             rng = keyed(params.seed, "openai_teacher", form, index)
             structure = structures.sample(rng, params.synthesize, capacity)
         item = items[index % len(items)]
-        yield Lesson(index, form, task, item, tuple(structure), model, teacher.temperature, teacher.max_tokens)
+        yield Lesson(index, form, task_of(item), item, tuple(structure), model, teacher.temperature, teacher.max_tokens)
 
 
 def fragments_request(lesson: Lesson) -> Request:

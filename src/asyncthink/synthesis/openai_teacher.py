@@ -79,7 +79,6 @@ def demonstrate(
     params: Params,
     form: str,
     items: Sequence[dict[str, Any]],
-    task: str = "countdown",
     where: Endpoint | None = None,
     responses: str | Path = RESPONSES,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -89,8 +88,8 @@ def demonstrate(
     sleep waits between attempts and looks at batches.
     """
     where = where or endpoint(os.environ)
-    print(f"synthesize: {told(estimate(params, form, items, task, responses, where.model))}", file=sys.stderr)
-    plan = list(lessons(params, form, items, where.model, task))
+    print(f"synthesize: {told(estimate(params, form, items, responses, where.model))}", file=sys.stderr)
+    plan = list(lessons(params, form, items, where.model))
     with ResponseJournal(Path(responses) / f"{form}.jsonl") as journal:
         if journal.broken:
             print(f"synthesize: {journal.path}: passed over {journal.broken} cut lines", file=sys.stderr)
