@@ -84,10 +84,13 @@ def _requests(lesson: Lesson, answers: dict[str, dict[str, Any]], lengths: dict[
 
 
 def _kept(path: Path, params: Params) -> tuple[dict[str, dict[str, Any]], float]:
-    """Answered requests by key, and dollars spent."""
-    records = [record for record in read_records(path) if record]
-    answers = {record["key"]: record for record in records if record["fault"] is None}
-    return answers, sum(charge(record).dollars(params.teacher) for record in records)
+    """Answered requests by key, without their bodies, and dollars spent."""
+    answers, spent = {}, 0.0
+    for record in filter(None, read_records(path)):
+        spent += charge(record).dollars(params.teacher)
+        if record.pop("fault") is None:
+            answers[record["key"]] = {name: record[name] for name in ("name", "text", "completion_tokens")}
+    return answers, spent
 
 
 def _lengths(answers: dict[str, dict[str, Any]]) -> dict[str, int]:

@@ -41,7 +41,7 @@ def charge(record: dict[str, Any]) -> Charge:
 class ResponseJournal:
     """One file, held by one process at a time.
 
-    accepted  key -> record of the response that answers the request (the first one, should there be two)
+    accepted  key -> record of the response that answers the request (the first one, should there be two), without body
     charges   what each record cost, good and bad ones
     broken    lines that could not be read, at most one for each crash
     """
@@ -51,10 +51,12 @@ class ResponseJournal:
         self.accepted: dict[str, dict[str, Any]] = {}
         self.charges: list[Charge] = []
         self._file = _locked(self.path)
-        records = list(read_records(self.path))
-        for record in filter(None, records):
-            self._take(record)
-        self.broken = records.count(None)
+        self.broken = 0
+        for record in read_records(self.path):
+            if record is None:
+                self.broken += 1
+            else:
+                self._take(record)
         self._lock = asyncio.Lock()
         self._queue: list[bytes] = []
         self._queued = self._written = 0
@@ -68,7 +70,7 @@ class ResponseJournal:
     def _take(self, record: dict[str, Any]) -> None:
         self.charges.append(charge(record))
         if record["fault"] is None:
-            self.accepted.setdefault(record["key"], record)
+            self.accepted.setdefault(record["key"], {name: part for name, part in record.items() if name != "body"})
 
     async def append(self, record: dict[str, Any]) -> None:
         """Keep one response; when this returns, it is on the disk.
