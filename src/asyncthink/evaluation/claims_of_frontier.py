@@ -29,7 +29,7 @@ def lower_latency(evidence: Evidence) -> Finding:
         Part("by 28 % or more", "%", shown, exact(1.0 if shown.value >= LOWER_LATENCY else -1.0), core=False),
     )
     words = (
-        f"{text(shown, '%')} lower: {100 * ours['accuracy'].value:.1f} % at {ours['elapsed'].value:.1f} tokens, "
+        f"lower by {text(shown, '%')}: {100 * ours['accuracy'].value:.1f} % at {ours['elapsed'].value:.1f} tokens, "
         f"for which parallel thinking needs {needed.value:.1f}"
     )
     return Finding(words, parts, seeds, (ASYNC, PARALLEL))

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from asyncthink.reporting.style import MUTED, PAPER_COLOUR
 
@@ -46,10 +47,16 @@ def curve(axes: Axes, rows: pd.DataFrame, name: str, factor: float = 1, window: 
         axes.fill_between(wide.index, *band, color=line.get_color(), alpha=0.18, linewidth=0)
 
 
-def headroom(axes: Axes) -> None:
-    """Start the scale at zero, with a little room below so that a line on zero is seen."""
-    _, top = axes.get_ylim()
+def from_zero(axes: Axes, least: float) -> None:
+    """Start the scale at zero, a little below so that what lies on zero is seen, and reach `least` at least."""
+    top = max(axes.get_ylim()[1], least)
     axes.set_ylim(-0.03 * top, top)
+
+
+def steps(axes: Axes, label: str) -> None:
+    """Name the axis of training steps, which are whole."""
+    axes.set_xlabel(label)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def footer(figure: Figure, table: pd.DataFrame, *more: str) -> None:

@@ -16,6 +16,7 @@ from asyncthink.reporting import marks, style
 from asyncthink.reporting.style import GRID, INK, LINES, LOOKS, MARKERS, MUTED, NOT_RUN, ON_COLOUR, colour
 
 WIDTH = 6.9  # inches
+LEAST = 10  # what a scale of percent or tokens reaches at least
 INTERVALS = "lines: 95 % intervals"
 WAYS = ("asyncthink", "parallel", "sequential")
 RL_ARMS = ("asyncthink", "no_concurrency_reward", "no_cold_start")
@@ -109,7 +110,8 @@ def ablations(table: pd.DataFrame) -> Figure:
         for at, (arm, row) in zip(y, rows.iterrows(), strict=True):
             _ablation(axes, at, arm, row)
         axes.set_title(ABLATION_PANELS[measure])
-        axes.set_xlim(-0.08 * rows.high.max(), 1.2 * rows.high.max())
+        most = max(rows.high.max(), LEAST)
+        axes.set_xlim(-0.08 * most, 1.2 * most)
         axes.grid(axis="y", visible=False)
         axes.tick_params(axis="y", length=0)
         axes.spines.left.set_visible(False)
@@ -142,9 +144,9 @@ def training_dynamics(table: pd.DataFrame) -> Figure:
             look = {"color": colour(arm), "linestyle": LINES.get(arm, "-"), "linewidth": 1.9 if arm == arms[0] else 1.3}
             marks.curve(axes, rows, name, factor, window, label=named, **look)
         axes.set_title(title)
-        marks.headroom(axes)
+        marks.from_zero(axes, 1 if name == "forks" else LEAST)
     for axes in panels[2:]:
-        axes.set_xlabel("RL step")
+        marks.steps(axes, "RL step")
     figure.legend(loc="outside upper left", ncols=3, handlelength=2.2)
     seeds = table[table.arm == arms[0]].seed.nunique()
     smooth = f"mean of {window} steps" if window > 1 else ""
@@ -169,7 +171,7 @@ def frontier(table: pd.DataFrame) -> Figure:
     axes.set_xlabel("Critical-path latency, tokens")
     axes.set_ylabel("Accuracy, %")
     axes.margins(0.06)
-    axes.set_ylim(bottom=0)
+    marks.from_zero(axes, LEAST)
     if table.latency.min() < 0.4 * table.latency.max():
         axes.set_xlim(left=0)
     figure.legend(loc="outside upper left", ncols=3, handlelength=1.2)
@@ -244,7 +246,7 @@ def learning_curves(table: pd.DataFrame) -> Figure:
     for axes, (stage, title) in zip(figure.subplots(1, 2), LOSSES.items(), strict=True):
         rows = table[table.stage == stage].fillna({"form": ""})
         axes.set_title(title)
-        axes.set_xlabel("Step")
+        marks.steps(axes, "Step")
         for form, found in rows.groupby("form"):
             arm = "sequential" if form == "sequential" else "asyncthink"
             look = {"color": colour(arm) if form else INK, "linestyle": LINES.get(arm, "-")}
@@ -252,9 +254,9 @@ def learning_curves(table: pd.DataFrame) -> Figure:
         if rows.empty:
             axes.text(0.5, 0.5, NOT_RUN, ha="center", va="center", color=MUTED, transform=axes.transAxes)
         else:
-            marks.headroom(axes)
-        if rows.form.any():
-            axes.legend(loc="upper right", handlelength=2.2)
+            marks.from_zero(axes, 0.1)
+    if table.form.notna().any():
+        figure.legend(loc="outside upper right", ncols=2, handlelength=2.2)
     marks.footer(figure, table, marks.spread(table.seed.nunique()))
     return figure
 
