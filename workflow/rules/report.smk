@@ -17,6 +17,7 @@ rule tables:
         filters=FILTERS,
     output:
         tables=ensure(expand("metrics/tables/{table}.csv", table=steps.TABLES), non_empty=True),
+        headline=ensure("metrics/headline.json", non_empty=True),
     log:
         "logs/tables.log",
     conda:
@@ -31,6 +32,7 @@ rule tables:
         " --histories {input.histories:q}"
         " --filters {input.filters:q}"
         " --tables {params.tables:q}"
+        " --headline {output.headline:q}"
         " > {log:q} 2>&1"
 
 

@@ -10,6 +10,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--histories", nargs="*", type=Path, default=[], help="histories of training, JSON Lines")
     parser.add_argument("--filters", nargs="*", type=Path, default=[], help="metrics of `filter`, JSON")
     parser.add_argument("--tables", required=True, type=Path, help="written: a folder of CSV files")
+    parser.add_argument("--headline", type=Path, help="written: each arm's headline measures, JSON")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -19,5 +20,8 @@ def run(args: argparse.Namespace) -> None:
 
     found = evidence.read(args.evaluations, args.histories, args.filters)
     source = tables.Source(found, params.read(args.params).scale)
-    for name, table in tables.TABLES.items():
-        files.write_text(args.tables / f"{name}.csv", tables.text(table.frame(source)))
+    frames = {name: table.frame(source) for name, table in tables.TABLES.items()}
+    for name, frame in frames.items():
+        files.write_text(args.tables / f"{name}.csv", tables.text(frame))
+    if args.headline:
+        files.write_json(args.headline, tables.headline(frames["evaluations"]))

@@ -16,7 +16,7 @@ from asyncthink.evaluation.claims import ledger
 from asyncthink.evaluation.evidence import Evidence
 from asyncthink.evaluation.metrics import diversity, rounded
 from asyncthink.evaluation.paper import PAPER
-from asyncthink.evaluation.recordings import Evaluation, note
+from asyncthink.evaluation.recordings import HEADLINE, Evaluation, note
 from asyncthink.evaluation.statistics import Bootstrap, Draws
 from asyncthink.synthesis.structures import CLASSES, topology_class
 
@@ -292,3 +292,10 @@ TABLES = {
 def text(frame: pd.DataFrame) -> str:
     """A table as CSV text; the same data are the same bytes."""
     return frame.to_csv(index=False, lineterminator="\n")
+
+
+def headline(evaluations: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Each arm's headline out of the table of evaluations, to compare runs: {"asyncthink": {"accuracy": 79.4, ...}}."""
+    chosen = (evaluations["variant"] == HEADLINE) & evaluations["aggregation"].fillna("vote").eq("vote")
+    arms = evaluations[chosen].dropna(subset="ours").groupby("arm", sort=False)
+    return {arm: dict(zip(own["measure"], own["ours"], strict=True)) for arm, own in arms}

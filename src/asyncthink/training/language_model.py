@@ -43,6 +43,8 @@ def build(shape: params.Model, tokenizer: PreTrainedTokenizerBase, seed: int) ->
         intermediate_size=shape.intermediate_size,
         max_position_embeddings=CONTEXT,
         tie_word_embeddings=True,
+        # The default, 0.02, is made for widths of thousands; from it a narrow model learns to copy many times later.
+        initializer_range=shape.hidden_size**-0.5,
         pad_token_id=tokenizer.pad_token_id,
         eos_token_id=tokenizer.eos_token_id,
         bos_token_id=None,
