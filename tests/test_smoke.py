@@ -1,0 +1,210 @@
+"""The whole graph at smoke scale, run once, through both front ends: what a newcomer, a colleague and DVC then see."""
+
+import gzip
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from asyncthink import params, steps
+from asyncthink.evaluation.recordings import SMOKE_NOTE
+
+ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.slow
+
+# One key of every section, with another value that is as good.
+CHANGES = {
+    "seed": 5,
+    "puzzles.train": 47,
+    "thinking.worker_budget": 45,
+    "thinking.temperature": 0.9,
+    "model.layers": 2,
+    "reward.concurrency_weight": 0.2,
+    "reward.format_error": -0.2,
+    "arm.cold_start": True,
+    "synthesize.demonstrations": 81,
+    "teacher.attempts": 5,
+    "filter.fewest_kept": 0.25,
+    "pretrain.hit_weight": 3.5,
+    "sft.tag_weight": 2.5,
+    "grpo.clip": 0.25,
+    "evaluate.samples": 2,
+    "arms.no_concurrency_reward": {"reward": {"concurrency_weight": 0.01}},
+}
+
+
+class Project:
+    """A checkout of its own, in which the package's commands, Snakemake and DVC are run as a person would."""
+
+    def __init__(self, directory, **environment):
+        self.directory = directory
+        self.environment = {**os.environ, "PYTHONPATH": str(directory / "src"), "OMP_NUM_THREADS": "1", **environment}
+
+    def run(self, *command, check=True):
+        program = command if command[0] == "git" else (sys.executable, "-m", *command)
+        done = subprocess.run(
+            program, cwd=self.directory, env=self.environment, capture_output=True, text=True, timeout=1500
+        )
+        assert done.returncode == 0 or not check, (done.stdout + done.stderr)[-6000:]
+        return done.stdout + done.stderr
+
+    def commit(self, message):
+        self.run("git", "add", "--all")
+        self.run("git", "-c", "user.name=x", "-c", "user.email=x@x", "commit", "--quiet", "--message", message)
+
+    def with_value(self, key, value):
+        """params.yaml with one value changed."""
+        raw = params.read(self.directory / "params.yaml").to_mapping()
+        section, _, name = key.partition(".")
+        raw[section] = {**raw[section], name: value} if name else value
+        return json.dumps(raw)
+
+    def made(self):
+        """Every data set, model, record, table and figure, by path."""
+        found = {}
+        for folder in ("results", "metrics", "figures"):
+            for path in (self.directory / folder).rglob("*"):
+                if path.is_file() and path.name != ".snakemake_timestamp":
+                    found[path.relative_to(self.directory).as_posix()] = path.read_bytes()
+        return found
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory):
+    """A copy of this checkout at smoke scale, run to the end by Snakemake and recorded for DVC."""
+    directory = tmp_path_factory.mktemp("smoke") / "project"
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, directory / name)
+    (directory / "trace").mkdir()
+    traced = {"ASYNCTHINK_TRACE": str(directory / "trace")}
+    project = Project(directory, **traced)
+    project.environment["PYTHONPATH"] += os.pathsep + str(ROOT / "tests" / "tracing")
+    project.run("git", "init", "--quiet")
+    project.run("asyncthink", "scale", "smoke")
+    assert "not up to date; run `snakemake --cores all` first" in project.run("asyncthink", "record", check=False)
+    project.run("snakemake", "--cores", "2")
+    shutil.move(directory / "trace", directory.parent / "trace")
+    project = Project(directory)
+    project.run("asyncthink", "record")
+    project.commit("the smoke run")
+    return project
+
+
+@pytest.fixture(scope="session")
+def traces(project):
+    """What each step of the run read: its name, its arm, keys of params.yaml, files of the package."""
+    records = [json.loads(path.read_text()) for path in (project.directory.parent / "trace").glob("*.json")]
+    found = []
+    for record in records:
+        command = record["argv"]
+        if Path(command[0]).parts[-2:] == ("asyncthink", "__main__.py") and command[1] in steps.READS:
+            arm = command[command.index("--arm") + 1] if "--arm" in command else None
+            found.append((command[1], arm, set(record["keys"]), set(record["files"])))
+    return found
+
+
+@pytest.fixture(scope="session")
+def clone(project, tmp_path_factory):
+    """A fresh clone of the recorded project, without its results."""
+    directory = tmp_path_factory.mktemp("clone") / "project"
+    project.run("dvc", "push", "--quiet")
+    project.run("git", "clone", "--quiet", ".", str(directory))
+    copy = Project(directory)
+    copy.run("dvc", "config", "--local", "remote.local.url", str(project.directory / ".dvc-remote"))
+    return copy
+
+
+def test_every_arm_is_run_and_every_figure_drawn(project):
+    made = project.made()
+    for arm in params.read(project.directory / "params.yaml").arms:
+        assert gzip.decompress(made[f"results/evaluate/countdown/{arm}/1.jsonl.gz"]).count(b"\n") >= 12
+    for name in steps.FIGURES:
+        assert made[f"figures/{name}.png"].startswith(b"\x89PNG")
+        assert SMOKE_NOTE in made[f"figures/{name}.svg"].decode()
+    for name in steps.TABLES:
+        rows = made[f"metrics/tables/{name}.csv"].decode().splitlines()[1:]
+        assert all(SMOKE_NOTE in row for row in rows)
+    assert SMOKE_NOTE in made["results/report/index.html"].decode()
+
+
+def test_no_scratch_state_is_left(project):
+    assert [path for path in (project.directory / "work").rglob("*") if path.is_file()] == []
+
+
+def test_a_second_run_does_nothing_under_either_front_end(project):
+    before = project.made()
+    assert "Nothing to be done" in project.run("snakemake", "--cores", "2")
+    assert "Data and pipelines are up to date" in project.run("dvc", "status")
+    assert "Running stage" not in project.run("dvc", "repro")
+    assert project.made() == before
+
+
+def test_a_step_reads_no_key_and_imports_no_file_that_its_table_lacks(project, traces):
+    given = params.read(project.directory / "params.yaml")
+    assert {step for step, *_ in traces} == set(steps.READS) - {"figures"}
+    room = project.directory / "src" / "asyncthink"
+    # params.py asks rewards.py for the names of the rewards, and nothing more.
+    started = (*steps.CARRIERS, "__main__.py", "commands/__init__.py", "rewards.py")
+    carriers = {str(room / name) for name in started}
+    for step, arm, keys, files in traces:
+        assert keys - {"arms"} <= set(steps.reads(step, given, arm)), step
+        assert files <= carriers | set(steps.sources(step, str(room))), step
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_what_a_changed_number_makes_stale_for_snakemake_is_stale_for_dvc(project, key):
+    path = project.directory / "params.yaml"
+    before = path.read_text()
+    try:
+        path.write_text(project.with_value(key, CHANGES[key]))
+        dry_run = project.run("snakemake", "--dry-run", "--nolock")
+        status = json.loads(re.search(r"^\{.*\}$", project.run("dvc", "status", "--json"), re.MULTILINE)[0])
+    finally:
+        path.write_text(before)
+    blocks = re.findall(r"^rule (\w+):\n((?:    .*\n)+)", dry_run, re.MULTILINE)
+    direct = {_stage(rule, block) for rule, block in blocks if "Params have changed" in block}
+    stale = {name.split("@")[0] for name in status}
+    assert direct <= stale
+    if key == "reward.concurrency_weight":
+        grpo = {name for name in stale if name.startswith("grpo")}
+        assert grpo == {"grpo_asyncthink", "grpo_no_cold_start"} == {name for name in direct if name.startswith("grpo")}
+        assert not stale & {"puzzles", "synthesize", "filter", "pretrain", "sft"}
+    elif key != "arm.cold_start":
+        assert direct or key.startswith("arms")
+
+
+def _stage(rule, block):
+    arm = re.search(r"wildcards:.*\barm=(\w+)", block)
+    return f"{rule}_{arm[1]}" if arm else rule
+
+
+def test_a_colleague_gets_the_results_without_running_a_step(project, clone):
+    refused = clone.run("asyncthink", "adopt", check=False)
+    assert "run `dvc pull` (or `dvc checkout`) first, then adopt" in refused
+    clone.run("dvc", "pull", "--quiet")
+    clone.run("asyncthink", "adopt")
+    assert "Nothing to be done" in clone.run("snakemake", "--dry-run")
+    assert "Data and pipelines are up to date" in clone.run("dvc", "status")
+    assert clone.made() == project.made()
+
+
+def test_dvc_repro_makes_every_byte_again(project, tmp_path):
+    """Two runs, two front ends, one result; only the report tells times, so it is left out."""
+    directory = tmp_path / "project"
+    project.run("git", "clone", "--quiet", ".", str(directory))
+    again = Project(directory)
+    again.run("dvc", "repro", "tables", "claims", "page", *(f"figures@{name}" for name in steps.FIGURES))
+    first, second = project.made(), again.made()
+    assert set(first) - set(second) == {"results/report/index.html"}
+    assert [path for path in second if second[path] != first[path]] == []
+    assert "metrics/" not in again.run("git", "status", "--short")
