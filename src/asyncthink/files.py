@@ -64,21 +64,23 @@ def read_json_lines(path: str | Path) -> list[dict[str, Any]]:
     """Read one JSON object a line; a broken line is an InputError that names file and line."""
     path = Path(path)
     opener = gzip.open if path.suffix == ".gz" else open
-    rows = []
     try:
         with opener(path, "rt", encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                row = json.loads(line)
-                if not isinstance(row, dict):
-                    raise ValueError("not an object")
-                rows.append(row)
+            return [_object(line, f"{path}: line {number}") for number, line in enumerate(lines, 1)]
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run the step that makes it (snakemake {path})") from None
+    except (gzip.BadGzipFile, EOFError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not readable as JSON Lines: {error}") from None
+
+
+def _object(line: str, where: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
     except ValueError as error:
-        raise InputError(f"{path}: line {number} is not a JSON object: {error}") from None
-    except (gzip.BadGzipFile, EOFError) as error:
-        raise InputError(f"{path}: not readable: {error}") from None
-    return rows
+        raise InputError(f"{where} is not JSON: {error}") from None
+    if not isinstance(row, dict):
+        raise InputError(f"{where} is not a JSON object")
+    return row
 
 
 def sha256(path: str | Path) -> str:

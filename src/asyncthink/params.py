@@ -16,6 +16,7 @@ from typing import Any, Literal
 import yaml
 
 from asyncthink.errors import InputError
+from asyncthink.rewards import REWARDS
 
 
 @dataclass(frozen=True)
@@ -319,8 +320,6 @@ def _arms(raw: Any) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
 
 def _check(params: Params) -> None:
     """Ranges that the types cannot say."""
-    from asyncthink.rewards import REWARDS  # the table's functions take a Reward, so it cannot come first
-
     puzzles, thinking, reward, arm = params.puzzles, params.thinking, params.reward, params.arm
     alone = 1 / max(thinking.capacity, 1)  # eta/c of an organizer that never forks
     rules = [

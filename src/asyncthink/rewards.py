@@ -7,10 +7,13 @@ A reward sees the answer's accuracy, the schedule and the numbers of params.yaml
 beside the total, so that a history shows what was paid for what.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from __future__ import annotations
 
-from asyncthink.params import Reward
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # params.py checks a reward's name against the table below
+    from asyncthink.params import Reward
 
 Paid = dict[str, float]
 
