@@ -20,9 +20,15 @@ start_munge() {
   munge -n | unmunge >/dev/null
 }
 
+ours() { grep -qs '^ClusterName=tests$' /etc/slurm/slurm.conf; }
+
 # A job step strips SLURM_CONF from its environment, so the file must stand where SLURM looks by itself.
 configure() {
   local folder=$1 host memory
+  [ ! -e /etc/slurm/slurm.conf ] || ours || {
+    echo "this machine has a SLURM of its own; its configuration stays" >&2
+    exit 3
+  }
   host=$(hostname -s)
   memory=$(($(awk '/MemTotal/ {print int($2 / 1024)}' /proc/meminfo) * 3 / 4))
   mkdir -p "$folder"/{state,spool,log} /etc/slurm
@@ -83,6 +89,8 @@ case ${1:-} in
   stop)
     pkill -x slurmd || true
     pkill -x slurmctld || true
+    # With a configuration and no controller, every start of snakemake would wait ten seconds for its answer.
+    ! ours || rm -f /etc/slurm/slurm.conf /etc/slurm/gres.conf
     ;;
   *)
     echo "usage: one_node.sh start FOLDER | stop" >&2
