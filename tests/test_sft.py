@@ -1,5 +1,6 @@
 """Format fine-tuning: what is trained on, with what weight, and to which bytes."""
 
+import resource
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -71,10 +72,13 @@ class Caught(TrainerCallback):
         control.should_training_stop = True
 
 
-def test_the_gradient_is_that_of_a_weighted_mean_over_single_traces(tmp_path, start):
+@pytest.mark.parametrize("cells", [32768, 1])
+def test_the_gradient_is_that_of_a_weighted_mean_over_single_traces(tmp_path, start, monkeypatch, cells):
+    monkeypatch.setattr(sft, "CELLS", cells)
     given = [DEMONSTRATION, SEQUENTIAL]
     traces = [trace for each in given for trace in replay(each, WORDS, PARAMS.thinking).traces]
     trainer = sft.trainer_of(PARAMETERS, 1, start, given, Scratch(tmp_path), "test")
+    assert trainer.args.gradient_accumulation_steps == (1 if cells > 1 else len(traces))
     trainer.args.max_grad_norm = 0.0
     caught = Caught()
     trainer.add_callback(caught)
@@ -132,9 +136,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path, start, demonstra
         patched.setattr(sft.TraceTrainer, "training_step", interrupted)
         run(tmp_path / "cut", start, demonstrations, monkeypatch)
     assert [path.name for path in (tmp_path / "cut").glob("work/sft/*/*") if path.is_dir()] == ["checkpoint-2"]
-    monkeypatch.chdir(tmp_path / "cut")
-    paths = (start, demonstrations, tmp_path / "cut" / "model", tmp_path / "cut" / "history.jsonl")
-    sft.sft(PARAMETERS, "asynchronous", 1, *paths)
+    again(tmp_path / "cut", start, demonstrations)
     for name in ("model/model.safetensors", "history.jsonl"):
         assert sha256(whole / name) == sha256(tmp_path / "cut" / name)
 
@@ -148,3 +150,56 @@ def test_too_few_traces_for_a_batch_are_told_in_one_line(tmp_path, start):
 def test_a_folder_without_a_model_is_told_in_one_line(tmp_path):
     with pytest.raises(InputError, match="not a model that can be loaded"):
         language_model.load(tmp_path)
+
+
+def test_a_disk_that_is_full_is_told_in_one_line_and_keeps_the_state_before(
+    tmp_path, start, demonstrations, monkeypatch
+):
+    """A limit on the size of files stands in for the disk."""
+    whole = run(tmp_path / "whole", start, demonstrations, monkeypatch)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    original = sft.TraceTrainer.training_step
+
+    def filling(trainer: Any, *inputs: Any, **named: Any) -> Any:
+        if trainer.state.global_step == 3:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+        return original(trainer, *inputs, **named)
+
+    with monkeypatch.context() as patched, pytest.raises(InputError, match="cannot be saved"):
+        patched.setattr(sft.TraceTrainer, "training_step", filling)
+        try:
+            run(tmp_path / "full", start, demonstrations, monkeypatch)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    again(tmp_path / "full", start, demonstrations)
+    assert sha256(whole / "model/model.safetensors") == sha256(tmp_path / "full" / "model/model.safetensors")
+
+
+def again(folder: Path, start: Path, demonstrations: Path) -> None:
+    paths = (start, demonstrations, folder / "model", folder / "history.jsonl")
+    sft.sft(PARAMETERS, "asynchronous", 1, *paths)
+
+
+def test_a_run_whose_result_could_not_be_written_only_writes_it_again(
+    tmp_path, start, demonstrations, monkeypatch, capsys
+):
+    whole = run(tmp_path / "whole", start, demonstrations, monkeypatch)
+    folder = tmp_path / "blocked"
+    folder.mkdir()
+    (folder / "model").write_text("in the way")
+    monkeypatch.chdir(folder)
+    with pytest.raises(InputError, match=r"model.*: cannot be written"):
+        again(folder, start, demonstrations)
+    (folder / "model").unlink()
+    monkeypatch.setattr(sft.TraceTrainer, "training_step", None)
+    again(folder, start, demonstrations)
+    assert "checkpoint-4" in capsys.readouterr().err
+    assert sha256(whole / "model/model.safetensors") == sha256(folder / "model/model.safetensors")
+
+
+def test_a_loss_that_is_no_number_ends_the_run_in_one_line(tmp_path, demonstrations, monkeypatch):
+    model = random_model(WORDS, tie_word_embeddings=True)
+    model.model.norm.weight.data[:] = float("nan")
+    language_model.write(model, WORDS, tmp_path / "start")
+    with pytest.raises(InputError, match="the loss of step 1 is nan"):
+        run(tmp_path / "run", tmp_path / "start", demonstrations, monkeypatch)

@@ -79,7 +79,10 @@ class Rollout:
             think(engine, TASK, self.items[row["index"]], settings, {**_key(row), "seed": self.seed}, self._seeds(row))
             for row in rows
         ]
-        return [scored(episode, self.params.reward) for episode in engines.run(engine, runs)]
+        try:
+            return [scored(episode, self.params.reward) for episode in engines.run(engine, runs)]
+        except FloatingPointError as error:
+            raise InputError(f"grpo, step {rows[0]['step'] + 1}: {error}: lower grpo.learning_rate") from None
 
     def _seeds(self, row: dict[str, Any]) -> tuple[Any, ...]:
         return (self.seed, row["step"], row["slot"], row["index"], row["sample"])
@@ -126,6 +129,10 @@ def trainer_of(
 ) -> EpisodeTrainer:
     """A trainer with its curriculum; `params` has the arm's overrides in it."""
     settings = params.grpo
+    if settings.group < 2:
+        raise InputError(
+            "params.yaml: grpo.group must be at least 2: an advantage is relative to the rest of its group"
+        )
     if params.thinking.temperature == 0:
         raise InputError("params.yaml: thinking.temperature must be above 0 for grpo: greedy episodes are all alike")
     model, tokenizer = language_model.load(start)

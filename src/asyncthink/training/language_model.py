@@ -52,11 +52,13 @@ def build(shape: params.Model, tokenizer: PreTrainedTokenizerBase, seed: int) ->
     return ready(Qwen3ForCausalLM(config))
 
 
-def load(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model and the tokenizer of a folder or a hub name, in float32; weights only from safetensors."""
+def load(
+    folder: str | Path, dtype: torch.dtype | str = torch.float32
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model and the tokenizer of a folder or a hub name; weights only from safetensors. dtype "auto": as saved."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True)
     except (OSError, ValueError, SafetensorError) as error:
         raise InputError(f"{folder}: not a model that can be loaded: {' '.join(str(error).split())[:300]}") from None
     return ready(model), tokenizer

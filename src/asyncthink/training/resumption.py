@@ -6,6 +6,7 @@ in the middle of an epoch), and whatever a step draws is keyed by its number.
 """
 
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -118,6 +119,7 @@ def arguments(kind: type[TrainingArguments], model: Any, scratch: Scratch, steps
         log_level_replica="error",
         dataloader_num_workers=0,
         dataloader_drop_last=True,
+        logging_nan_inf_filter=False,
         remove_unused_columns=False,
         average_tokens_across_devices=True,
         ddp_find_unused_parameters=False,
@@ -147,6 +149,8 @@ def processes_in_all() -> int:
 def train(trainer: Trainer) -> list[dict[str, Any]]:
     """Train from the newest whole state, or from the start; what was logged at each step."""
     newest = trainer.scratch.newest()
+    if newest is not None and trainer.accelerator.is_main_process:
+        print(f"going on from {newest}", file=sys.stderr)
     trainer.train(resume_from_checkpoint=None if newest is None else str(newest))
     return [entry for entry in trainer.state.log_history if "loss" in entry]
 
@@ -159,11 +163,14 @@ def finish(trainer: Trainer, rows: Sequence[dict[str, Any]], model: Path, histor
     trainer.accelerator.wait_for_everyone()
     if trainer.accelerator.is_main_process:
         (result / "training_args.bin").unlink(missing_ok=True)
-        if times is not None:
-            logged = [entry for entry in trainer.state.log_history if "loss" in entry]
-            write_json_lines(times, ({"step": entry["step"], "seconds": entry["seconds"]} for entry in logged))
-        write_json_lines(history, (rounded(row) for row in rows))
-        publish(result, model)
+        try:
+            if times is not None:
+                logged = [entry for entry in trainer.state.log_history if "loss" in entry]
+                write_json_lines(times, ({"step": entry["step"], "seconds": entry["seconds"]} for entry in logged))
+            write_json_lines(history, (rounded(row) for row in rows))
+            publish(result, model)
+        except OSError as error:
+            raise InputError(f"{error.filename}: cannot be written: {error.strerror}") from None
         trainer.scratch.remove()
     trainer.accelerator.wait_for_everyone()
 

@@ -32,6 +32,8 @@ from asyncthink.training.resumption import Resumable, arguments, finish, rate, s
 from asyncthink.training.tags import token_ids
 from asyncthink.training.weighted_loss import IGNORED, Batch, WeightedLoss
 
+CELLS = 32768  # tokens of a micro-batch, padding included; a batch that has more is accumulated
+
 
 class TraceTrainer(WeightedLoss, Resumable, SFTTrainer):
     """weight_V is the loss weight of each token id as a label."""
@@ -81,6 +83,7 @@ def trainer_of(
         raise InputError(
             f"sft: {len(order)} traces in all epochs are fewer than sft.batch_traces = {settings.batch_traces}"
         )
+    accumulation = micro_batches(settings.batch_traces, max(len(each["input_ids"]) for each in data))
     tags = token_ids(tokenizer, params.thinking.prompts)
     return TraceTrainer(
         model=model,
@@ -98,7 +101,8 @@ def trainer_of(
             scratch,
             len(order) // settings.batch_traces,
             seed=seed,
-            per_device_train_batch_size=share(settings.batch_traces, 1, "sft.batch_traces"),
+            per_device_train_batch_size=share(settings.batch_traces, accumulation, "sft.batch_traces"),
+            gradient_accumulation_steps=accumulation,
             learning_rate=settings.learning_rate,
             adam_beta2=0.98,
             max_length=None,
@@ -106,6 +110,11 @@ def trainer_of(
             save_steps=settings.checkpoint_every,
         ),
     )
+
+
+def micro_batches(batch: int, longest: int) -> int:
+    """Into how many equal parts a batch is cut; each loss is divided by the weight of all parts, so none is special."""
+    return next(n for n in range(1, batch + 1) if n == batch or (batch % n == 0 and batch // n * longest <= CELLS))
 
 
 def shuffled(count: int, seed: int, epoch: int) -> list[int]:
