@@ -1,6 +1,7 @@
 """The base model: its batches, its weighted loss, its skills, and a checkpoint in its place."""
 
 import random
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,12 +9,15 @@ import pytest
 import torch
 from taught_model import PARAMS, WORDS, random_model
 from training_oracle import relative_error
+from transformers import TrainerState
 
 from asyncthink.files import read_json_lines, sha256, write_json_lines
 from asyncthink.params import Params, from_mapping, merged
 from asyncthink.synthesis.documents import documents
 from asyncthink.training import language_model, pretrain, skills
 from asyncthink.training.checkpoints import Scratch
+from asyncthink.training.progress import Progress
+from asyncthink.training.resumption import rate
 from asyncthink.training.tags import extend, tags
 from asyncthink.training.weighted_loss import Batch
 
@@ -136,3 +140,23 @@ def test_only_tags_that_a_tokenizer_cannot_write_become_new_tokens():
     assert torch.equal(new[:-2], old) and torch.allclose(new[-1], old.mean(0))
     assert all(tokenizer.decode(tokenizer.encode(tag)) == tag for tag in tags("word"))
     assert extend(model, tokenizer, tags("word")) == []
+
+
+def test_the_learning_rate_rises_over_the_warmup_from_its_first_step_and_then_falls_to_nothing():
+    rates = [rate("cosine", 0.1, step, 100) for step in range(100)]
+    assert 0 < rates[0] < rates[5] < rates[9] and rates[9:] == sorted(rates[9:], reverse=True)
+    assert rates[50] == pytest.approx(0.5) and rates[-1] < 0.001
+    assert [rate("constant", 0.0, step, 3) for step in range(3)] == [1.0, 1.0, 1.0]
+
+
+def test_progress_tells_how_far_how_fast_and_how_long_yet(capsys):
+    progress, state = Progress("grpo", ("reward", "loss", "gone")), TrainerState(global_step=2, max_steps=4)
+    progress.on_train_begin(None, replace(state, global_step=0), None)
+    progress.on_log(None, state, None, {"loss": 0.5, "episodes": {"reward": 0.25, "gone": None}})
+    assert capsys.readouterr().err == ""  # told just now
+    progress.on_log(
+        None, replace(state, global_step=4), None, {"loss": 0.5, "episodes": {"reward": 0.25, "gone": None}}
+    )
+    assert re.fullmatch(
+        r"grpo: step 4 of 4, \d+\.\d\d s a step, 0 s left; reward 0\.250, loss 0\.500\n", capsys.readouterr().err
+    )
