@@ -71,6 +71,21 @@ def test_ones_own_edit_of_another_key_lives_on(project):
     assert path.read_text() == edited
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_that_dvc_rewrote_can_go_to_any_scale_and_back(project, name):
+    from dvc.utils.serialize import modify_yaml
+
+    path = project / "params.yaml"
+    with modify_yaml(path) as document:
+        document["grpo"]["clip"] = 0.25
+    text = scales.merge(path.read_text(), scale_file(name))
+    assert params.from_mapping(yaml.safe_load(text)).scale == name
+    back = params.from_mapping(yaml.safe_load(scales.merge(text, scale_file("nano"))))
+    assert back.grpo.clip == 0.25
+    expected = params.merged(yaml.safe_load(SHIPPED), {"grpo": {"clip": 0.25}})
+    assert back == params.from_mapping(expected)
+
+
 def test_an_unknown_key_in_a_scale_is_named_with_the_nearest_one():
     with pytest.raises(InputError, match=r"no key grpo\.step in params\.yaml; did you mean grpo\.steps\?"):
         scales.merge(SHIPPED, "grpo:\n  step: 3\n")

@@ -6,6 +6,7 @@ on. All scale files name the same keys, so going to another scale and back resto
 """
 
 import difflib
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -52,41 +53,72 @@ def lay_out(source: Path, target: Path, params: str) -> None:
 
 def merge(text: str, scale: str) -> str:
     """`text` with the values of the keys in `scale` put in; a key that `text` does not have is an InputError."""
-    places, values = _values(text), _values(scale)
+    places, values = _places(text), _places(scale)
     for key in values:
         if key not in places:
             close = difflib.get_close_matches(key, places, n=1)
             raise InputError(f"no key {key} in params.yaml" + (f"; did you mean {close[0]}?" if close else ""))
-    for key in sorted(values, key=lambda key: places[key], reverse=True):
-        start, end = places[key]
-        text = text[:start] + _fitted(text, end, end - start, scale[slice(*values[key])])
+    for key in sorted(values, key=lambda key: places[key].start, reverse=True):
+        place, new = places[key], values[key]
+        put = _put_block if new.on_own_lines(scale) else _put_inline
+        text = put(text, place, scale[new.start : new.end])
     return text
 
 
-def _fitted(text: str, end: int, width: int, value: str) -> str:
-    """A value and what follows it, with a comment on its line kept in its column."""
-    rest = text[end:]
-    gap = len(rest) - len(rest.lstrip(" "))
-    if not rest.lstrip(" ").startswith("#") or "\n" in value:
-        return value + rest
-    return value + " " * max(1, width + gap - len(value)) + rest[gap:]
+@dataclass(frozen=True)
+class _Place:
+    """Where a key's colon ends, and where its value starts and ends."""
+
+    colon: int
+    start: int
+    end: int
+
+    def on_own_lines(self, text: str) -> bool:
+        """Whether the value stands below its key."""
+        return "\n" in text[self.colon : self.start]
 
 
-def _values(text: str) -> dict[str, tuple[int, int]]:
-    """Where the value of each key stands in a YAML text: {"seed": (start, end), "grpo.steps": ...}, two levels deep."""
-    spans = {}
+def _put_inline(text: str, place: _Place, value: str) -> str:
+    """Put a value on its key's line; a comment there keeps its column."""
+    if place.on_own_lines(text):
+        below = text[place.colon : place.start].rstrip(" ").removesuffix("\n") + text[place.end :]
+        return text[: place.colon] + _padded(f" {value}", below)
+    gap = text[place.colon : place.start] or " "
+    width = place.end - place.colon
+    return text[: place.colon] + _padded(gap + value, " " * width + text[place.end :])
+
+
+def _padded(value: str, rest: str) -> str:
+    """A value before what follows it on its line: a comment is kept in its column, blanks at the end are dropped."""
+    after = rest.lstrip(" ")
+    if after.startswith("#"):
+        return value + " " * max(1, len(rest) - len(after) - len(value)) + after
+    return value + after
+
+
+def _put_block(text: str, place: _Place, value: str) -> str:
+    """Put a value below its key, where the indent of an earlier value or that of two levels is kept."""
+    if place.on_own_lines(text):
+        return text[: place.start] + value + text[place.end :]
+    line, newline, after = text[place.end :].partition("\n")
+    return text[: place.colon] + (f" {line.lstrip(' ')}" if line.strip() else "") + f"\n    {value}{newline}{after}"
+
+
+def _places(text: str) -> dict[str, _Place]:
+    """The place of each key's value in a YAML text, two levels deep: {"seed": ..., "grpo.steps": ...}."""
+    places = {}
     for name, node in yaml.compose(text, yaml.SafeLoader).value:
         if isinstance(node, yaml.MappingNode) and not node.flow_style:
-            spans |= {f"{name.value}.{key.value}": _span(value) for key, value in node.value}
+            places |= {f"{name.value}.{key.value}": _place(text, key, value) for key, value in node.value}
         else:
-            spans[name.value] = _span(node)
-    return spans
+            places[name.value] = _place(text, name, node)
+    return places
 
 
-def _span(node: yaml.Node) -> tuple[int, int]:
-    """Start and end of a value; a block ends with its last entry, not with the comments behind it."""
-    last = node
+def _place(text: str, key: yaml.Node, value: yaml.Node) -> _Place:
+    """A block ends with its last entry, not with the comments behind it."""
+    last = value
     while isinstance(last, yaml.CollectionNode) and not last.flow_style:
         entry = last.value[-1]
         last = entry[1] if isinstance(entry, tuple) else entry
-    return node.start_mark.index, last.end_mark.index
+    return _Place(text.index(":", key.end_mark.index) + 1, value.start_mark.index, last.end_mark.index)
