@@ -167,7 +167,7 @@ def test_what_a_changed_number_makes_stale_for_snakemake_is_stale_for_dvc(projec
     before = path.read_text()
     try:
         path.write_text(project.with_value(key, CHANGES[key]))
-        dry_run = project.run("snakemake", "--dry-run", "--nolock")
+        dry_run = Project(project.directory, ASYNCTHINK_DETAILS="1").run("snakemake", "--dry-run", "--nolock")
         status = json.loads(re.search(r"^\{.*\}$", project.run("dvc", "status", "--json"), re.MULTILINE)[0])
     finally:
         path.write_text(before)

@@ -1,8 +1,15 @@
-"""What the graph has to know of the machine it runs on; never anything that decides a result."""
+"""What the graph has to know of the machine and the screen it runs on; never anything that decides a result."""
 
 import os
 import sys
 from pathlib import Path
+
+DETAILS = "ASYNCTHINK_DETAILS"  # set, Snakemake lists every file of a job in place of its one line
+
+
+def told(line: str) -> str | None:
+    """What a job says of itself on the screen."""
+    return None if os.environ.get(DETAILS) else line
 
 
 def has_gpu() -> bool:

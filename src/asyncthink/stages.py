@@ -7,6 +7,7 @@ table of steps. Arms are stages, for each of them reads other keys; seeds and th
 
 import json
 import math
+import os
 import re
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from asyncthink import scales, steps
+from asyncthink import machine, scales, steps
 from asyncthink.errors import InputError
 from asyncthink.params import Params, read
 
@@ -96,7 +97,8 @@ def jobs(directory: Path) -> list[Job]:
         params = (directory / "params.yaml").read_text(encoding="utf-8")
         scales.lay_out(directory, Path(scratch), scales.merge(params, f"seeds: [{SEED}]"))
         command = [sys.executable, "-m", "snakemake", "--dry-run", "--forceall", "--nolock"]
-        done = subprocess.run(command, cwd=scratch, capture_output=True, text=True)
+        details = {**os.environ, machine.DETAILS: "1"}
+        done = subprocess.run(command, cwd=scratch, env=details, capture_output=True, text=True)
     if done.returncode:
         raise InputError(f"snakemake --dry-run failed: {' '.join((done.stdout + done.stderr).split())[-400:]}")
     blocks = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", done.stdout, re.MULTILINE)

@@ -13,6 +13,8 @@ rule puzzles:
     threads: 1
     params:
         reads=reads("puzzles"),
+    message:
+        machine.told("puzzles ({log})")
     shell:
         "python -m asyncthink puzzles --params params.yaml"
         " --train {output.train:q}"
@@ -37,6 +39,8 @@ rule synthesize:
     threads: 1
     params:
         reads=reads("synthesize"),
+    message:
+        machine.told("synthesize {wildcards.form} ({log})")
     shell:
         "python -m asyncthink synthesize --params params.yaml"
         " --form {wildcards.form:q}"
@@ -60,6 +64,8 @@ rule filter:
     threads: 1
     params:
         reads=reads("filter"),
+    message:
+        machine.told("filter {wildcards.form} ({log})")
     shell:
         "python -m asyncthink filter --params params.yaml"
         " --form {wildcards.form:q}"

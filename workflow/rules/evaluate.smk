@@ -18,6 +18,8 @@ rule evaluate:
     params:
         reads=reads("evaluate"),
         model=subpath(input[0], parent=True),
+    message:
+        machine.told("evaluate {wildcards.arm} on {wildcards.task}, seed {wildcards.seed} ({log})")
     shell:
         "python -m asyncthink evaluate --params params.yaml"
         " --task {wildcards.task:q}"

@@ -26,6 +26,8 @@ rule tables:
     params:
         reads=reads("tables"),
         tables=subpath(output[0], parent=True),
+    message:
+        machine.told("tables ({log})")
     shell:
         "python -m asyncthink tables --params params.yaml"
         " --evaluations {input.evaluations:q}"
@@ -52,6 +54,8 @@ rule claims:
     threads: 1
     params:
         reads=reads("claims"),
+    message:
+        machine.told("claims ({log})")
     shell:
         "python -m asyncthink claims --params params.yaml"
         " --evaluations {input.evaluations:q}"
@@ -82,6 +86,8 @@ rule figures:
     threads: 1
     params:
         tables=subpath(input[0], parent=True),
+    message:
+        machine.told("figures {wildcards.figure} ({log.text})")
     shell:
         "python -m papermill {input.notebook:q} {log.notebook:q}"
         " --no-progress-bar"
@@ -106,6 +112,8 @@ rule report:
     params:
         reads=reads("report"),
         tables=subpath(input[0], parent=True),
+    message:
+        machine.told("report ({log})")
     shell:
         "python -m asyncthink report --params params.yaml"
         " --tables {params.tables:q}"
@@ -126,5 +134,7 @@ rule page:
     conda:
         "../../environment.yml"
     threads: 1
+    message:
+        machine.told("page ({log})")
     shell:
         "python -m asyncthink page {input.episodes:q}" " --page {output.page:q}" " > {log:q} 2>&1"

@@ -18,6 +18,8 @@ rule pretrain:
     params:
         reads=reads("pretrain"),
         model=subpath(output[0], parent=True),
+    message:
+        machine.told("pretrain, seed {wildcards.seed} ({log.text})")
     shell:
         "python -m asyncthink pretrain --params params.yaml"
         " --seed {wildcards.seed:q}"
@@ -50,6 +52,8 @@ rule sft:
         reads=reads("sft"),
         start=subpath(input[0], parent=True),
         model=subpath(output[0], parent=True),
+    message:
+        machine.told("sft {wildcards.form}, seed {wildcards.seed} ({log.text})")
     shell:
         "python -m asyncthink sft --params params.yaml"
         " --form {wildcards.form:q}"
@@ -84,6 +88,8 @@ rule grpo:
         reads=reads("grpo"),
         start=subpath(input[0], parent=True),
         model=subpath(output[0], parent=True),
+    message:
+        machine.told("grpo {wildcards.arm}, seed {wildcards.seed} ({log.text})")
     shell:
         "python -m asyncthink grpo --params params.yaml"
         " --arm {wildcards.arm:q}"
