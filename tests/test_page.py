@@ -50,7 +50,7 @@ HOSTILE = (
 Opened = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is open, an event loop runs in this thread
 def browser() -> Iterator[Browser]:
     found = subprocess.run([Path(__file__).parent / "install_browser.sh"], capture_output=True, text=True)
     if found.returncode:

@@ -43,7 +43,9 @@ class Project:
 
     def __init__(self, directory, **environment):
         self.directory = directory
-        self.environment = {**os.environ, "PYTHONPATH": str(directory / "src"), "OMP_NUM_THREADS": "1", **environment}
+        activated = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        own = {"PATH": activated, "PYTHONPATH": str(directory / "src"), "OMP_NUM_THREADS": "1"}
+        self.environment = {**os.environ, **own, **environment}
 
     def run(self, *command, check=True):
         program = command if command[0] == "git" else (sys.executable, "-m", *command)

@@ -1,7 +1,7 @@
 """Loaded by every Python of a traced run: notes which keys of params.yaml a process reads, and which modules it loads.
 
 An independent witness for the table in asyncthink.steps. A key counts as read when code takes it from a section's
-dataclass; what params.py itself does to build and check them does not count.
+dataclass that params.py made; what params.py itself does to build and check them does not count.
 """
 
 import atexit
@@ -33,15 +33,19 @@ def untraced(function):
 
 
 def watch(kind, prefix):
-    names, plain = {field.name for field in dataclasses.fields(kind)}, kind.__getattribute__
+    names, plain, make = {field.name for field in dataclasses.fields(kind)}, kind.__getattribute__, kind.__init__
+
+    def init(self, *arguments, **named):
+        make(self, *arguments, **named)
+        object.__setattr__(self, "from_file", bool(building))
 
     def get(self, name):
         value = plain(self, name)
-        if not building and name in names and not dataclasses.is_dataclass(value):
+        if not building and name in names and plain(self, "from_file") and not dataclasses.is_dataclass(value):
             keys.add(prefix + name)
         return value
 
-    kind.__getattribute__ = get
+    kind.__init__, kind.__getattribute__ = init, get
 
 
 def write():
