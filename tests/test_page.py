@@ -446,6 +446,14 @@ def test_the_command_writes_a_page_and_a_picture_from_plain_and_gzipped_recordin
     assert (tmp_path / "t.svg").read_text(encoding="utf-8") == picture([CUT_WORKER], None)
 
 
+def test_the_command_can_keep_to_the_episodes_of_one_evaluation(tmp_path):
+    file, page = str(tmp_path / "a.jsonl"), tmp_path / "page.html"
+    write(file, [replace(EXAMPLE, key=EXAMPLE.key | {"variant": name}) for name in ("headline", "worker_16")])
+    headline, other = read(file)
+    assert main(["page", file, "--variant", "headline", "-o", str(page)]) == 0
+    assert page.read_text(encoding="utf-8") == html([headline]) != html([headline, other])
+
+
 def test_the_command_names_what_is_wrong_in_one_line(tmp_path, capsys):
     write(tmp_path / "a.jsonl", ALL)
     file = str(tmp_path / "a.jsonl")

@@ -137,4 +137,4 @@ rule page:
     message:
         machine.told("page ({log})")
     shell:
-        "python -m asyncthink page {input.episodes:q}" " --page {output.page:q}" " > {log:q} 2>&1"
+        "python -m asyncthink page {input.episodes:q}" " --variant headline" " --page {output.page:q}" " > {log:q} 2>&1"
