@@ -14,7 +14,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast,
 from asyncthink.engines import Request, qwen3, run
 from asyncthink.engines.local import Local, sample
 from asyncthink.engines.scripted import Scripted
-from asyncthink.engines.vocabulary import Vocabulary
+from asyncthink.engines.vocabulary import Vocabulary, shared
 from asyncthink.errors import InputError
 from asyncthink.thinking import THINKING
 
@@ -306,3 +306,10 @@ def test_a_script_may_answer_to_its_context():
 def _request(row: int, tokens: int = 1) -> Request:
     """A trace that no stop ends; the taught model's end of sequence is as unlikely as any other token."""
     return Request((row,), tuple(WORDS.encode("<solve> 3 5", add_special_tokens=False)), ("never>",), tokens, row, 1.0)
+
+
+def test_the_texts_of_all_tokens_are_looked_up_once_for_a_tokenizer_and_again_when_tokens_were_added():
+    tokenizer = byte_tokenizer()
+    assert shared(tokenizer).pieces is shared(tokenizer).pieces
+    tokenizer.add_tokens(["<FORK-1>"])
+    assert shared(tokenizer).pieces[-1] == "<FORK-1>"

@@ -43,6 +43,8 @@ FORMS = ("asynchronous", "sequential")
 BUDGETS = ("thinking.organizer_budget", "thinking.worker_budget", "thinking.prompts")
 PROTOCOL = ("thinking.capacity", "thinking.slot_release")
 WORDS = ("puzzles.largest", "puzzles.largest_result")
+# What an API teacher is asked; its other keys are patience, prices and limits, which no demonstration depends on.
+WRITES = ("teacher.temperature", "teacher.max_tokens")
 # Only an organizer is paid for concurrency.
 ARM_READS = {
     "asynchronous": ("arm", "thinking", "reward"),
@@ -51,7 +53,7 @@ ARM_READS = {
 }
 READS: dict[str, tuple[str, ...]] = {
     "puzzles": ("seed", "puzzles"),
-    "synthesize": ("seed", "puzzles.largest_result", *BUDGETS, "thinking.capacity", "synthesize", "teacher"),
+    "synthesize": ("seed", "puzzles.largest_result", *BUDGETS, "thinking.capacity", "synthesize", *WRITES),
     "filter": (*BUDGETS, *PROTOCOL, "thinking.latency_budget", "filter"),
     "pretrain": (*WORDS, "puzzles.uses", "puzzles.operations", "puzzles.required", *BUDGETS, "model", "pretrain"),
     "sft": ("thinking", "sft"),

@@ -20,10 +20,9 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from asyncthink.engines import Completion, Request
+from asyncthink.engines import Completion, Request, vocabulary
 from asyncthink.engines.cache import Kept
 from asyncthink.engines.qwen3 import Qwen3
-from asyncthink.engines.vocabulary import Vocabulary
 
 SETTLING = 4  # turns of the event loop in which whoever got a result can ask for more, before a step goes without it
 STEP_TOKENS = 8192  # fed in one step at most, one row's tokens apart: bounds the memory of long prompts
@@ -70,7 +69,7 @@ class Local:
         watch: Watcher | None = None,
     ) -> None:
         self.decoder = Qwen3(model)
-        self.vocabulary = Vocabulary(tokenizer, model.config.vocab_size)
+        self.vocabulary = vocabulary.shared(tokenizer, model.config.vocab_size)
         self.encode, self.decode = self.vocabulary.encode, self.vocabulary.decode
         self.steps = self.fed = 0
         self._ends = _ends(model, tokenizer)

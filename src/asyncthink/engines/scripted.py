@@ -6,8 +6,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from asyncthink.engines import Completion, Request
-from asyncthink.engines.vocabulary import Vocabulary
+from asyncthink.engines import Completion, Request, vocabulary
 from asyncthink.errors import InputError
 
 Script = str | Callable[[str], str]
@@ -20,7 +19,7 @@ class Scripted:
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, texts: Mapping[tuple[Any, ...], Script]) -> None:
-        self._vocabulary = Vocabulary(tokenizer)
+        self._vocabulary = vocabulary.shared(tokenizer)
         self._texts = texts
         self._rest: dict[tuple[Any, ...], list[int]] = {}
         self.encode, self.decode = self._vocabulary.encode, self._vocabulary.decode

@@ -16,9 +16,8 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from asyncthink.engines import Completion, Request
+from asyncthink.engines import Completion, Request, vocabulary
 from asyncthink.engines.vllm import ATTEMPTS, SEED_BITS, TIME_LIMIT
-from asyncthink.engines.vocabulary import Vocabulary
 from asyncthink.errors import InputError
 
 WARNING = (
@@ -32,7 +31,7 @@ class TextServer:
 
     def __init__(self, url: str, tokenizer: PreTrainedTokenizerBase, model: str, key: str = "none") -> None:
         self.url, self.model = url.rstrip("/"), model
-        self.vocabulary = Vocabulary(tokenizer)
+        self.vocabulary = vocabulary.shared(tokenizer)
         self.encode, self.decode = self.vocabulary.encode, self.vocabulary.decode
         self._key, self._warned = key, False
         self._client: Any = None

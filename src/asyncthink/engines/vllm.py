@@ -18,8 +18,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from asyncthink.engines import Completion, Request
-from asyncthink.engines.vocabulary import Vocabulary
+from asyncthink.engines import Completion, Request, vocabulary
 from asyncthink.errors import InputError
 
 ATTEMPTS = 5  # a repeated request says the same, because its seed does
@@ -61,7 +60,7 @@ class VLLM:
         key: str = "none",
     ) -> None:
         self.url, self.model = url.rstrip("/"), model
-        self.vocabulary = Vocabulary(tokenizer, outputs)
+        self.vocabulary = vocabulary.shared(tokenizer, outputs)
         self.encode, self.decode = self.vocabulary.encode, self.vocabulary.decode
         self._key = key
         self._tempered: set[float] = {0.0, 1.0}  # temperatures at which log-probabilities are known to be right

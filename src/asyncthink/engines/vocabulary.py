@@ -63,6 +63,17 @@ class Vocabulary:
         return next((match[0] for match in found), None)
 
 
+def shared(tokenizer: PreTrainedTokenizerBase, outputs: int = 0) -> Vocabulary:
+    """The one vocabulary of a tokenizer as it is now: a table of all its tokens' texts is not built twice."""
+    return _shared(tokenizer, len(tokenizer), outputs)
+
+
+@lru_cache(maxsize=8)
+def _shared(tokenizer: PreTrainedTokenizerBase, size: int, outputs: int) -> Vocabulary:
+    del size  # part of the key: a tokenizer to which tokens were added is another one
+    return Vocabulary(tokenizer, outputs)
+
+
 @lru_cache(maxsize=64)
 def _pattern(stops: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(map(re.escape, stops)))
