@@ -23,7 +23,7 @@ test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 vllm-check: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python tests/vllm_cpu_check.py --model results/sft/asynchronous/1 --items results/puzzles/test.jsonl
+	OMP_NUM_THREADS=1 $(BIN)/python tests/vllm_cpu_check.py --model results/sft/asyncthink/1 --items results/puzzles/test.jsonl
 
 lock:
 	{ head -n 1 requirements.lock; $(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//'; } > .venv/lock

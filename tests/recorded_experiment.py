@@ -173,8 +173,8 @@ def write_histories(folder: Path, seeds: tuple[int, ...] = (1,), steps: int = 60
             paths.append(_write(folder / f"metrics/grpo/{arm}/{seed}.jsonl", rows))
         losses = [{"step": step, "loss": 4 / (1 + step / 8), "token_accuracy": 0.5} for step in range(1, 61)]
         paths.append(_write(folder / f"metrics/pretrain/{seed}.jsonl", losses))
-        for form in ("asynchronous", "sequential"):
-            paths.append(_write(folder / f"metrics/sft/{form}/{seed}.jsonl", losses[20:]))
+        for arm in ("asyncthink", "sequential"):
+            paths.append(_write(folder / f"metrics/sft/{arm}/{seed}.jsonl", losses[20:]))
     return paths
 
 
@@ -209,8 +209,8 @@ def write_corpus(folder: Path) -> list[Path]:
     """The corpus' metrics as `filter` writes them."""
     counts = {"none": (0, 0), "interleaved": (2000, 5), "batch": (1900, 9), "other": (1700, 61)}
     classes = {name: {"demonstrations": many, "distinct": few} for name, (many, few) in counts.items()}
-    path = folder / "metrics/filter/asynchronous.json"
+    path = folder / "metrics/filter/asyncthink.json"
     files.write_json(
-        path, {"form": "asynchronous", "topologies": {"distinct": 75, "beyond_the_two": 61, "classes": classes}}
+        path, {"arm": "asyncthink", "topologies": {"distinct": 75, "beyond_the_two": 61, "classes": classes}}
     )
     return [path]

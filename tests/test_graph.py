@@ -83,7 +83,6 @@ def test_a_rule_is_a_command_and_a_log():
             assert name in cli.COMMANDS or name == "figures"
 
 
-PATIENCE_AND_MONEY = {"concurrency", "attempts", "time_limit", "batch"}
 PATIENCE_AND_MONEY |= {"input_price", "output_price", "budget_tokens", "budget_dollars"}
 
 
@@ -91,12 +90,32 @@ def test_every_key_of_params_is_read_by_a_step_but_those_that_decide_no_result()
     read = {key for step in steps.READS for arm in _arms(step) for key in steps.reads(step, PARAMS, arm)}
     sections = {name: value for name, value in PARAMS.to_mapping().items() if name not in ("arms", "seeds")}
     nested = {f"{name}.{key}" for name, value in sections.items() if isinstance(value, dict) for key in value}
-    undecided = {f"teacher.{key}" for key in PATIENCE_AND_MONEY}
-    assert read == nested - undecided | {name for name, value in sections.items() if not isinstance(value, dict)}
+    # How the API is asked decides no result, and a change there must not cost the answers that were paid for.
+    asking = {key for key in nested if key.startswith("teacher.")}
+    assert read == nested - asking | {name for name, value in sections.items() if not isinstance(value, dict)}
+
+
+def test_what_an_api_teacher_reads_follows_from_the_teacher():
+    asked = params.from_mapping(params.merged(PARAMS.to_mapping(), {"synthesize": {"teacher": "openai"}}))
+    read = steps.reads("synthesize", asked, "sequential")
+    assert {key for key in read if key.startswith("teacher.")} == {"teacher.temperature", "teacher.max_tokens"}
+    assert not any(key.endswith("_budget") for key in read)
+
+
+def test_arms_share_a_cold_start_as_far_as_it_reads_the_same():
+    arms = {"long": {"arm": {"mode": "sequential"}, "thinking": {"organizer_budget": 200}}}
+    arms |= {"fixed": {"synthesize": {"interleaved": 0.5, "batch": 0.5}}, "twice": {"thinking": {"latency_budget": 9}}}
+    raw = PARAMS.to_mapping()
+    mine = params.from_mapping({**raw, "arms": {**raw["arms"], **arms}})
+    assert steps.cold_starts("synthesize", mine) == ["asyncthink", "sequential", "long", "fixed"]
+    assert steps.cold_starts("sft", mine) == ["asyncthink", "sequential", "long", "fixed", "twice"]
+    assert steps.first_alike("sft", mine, "no_rl") == "asyncthink" != steps.first_alike("filter", mine, "twice")
+    asked = params.from_mapping(params.merged(mine.to_mapping(), {"synthesize": {"teacher": "openai"}}))
+    assert steps.cold_starts("synthesize", asked) == ["asyncthink", "sequential", "fixed"]
 
 
 def _arms(step):
-    return list(PARAMS.arms) if step in ("grpo", "evaluate") else [None]
+    return list(PARAMS.arms) if step in ("synthesize", "filter", "sft", "grpo", "evaluate") else [None]
 
 
 def test_lambda_is_read_by_the_organizers_that_do_not_override_it():

@@ -326,9 +326,9 @@ def test_the_command_asks_whom_the_environment_names(tmp_path, monkeypatch, caps
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
         monkeypatch.setenv("OPENAI_API_KEY", KEY)
         monkeypatch.setenv("ASYNCTHINK_TEACHER_MODEL", "local-teacher")
-        assert cli.main(["synthesize", "--form", "asynchronous", *paths, "--estimate"]) == 0
+        assert cli.main(["synthesize", "--arm", "asyncthink", *paths, "--estimate"]) == 0
         assert json.loads(capsys.readouterr().out)["requests"] == 8 and not server.calls
-        assert cli.main(["synthesize", "--form", "asynchronous", *paths]) == 0
+        assert cli.main(["synthesize", "--arm", "asyncthink", *paths]) == 0
     assert {call.body["model"] for call in server.calls} == {"local-teacher"}
     assert reasons(demonstration.read("written.jsonl"), wanted) == [None] * 4
     assert Path("work/synthesize/responses/asynchronous.jsonl").exists()

@@ -108,7 +108,7 @@ def run(folder: Path, start: Path, demonstrations: Path, monkeypatch: pytest.Mon
     folder.mkdir()
     monkeypatch.chdir(folder)
     paths = (start, demonstrations, folder / "model", folder / "history.jsonl", folder / "times.jsonl")
-    sft.sft(PARAMETERS, "asynchronous", 1, *paths)
+    sft.sft(PARAMETERS, "asyncthink", 1, *paths)
     return folder
 
 
@@ -177,7 +177,7 @@ def test_a_disk_that_is_full_is_told_in_one_line_and_keeps_the_state_before(
 
 def again(folder: Path, start: Path, demonstrations: Path) -> None:
     paths = (start, demonstrations, folder / "model", folder / "history.jsonl")
-    sft.sft(PARAMETERS, "asynchronous", 1, *paths)
+    sft.sft(PARAMETERS, "asyncthink", 1, *paths)
 
 
 def test_a_run_whose_result_could_not_be_written_only_writes_it_again(

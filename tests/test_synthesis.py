@@ -232,7 +232,16 @@ def steps(tmp_path):
 
     def call(step, form="asynchronous", **paths):
         flags = [part for name, path in paths.items() for part in (f"--{name}", str(tmp_path / path))]
-        return main([step, "--params", str(tmp_path / "params.yaml"), "--form", form, *flags])
+        return main(
+            [
+                step,
+                "--params",
+                str(tmp_path / "params.yaml"),
+                "--arm",
+                {"asynchronous": "asyncthink", "sequential": "sequential"}[form],
+                *flags,
+            ]
+        )
 
     return tmp_path, call
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any
 
+from asyncthink import steps
 from asyncthink.params import Params, Thinking
 
 USED = 0.6  # of a trace's budget; the paper's reported latencies use about as much
@@ -66,13 +67,14 @@ def episode_tokens(mode: str, thinking: Thinking) -> float:
 
 def loads(params: Params) -> Iterator[Load]:
     """Every step that computes, in the order of the graph."""
-    seeds, thinking = len(params.seeds), params.thinking
+    seeds = len(params.seeds)
     if params.model.start_from is None:
         yield Load("pretrain", seeds, trained=params.pretrain.tokens * seeds)
     read = params.synthesize.demonstrations * params.sft.epochs * seeds * CONTEXT
     longest = params.teacher.max_tokens if params.synthesize.teacher == "openai" else math.inf
-    for form in ("asynchronous", "sequential"):
-        yield Load(f"sft {form}", seeds, trained=read * min(episode_tokens(form, thinking), longest))
+    for name in steps.cold_starts("sft", params):
+        own = params.arm_params(name)
+        yield Load(f"sft {name}", seeds, trained=read * min(episode_tokens(own.arm.form, own.thinking), longest))
     for name in params.arms:
         given = params.arm_params(name)
         if given.arm.rl and given.arm.weights_of is None:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import yaml
 
 from asyncthink.errors import InputError
-from asyncthink.rewards import REWARDS
+from asyncthink.rewards import GATES, REWARDS
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Reward:
     format_error: float
     concurrency_weight: float
     concurrency_target: float
-    concurrency_gate: Literal["always", "correct"]
+    concurrency_gate: Literal[*GATES]
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,11 @@ class Arm:
     cold_start: bool
     rl: bool
     weights_of: str | None
+
+    @property
+    def form(self) -> str:
+        """The form of its demonstrations: parallel thinking is sequential thinking, several times over."""
+        return "asynchronous" if self.mode == "asynchronous" else "sequential"
 
 
 @dataclass(frozen=True)

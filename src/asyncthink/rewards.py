@@ -21,7 +21,8 @@ Paid = dict[str, float]
 def asyncthink(accuracy: float, schedule: Mapping[str, Any], settings: Reward, capacity: int) -> Paid:
     """The paper's reward: R_A = accuracy in [0, 1], and lambda * R_eta for agents that are kept busy.
 
-    `schedule` holds format_error and concurrency (eta). With the gate `correct`, R_eta is paid only where R_A > 0.
+    `schedule` holds format_error and concurrency (eta). The gate pays R_eta always (the paper), only where R_A > 0
+    (`correct`), or R_A times (`proportional`).
     """
     if schedule["format_error"] is not None:
         return _paid(format_error=settings.format_error)
@@ -48,12 +49,18 @@ REWARDS: dict[str, Callable[[float, Mapping[str, Any], Reward, int], Paid]] = {
 }
 
 
+# The factor on lambda * R_eta, by the answer's accuracy. `always` is the paper's.
+GATES: dict[str, Callable[[float], float]] = {
+    "always": lambda accuracy: 1.0,
+    "correct": lambda accuracy: float(accuracy > 0),
+    "proportional": lambda accuracy: accuracy,
+}
+
+
 def _concurrency(accuracy: float, eta: float, settings: Reward, capacity: int) -> float:
-    """lambda * min(eta/c, tau)/tau."""
-    if settings.concurrency_gate == "correct" and accuracy <= 0:
-        return 0.0
+    """gate * lambda * min(eta/c, tau)/tau."""
     tau = settings.concurrency_target
-    return settings.concurrency_weight * min(eta / capacity, tau) / tau
+    return GATES[settings.concurrency_gate](accuracy) * settings.concurrency_weight * min(eta / capacity, tau) / tau
 
 
 def _paid(accuracy: float = 0.0, concurrency: float = 0.0, format_error: float = 0.0) -> Paid:

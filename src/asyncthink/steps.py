@@ -37,14 +37,17 @@ TABLES = (
     "hacking",
     "evaluations",
 )
-FORMS = ("asynchronous", "sequential")
 
 # Sections, or single keys where a step does not read the whole section.
 BUDGETS = ("thinking.organizer_budget", "thinking.worker_budget", "thinking.prompts")
 PROTOCOL = ("thinking.capacity", "thinking.slot_release")
 WORDS = ("puzzles.largest", "puzzles.largest_result")
-# What an API teacher is asked; its other keys are patience, prices and limits, which no demonstration depends on.
-WRITES = ("teacher.temperature", "teacher.max_tokens")
+COLD_START = ("synthesize", "filter", "sft")
+# What decides how a teacher writes: the solver keeps budgets, the API's answers have limits of their own.
+TEACHER_READS = {
+    "solver": ("puzzles.largest_result", *BUDGETS),
+    "openai": ("thinking.prompts", "teacher.temperature", "teacher.max_tokens"),
+}
 # Only an organizer is paid for concurrency.
 ARM_READS = {
     "asynchronous": ("arm", "thinking", "reward"),
@@ -53,10 +56,10 @@ ARM_READS = {
 }
 READS: dict[str, tuple[str, ...]] = {
     "puzzles": ("seed", "puzzles"),
-    "synthesize": ("seed", "puzzles.largest_result", *BUDGETS, "thinking.capacity", "synthesize", *WRITES),
-    "filter": (*BUDGETS, *PROTOCOL, "thinking.latency_budget", "filter"),
+    "synthesize": ("seed", "arm.mode", "thinking.capacity", "synthesize"),
+    "filter": ("arm.mode", *BUDGETS, *PROTOCOL, "thinking.latency_budget", "filter"),
     "pretrain": (*WORDS, "puzzles.uses", "puzzles.operations", "puzzles.required", *BUDGETS, "model", "pretrain"),
-    "sft": ("thinking", "sft"),
+    "sft": ("arm.mode", "thinking", "sft"),
     "grpo": ("grpo",),
     "evaluate": ("scale", "evaluate"),
     "tables": ("scale",),
@@ -74,6 +77,23 @@ def reads(step: str, params: Params, arm: str | None = None) -> dict[str, Any]:
     return {leaf: value for entry in _entries(step, params, arm) for leaf, value in _leaves(values, entry)}
 
 
+def first_alike(step: str, params: Params, arm: str) -> str:
+    """The first of the arms whose cold start is the same up to and including a step; it names the files."""
+    steps = COLD_START[: COLD_START.index(step) + 1]
+
+    def read(name: str) -> list[dict[str, Any]]:
+        form = params.arm_params(name).arm.form
+        return [{**reads(each, params, name), "arm.mode": form} for each in steps]
+
+    return next(name for name in params.arms if read(name) == read(arm))
+
+
+def cold_starts(step: str, params: Params) -> list[str]:
+    """The names under which a step of the cold start is run, over all arms that have one."""
+    arms = (name for name in params.arms if params.arm_params(name).arm.cold_start)
+    return list(dict.fromkeys(first_alike(step, params, name) for name in arms))
+
+
 def dvc_params(step: str, params: Params, arm: str | None = None) -> list[str]:
     """The same as keys of the file itself: an overridden key is replaced by the arm's own table of overrides."""
     if arm is None:
@@ -88,7 +108,12 @@ def dvc_params(step: str, params: Params, arm: str | None = None) -> list[str]:
 
 
 def _entries(step: str, params: Params, arm: str | None) -> tuple[str, ...]:
-    return READS[step] if arm is None else READS[step] + ARM_READS[params.arm_params(arm).arm.mode]
+    entries = READS[step]
+    if step == "synthesize":
+        entries += TEACHER_READS[(params.arm_params(arm) if arm else params).synthesize.teacher]
+    if step in ("grpo", "evaluate") and arm is not None:
+        entries += ARM_READS[params.arm_params(arm).arm.mode]
+    return entries
 
 
 def _leaves(values: Mapping[str, Any], entry: str) -> Iterator[tuple[str, Any]]:

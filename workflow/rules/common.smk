@@ -26,7 +26,6 @@ GPU = int(machine.has_gpu())
 wildcard_constraints:
     arm="|".join(ARMS),
     figure="|".join(steps.FIGURES),
-    form="|".join(steps.FORMS),
     seed=r"\d+",
     task="|".join(ITEMS),
 
@@ -52,11 +51,22 @@ def model(folder):
     return [f"{folder}/{name}" for name in MODEL]
 
 
+def alike(step, arm):
+    """The arm that names what a step of the cold start makes for an arm."""
+    return steps.first_alike(step, PARAMS, arm)
+
+
+def cold_starts(step):
+    """The names under which a step of the cold start is run, over all arms that have one."""
+    return steps.cold_starts(step, PARAMS)
+
+
 def start(wildcards):
     """The model an arm starts from: the base, or the base after format fine-tuning."""
     arm = PARAMS.arm_params(wildcards.arm).arm
-    form = "asynchronous" if arm.mode == "asynchronous" else "sequential"
-    return f"results/sft/{form}/{wildcards.seed}" if arm.cold_start else f"results/pretrain/{wildcards.seed}"
+    if arm.cold_start:
+        return f"results/sft/{alike('sft', wildcards.arm)}/{wildcards.seed}"
+    return f"results/pretrain/{wildcards.seed}"
 
 
 def weights(wildcards):

@@ -29,21 +29,21 @@ rule synthesize:
         code=code("synthesize"),
         puzzles="results/puzzles/train.jsonl",
     output:
-        demonstrations=ensure("results/synthesize/{form}.jsonl", non_empty=True),
+        demonstrations=ensure("results/synthesize/{arm}.jsonl", non_empty=True),
     log:
-        "logs/synthesize/{form}.log",
+        "logs/synthesize/{arm}.log",
     benchmark:
-        "logs/benchmarks/synthesize/{form}.tsv"
+        "logs/benchmarks/synthesize/{arm}.tsv"
     conda:
         "../../environment.yml"
     threads: 1
     params:
         reads=reads("synthesize"),
     message:
-        machine.told("synthesize {wildcards.form} ({log})")
+        machine.told("synthesize {wildcards.arm} ({log})")
     shell:
         "python -m asyncthink synthesize --params params.yaml"
-        " --form {wildcards.form:q}"
+        " --arm {wildcards.arm:q}"
         " --puzzles {input.puzzles:q}"
         " --demonstrations {output.demonstrations:q}"
         " > {log:q} 2>&1"
@@ -52,23 +52,23 @@ rule synthesize:
 rule filter:
     input:
         code=code("filter"),
-        demonstrations="results/synthesize/{form}.jsonl",
+        demonstrations=lambda wildcards: f"results/synthesize/{alike('synthesize', wildcards.arm)}.jsonl",
     output:
-        kept=ensure("results/filter/{form}.jsonl", non_empty=True),
-        rejected="results/filter/{form}.rejected.jsonl",
-        metrics=ensure("metrics/filter/{form}.json", non_empty=True),
+        kept=ensure("results/filter/{arm}.jsonl", non_empty=True),
+        rejected="results/filter/{arm}.rejected.jsonl",
+        metrics=ensure("metrics/filter/{arm}.json", non_empty=True),
     log:
-        "logs/filter/{form}.log",
+        "logs/filter/{arm}.log",
     conda:
         "../../environment.yml"
     threads: 1
     params:
         reads=reads("filter"),
     message:
-        machine.told("filter {wildcards.form} ({log})")
+        machine.told("filter {wildcards.arm} ({log})")
     shell:
         "python -m asyncthink filter --params params.yaml"
-        " --form {wildcards.form:q}"
+        " --arm {wildcards.arm:q}"
         " --demonstrations {input.demonstrations:q}"
         " --kept {output.kept:q}"
         " --rejected {output.rejected:q}"

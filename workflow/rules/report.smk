@@ -3,10 +3,10 @@ from glob import glob
 EVALUATIONS = every("metrics/evaluate/{task}/{arm}/{seed}.json", task=ITEMS, arm=ARMS)
 HISTORIES = (
     every("metrics/pretrain/{seed}.jsonl")
-    + every("metrics/sft/{form}/{seed}.jsonl", form=steps.FORMS)
+    + every("metrics/sft/{arm}/{seed}.jsonl", arm=cold_starts("sft"))
     + every("metrics/grpo/{arm}/{seed}.jsonl", arm=trained())
 )
-FILTERS = expand("metrics/filter/{form}.json", form=steps.FORMS)
+FILTERS = expand("metrics/filter/{arm}.json", arm=cold_starts("filter"))
 
 
 rule tables:

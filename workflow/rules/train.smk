@@ -34,15 +34,15 @@ rule sft:
     input:
         start=model("results/pretrain/{seed}"),
         code=code("sft"),
-        demonstrations="results/filter/{form}.jsonl",
+        demonstrations=lambda wildcards: f"results/filter/{alike('filter', wildcards.arm)}.jsonl",
     output:
-        model=ensure(model("results/sft/{form}/{seed}"), non_empty=True),
-        history=ensure("metrics/sft/{form}/{seed}.jsonl", non_empty=True),
+        model=ensure(model("results/sft/{arm}/{seed}"), non_empty=True),
+        history=ensure("metrics/sft/{arm}/{seed}.jsonl", non_empty=True),
     log:
-        text="logs/sft/{form}/{seed}.log",
-        times="logs/sft/{form}/{seed}.times.jsonl",
+        text="logs/sft/{arm}/{seed}.log",
+        times="logs/sft/{arm}/{seed}.times.jsonl",
     benchmark:
-        "logs/benchmarks/sft/{form}/{seed}.tsv"
+        "logs/benchmarks/sft/{arm}/{seed}.tsv"
     conda:
         "../../environment.yml"
     threads: 1
@@ -53,10 +53,10 @@ rule sft:
         start=subpath(input[0], parent=True),
         model=subpath(output[0], parent=True),
     message:
-        machine.told("sft {wildcards.form}, seed {wildcards.seed} ({log.text})")
+        machine.told("sft {wildcards.arm}, seed {wildcards.seed} ({log.text})")
     shell:
         "python -m asyncthink sft --params params.yaml"
-        " --form {wildcards.form:q}"
+        " --arm {wildcards.arm:q}"
         " --seed {wildcards.seed:q}"
         " --start {params.start:q}"
         " --demonstrations {input.demonstrations:q}"

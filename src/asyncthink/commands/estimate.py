@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from asyncthink import params
+from asyncthink import params, steps
 from asyncthink.estimate import disk, loads, parameters, rates
 from asyncthink.files import read_json_lines
 
@@ -35,13 +35,14 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _teacher(given: params.Params, puzzles: Path) -> list[str]:
-    """One line a form; none where the teacher needs no network."""
+    """One line a corpus; none where the teacher needs no network."""
     if given.synthesize.teacher == "solver":
         return ["none: the teacher is the solver"]
     from asyncthink.synthesis.cost_estimate import estimate, told
 
     items = read_json_lines(puzzles) if puzzles.exists() else _sample(given)
-    return [f"{form}: {told(estimate(given, form, items))}" for form in ("asynchronous", "sequential")]
+    own = {name: given.arm_params(name) for name in steps.cold_starts("synthesize", given)}
+    return [f"{name}: {told(estimate(arm, arm.arm.form, items))}" for name, arm in own.items()]
 
 
 def _sample(given: params.Params) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from asyncthink.synthesis.surfaces import COUNTS
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    parser.add_argument("--form", required=True, choices=("asynchronous", "sequential"))
+    parser.add_argument("--arm", required=True, help="the first of the arms that share this cold start")
     parser.add_argument("--demonstrations", type=Path, required=True)
     parser.add_argument("--kept", type=Path, required=True, help="written: JSON Lines")
     parser.add_argument("--rejected", type=Path, required=True, help="written: JSON Lines, with a reason each")
@@ -23,7 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    settings = params.read(args.params)
+    settings = params.read(args.params).arm_params(args.arm)
     thinking, count = settings.thinking, COUNTS[settings.thinking.prompts]
     judged = [(each, format_filter.reason(each, thinking, count)) for each in demonstration.read(args.demonstrations)]
     kept = [each for each, reason in judged if reason is None]
@@ -32,8 +32,8 @@ def run(args: argparse.Namespace) -> None:
     write_json_lines(args.rejected, rejected)
     _check(len(kept), reasons, settings.filter.fewest_kept, args.rejected)
     demonstration.write(args.kept, kept)
-    write_json(args.metrics, {"form": args.form, **format_filter.report(kept, reasons, thinking, count)})
-    print(f"filter {args.form}: kept {len(kept):,} of {len(judged):,} traces", file=sys.stderr)
+    write_json(args.metrics, {"arm": args.arm, **format_filter.report(kept, reasons, thinking, count)})
+    print(f"filter {args.arm}: kept {len(kept):,} of {len(judged):,} traces", file=sys.stderr)
 
 
 def _check(kept: int, reasons: Sequence[str], fewest: float, rejected: Path) -> None:

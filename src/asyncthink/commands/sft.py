@@ -8,7 +8,7 @@ from asyncthink import params
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    parser.add_argument("--form", required=True, choices=("asynchronous", "sequential"))
+    parser.add_argument("--arm", required=True, help="the first of the arms that share this cold start")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--start", type=Path, required=True, help="the folder of the base model")
     parser.add_argument("--demonstrations", type=Path, required=True, help="those that the filter kept")
@@ -21,4 +21,4 @@ def run(args: argparse.Namespace) -> None:
     settings = params.read(args.params)
     from asyncthink.training.sft import sft
 
-    sft(settings, args.form, args.seed, args.start, args.demonstrations, args.model, args.history, args.times)
+    sft(settings, args.arm, args.seed, args.start, args.demonstrations, args.model, args.history, args.times)

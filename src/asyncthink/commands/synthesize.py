@@ -1,4 +1,4 @@
-"""`asyncthink synthesize`: demonstrations of one thinking form, written by the teacher that params.yaml names."""
+"""`asyncthink synthesize`: demonstrations for the cold start of an arm, in its form of thinking."""
 
 import argparse
 import json
@@ -19,20 +19,21 @@ EVERY = 2.0  # seconds between two lines of progress
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    parser.add_argument("--form", required=True, choices=("asynchronous", "sequential"))
+    parser.add_argument("--arm", required=True, help="the first of the arms that share this cold start")
     parser.add_argument("--puzzles", type=Path, required=True, help="the training items")
     parser.add_argument("--demonstrations", type=Path, required=True, help="written: JSON Lines")
     parser.add_argument("--estimate", action="store_true", help="tell what an API teacher would cost, and ask nothing")
 
 
 def run(args: argparse.Namespace) -> None:
-    settings = params.read(args.params)
+    settings = params.read(args.params).arm_params(args.arm)
+    form = settings.arm.form
     if args.estimate:
-        print(json.dumps(estimate(settings, args.form, read_json_lines(args.puzzles))))
+        print(json.dumps(estimate(settings, form, read_json_lines(args.puzzles))))
         return
-    written = TEACHERS[settings.synthesize.teacher](settings, args.form, read_json_lines(args.puzzles))
+    written = TEACHERS[settings.synthesize.teacher](settings, form, read_json_lines(args.puzzles))
     total = settings.synthesize.demonstrations
-    demonstration.write(args.demonstrations, _told(written, f"synthesize {args.form}", total))
+    demonstration.write(args.demonstrations, _told(written, f"synthesize {args.arm}", total))
 
 
 def _told(written: Iterator[Demonstration], name: str, total: int) -> Iterator[Demonstration]:

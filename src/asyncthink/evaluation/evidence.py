@@ -22,7 +22,7 @@ BASELINES = (SEQUENTIAL, PARALLEL)
 
 @dataclass(frozen=True)
 class Evidence:
-    """corpus: the metrics of the asynchronous demonstrations behind the filter, if they are there."""
+    """corpus: the metrics of the demonstrations of AsyncThink's cold start behind the filter, if they are there."""
 
     recordings: Recordings
     histories: Sequence[History]
@@ -78,8 +78,8 @@ class Evidence:
 
 def read(evaluations: Iterable[Path], training: Iterable[Path], filters: Iterable[Path]) -> Evidence:
     """The evidence of one run from its files; any of them may be missing, and the claims say so."""
-    corpora = {corpus.get("form"): corpus for corpus in map(_corpus, filters)}
-    return Evidence(recordings.read(evaluations), histories.read(training), corpora.get("asynchronous"))
+    corpora = {corpus.get("arm"): corpus for corpus in map(_corpus, filters)}
+    return Evidence(recordings.read(evaluations), histories.read(training), corpora.get(ASYNC))
 
 
 def _corpus(path: Path) -> dict[str, Any]:

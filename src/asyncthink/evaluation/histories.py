@@ -17,7 +17,7 @@ FEWEST_STEPS = 20  # two steps a tenth: one to choose by, one to measure
 
 @dataclass(frozen=True)
 class History:
-    """name is the arm of grpo, the form of sft, and empty for pretrain."""
+    """name is the arm (of sft the first that shares it), and empty for pretrain."""
 
     stage: str
     name: str

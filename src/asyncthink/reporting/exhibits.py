@@ -103,13 +103,13 @@ _STAGES = {"pretrain": "base model", "sft": "format fine-tuning"}
 
 
 def _learning_curves(table: pd.DataFrame) -> str:
-    runs = table.fillna({"form": ""}).groupby(["stage", "form"], sort=True)
+    runs = table.fillna({"arm": ""}).groupby(["stage", "arm"], sort=True)
     ends = {
-        _STAGES[stage] + (f" ({form})" if form else ""): (
+        _STAGES[stage] + (f" ({arm})" if arm else ""): (
             rows.loc[rows.step == rows.step.min()],
             rows.loc[rows.step == rows.step.max()],
         )
-        for (stage, form), rows in runs
+        for (stage, arm), rows in runs
     }
     found = "; ".join(f"{name}: {a.loss.mean():.2f} to {b.loss.mean():.2f}" for name, (a, b) in ends.items())
     return f"Loss, {found}."

@@ -241,21 +241,20 @@ def _ledger_row(axes: Axes, cells: Sequence[str], y: float, verdict: str, found:
 
 @drawn
 def learning_curves(table: pd.DataFrame) -> Figure:
-    """Loss of pretraining and of format fine-tuning over the steps, one line a form."""
+    """Loss of pretraining and of format fine-tuning over the steps, one line a cold start."""
     figure = Figure(figsize=(WIDTH, 2.7))
     for axes, (stage, title) in zip(figure.subplots(1, 2), LOSSES.items(), strict=True):
-        rows = table[table.stage == stage].fillna({"form": ""})
+        rows = table[table.stage == stage].fillna({"arm": ""})
         axes.set_title(title)
         marks.steps(axes, "Step")
-        for form, found in rows.groupby("form"):
-            arm = "sequential" if form == "sequential" else "asyncthink"
-            look = {"color": colour(arm) if form else INK, "linestyle": LINES.get(arm, "-")}
-            marks.curve(axes, found, "loss", label=form or None, **look)
+        for arm, found in rows.groupby("arm"):
+            look = {"color": colour(arm) if arm else INK, "linestyle": LINES.get(arm, "-")}
+            marks.curve(axes, found, "loss", label=found.label.iloc[0] or None, **look)
         if rows.empty:
             axes.text(0.5, 0.5, NOT_RUN, ha="center", va="center", color=MUTED, transform=axes.transAxes)
         else:
             marks.from_zero(axes, 0.1)
-    if table.form.notna().any():
+    if table.arm.notna().any():
         figure.legend(loc="outside upper right", ncols=2, handlelength=2.2)
     marks.footer(figure, table, marks.spread(table.seed.nunique()))
     return figure

@@ -14,6 +14,7 @@ import pandas as pd
 from asyncthink.evaluation import frontier
 from asyncthink.evaluation.claims import ledger
 from asyncthink.evaluation.evidence import Evidence
+from asyncthink.evaluation.histories import History
 from asyncthink.evaluation.metrics import diversity, rounded
 from asyncthink.evaluation.paper import PAPER
 from asyncthink.evaluation.recordings import HEADLINE, Evaluation, note
@@ -141,7 +142,11 @@ def _training_dynamics(source: Source) -> Rows:
         if history.stage == "grpo":
             for row in history.steps:
                 values = {name: row.get(name) for name in DYNAMICS}
-                yield {"arm": history.name, "label": label(history.name), "seed": history.seed, **values, **_step(row)}
+                yield {**_run(history), **values, **_step(row)}
+
+
+def _run(history: History) -> dict[str, Any]:
+    return {"arm": history.name, "label": label(history.name), "seed": history.seed}
 
 
 def _step(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -211,7 +216,7 @@ def _learning_curves(source: Source) -> Rows:
         if history.stage in ("pretrain", "sft"):
             for row in history.steps:
                 values = {name: row.get(name) for name in LEARNING}
-                yield {"stage": history.stage, "form": history.name, "seed": history.seed, **values, **_step(row)}
+                yield {"stage": history.stage, **_run(history), **values, **_step(row)}
 
 
 def _hacking(source: Source) -> Rows:
@@ -269,7 +274,7 @@ TABLES = {
         _topologies,
     ),
     "claims": Table("one claim of the paper", ("id", "claim", "paper", "ours", "verdict", "reason", "seeds"), _claims),
-    "learning_curves": Table("one logged step", ("stage", "form", "seed", "step", *LEARNING), _learning_curves),
+    "learning_curves": Table("one logged step", ("stage", "arm", "label", "seed", "step", *LEARNING), _learning_curves),
     "hacking": Table("one sign of reward hacking, %", (*_ARM, "measure", *_OURS, *_RUN), _hacking),
     "evaluations": Table(
         "one metric of one evaluation; shares in %",

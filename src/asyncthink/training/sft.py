@@ -53,7 +53,7 @@ class TraceTrainer(WeightedLoss, Resumable, SFTTrainer):
 
 def sft(
     params: Params,
-    form: str,
+    arm: str,
     seed: int,
     start: Path,
     demonstrations: Path,
@@ -61,11 +61,12 @@ def sft(
     history: Path,
     times: Path | None = None,
 ) -> None:
-    """The step: fine-tune the model of `start` on the demonstrations of one form."""
+    """The step: fine-tune the model of `start` on the demonstrations of an arm's cold start."""
     language_model.deterministic()
-    config = {**steps.reads("sft", params), "form": form, "seed": seed}
+    params = params.arm_params(arm)
+    config = {**steps.reads("sft", params, arm), "arm": arm, "seed": seed}
     scratch = Scratch.of("sft", config, [start, demonstrations])
-    trainer = trainer_of(params, seed, start, demonstration.read(demonstrations), scratch, f"sft {form}")
+    trainer = trainer_of(params, seed, start, demonstration.read(demonstrations), scratch, f"sft {arm}")
     logged = train(trainer)
     kept = ("step", "loss", "token_accuracy", "tag_accuracy")
     finish(trainer, [{key: entry[key] for key in kept} for entry in logged], model, history, times)
