@@ -83,9 +83,6 @@ def test_a_rule_is_a_command_and_a_log():
             assert name in cli.COMMANDS or name == "figures"
 
 
-PATIENCE_AND_MONEY |= {"input_price", "output_price", "budget_tokens", "budget_dollars"}
-
-
 def test_every_key_of_params_is_read_by_a_step_but_those_that_decide_no_result():
     read = {key for step in steps.READS for arm in _arms(step) for key in steps.reads(step, PARAMS, arm)}
     sections = {name: value for name, value in PARAMS.to_mapping().items() if name not in ("arms", "seeds")}
