@@ -2,19 +2,15 @@
 
 import gzip
 import json
-import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from checkout import Project
 
 from asyncthink import params, steps
 from asyncthink.evaluation.recordings import SMOKE_NOTE
 
-ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.slow
 
 # One key of every section, with another value that is as good.
@@ -36,70 +32,6 @@ CHANGES = {
     "evaluate.samples": 2,
     "arms.no_concurrency_reward": {"reward": {"concurrency_weight": 0.01}},
 }
-
-
-class Project:
-    """A checkout of its own, in which the package's commands, Snakemake and DVC are run as a person would."""
-
-    def __init__(self, directory, **environment):
-        self.directory = directory
-        activated = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        own = {"PATH": activated, "PYTHONPATH": str(directory / "src"), "OMP_NUM_THREADS": "1"}
-        self.environment = {**os.environ, **own, **environment}
-
-    def run(self, *command, check=True):
-        program = command if command[0] == "git" else (sys.executable, "-m", *command)
-        done = subprocess.run(
-            program, cwd=self.directory, env=self.environment, capture_output=True, text=True, timeout=1500
-        )
-        assert done.returncode == 0 or not check, (done.stdout + done.stderr)[-6000:]
-        return done.stdout + done.stderr
-
-    def commit(self, message):
-        self.run("git", "add", "--all")
-        self.run("git", "-c", "user.name=x", "-c", "user.email=x@x", "commit", "--quiet", "--message", message)
-
-    def with_value(self, key, value):
-        """params.yaml with one value changed."""
-        raw = params.read(self.directory / "params.yaml").to_mapping()
-        section, _, name = key.partition(".")
-        raw[section] = {**raw[section], name: value} if name else value
-        return json.dumps(raw)
-
-    def made(self):
-        """Every data set, model, record, table and figure, by path."""
-        found = {}
-        for folder in ("results", "metrics", "figures"):
-            for path in (self.directory / folder).rglob("*"):
-                if path.is_file() and path.name != ".snakemake_timestamp":
-                    found[path.relative_to(self.directory).as_posix()] = path.read_bytes()
-        return found
-
-
-@pytest.fixture(scope="session")
-def project(tmp_path_factory):
-    """A copy of this checkout at smoke scale, run to the end by Snakemake and recorded for DVC."""
-    directory = tmp_path_factory.mktemp("smoke") / "project"
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file():
-            (directory / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, directory / name)
-    (directory / "trace").mkdir()
-    traced = {"ASYNCTHINK_TRACE": str(directory / "trace")}
-    project = Project(directory, **traced)
-    project.environment["PYTHONPATH"] += os.pathsep + str(ROOT / "tests" / "tracing")
-    project.run("git", "init", "--quiet")
-    project.run("asyncthink", "scale", "smoke")
-    assert "not up to date; run `snakemake --cores all` first" in project.run("asyncthink", "record", check=False)
-    project.run("snakemake", "--cores", "2")
-    shutil.move(directory / "trace", directory.parent / "trace")
-    project = Project(directory)
-    project.run("asyncthink", "record")
-    project.commit("the smoke run")
-    return project
 
 
 @pytest.fixture(scope="session")
