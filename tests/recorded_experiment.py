@@ -17,6 +17,7 @@ from tempfile import mkdtemp
 import yaml
 
 from asyncthink import files, params
+from asyncthink.engines import Identity
 from asyncthink.engines.scripted import Scripted
 from asyncthink.evaluation import evaluate, recordings
 from asyncthink.params import Params
@@ -24,6 +25,7 @@ from asyncthink.tasks import countdown
 from asyncthink.training.word_tokenizer import build
 
 ROOT = Path(__file__).parents[1]
+ENGINE = Identity("scripted", None)
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ VARIANTS = {
 
 def subject(given: Params, arm: str, seed: int) -> evaluate.Subject:
     """One arm's evaluation on the test split."""
-    return evaluate.Subject("countdown", "test", arm, seed, countdown.generate(given.puzzles, 0)["test"], given)
+    return evaluate.Subject("countdown", "test", arm, seed, countdown.generate(given.puzzles, 0)["test"], given, ENGINE)
 
 
 def record(given: Params, arm: str, seed: int, scratch: Path, skill: Skill | None = None) -> tuple[list, dict]:

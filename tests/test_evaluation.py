@@ -359,7 +359,7 @@ def test_the_evaluate_command_records_a_model_and_measures_it(tmp_path):
     assert (found["items"]["split"], found["items"]["count"]) == ("test", 4)
     assert found["evaluations"]["headline"]["metrics"]["forks"] > 0
     engine = Local(*language_model.load(tmp_path / "model"))
-    subject = evaluate.Subject("countdown", "test", "asyncthink", 1, items, given)
+    subject = evaluate.Subject("countdown", "test", "asyncthink", 1, items, given, experiment.ENGINE)
     here = evaluate.record(subject, engine, tmp_path / "here")
     assert [episode.to_json(e) for e in here] == [
         episode.to_json(e) for e in episode.read(tmp_path / "episodes.jsonl.gz")

@@ -1,161 +1,19 @@
 """The vLLM engine and the text engine against a server on this machine that answers in vLLM's words."""
 
 import asyncio
-import json
-import re
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from misbehaving_server import Answer, Server
-from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
-from tokenizers.models import BPE
-from transformers import PreTrainedTokenizerFast
+from vllm_stub import ITEM, SCRIPTS, SETTINGS, TOKENIZERS, WORDS, VLLMStub, say
 
-from asyncthink import engines, params
-from asyncthink.engines import Request
+from asyncthink import engines
+from asyncthink.engines import Identity, Request
 from asyncthink.engines.scripted import Scripted
 from asyncthink.engines.text_server import TextServer
 from asyncthink.engines.vllm import VLLM
 from asyncthink.engines.vocabulary import Vocabulary
 from asyncthink.errors import InputError
-from asyncthink.tasks import TASKS
 from asyncthink.thinking import THINKING
-from asyncthink.thinking.prompts import PROMPTS
-from asyncthink.training import word_tokenizer
-
-PARAMS = params.read(Path(__file__).parent.parent / "params.yaml")
-WORDS = word_tokenizer.build(PARAMS.puzzles)
-ITEM = {"id": "x", "numbers": [3, 5, 8, 9, 11], "target": 24, "required": 3, "uses": 2, "operations": "+-*"}
-SCRIPTS = {
-    "word": {
-        "organizer": " 3 + 5 8 . <FORK-1> 3 8 9 =24 </FORK-1> <FORK-2> 9 11 3 =24 </FORK-2> 5 + 8 13 . <JOIN-2>"
-        " <JOIN-1> <ANSWER> 8 * 3 </ANSWER>",
-        "3 8 9 =24": " 8 * 3 24 ! <RETURN> 8 * 3 </RETURN>",
-        "9 11 3 =24": " 11 + 9 20 ." * 40,
-    },
-    "chat": {
-        "organizer": "Split it.<FORK-1>pairs with 8</FORK-1> Meanwhile <FORK-2>pairs with 9</FORK-2>3+5=8.<JOIN-2>"
-        "so <JOIN-1>\n<ANSWER>8 * 3</ANSWER>",
-        "pairs with 8": "8*3=24 <RETURN>8 * 3</RETURN>",
-        "pairs with 9": "9+11=20 " * 100,
-    },
-}
-
-
-def byte_tokenizer() -> PreTrainedTokenizerFast:
-    """A byte-level BPE in which tags are several tokens, and a token may hold the end of one and more."""
-    tokenizer = Tokenizer(BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    corpus = [*SCRIPTS["chat"].values(), "> <", ">so", ">\n<", "FORK", "JOIN", "ANSWER", "RETURN"] * 20
-    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=420, special_tokens=special, initial_alphabet=alphabet)
-    tokenizer.train_from_iterator(corpus, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|im_end|>")
-
-
-TOKENIZERS = {"word": WORDS, "chat": byte_tokenizer()}
-SETTINGS = {
-    style: replace(
-        PARAMS.thinking, prompts=style, capacity=3, organizer_budget=400, worker_budget=46, latency_budget=None
-    )
-    for style in TOKENIZERS
-}
-
-
-def prompts(style: str) -> dict[str, str]:
-    """The prompt of each script's trace, as its ids decode."""
-    vocabulary, words = Vocabulary(TOKENIZERS[style]), PROMPTS[style]
-    question = TASKS["countdown"].prompt(ITEM, style)
-    texts = {query: words.worker(query) for query in SCRIPTS[style]}
-    texts["organizer"] = words.organizer(question, SETTINGS[style].capacity)
-    return {name: vocabulary.decode(vocabulary.encode(text)) for name, text in texts.items()}
-
-
-def say(style: str, context: str) -> str:
-    """What comes next in a context: the part of its script that is not there yet, injected text apart."""
-    name, prompt = next(pair for pair in prompts(style).items() if context.startswith(pair[1]))
-    own = re.sub(r"(<JOIN-(\d)>).*?</JOIN-\2>", r"\1", context[len(prompt) :], flags=re.DOTALL)
-    return SCRIPTS[style][name][len(own) :]
-
-
-class VLLMStub:
-    """`/v1/completions` as vLLM answers it: text is cut at a stop only if asked to, ids never are."""
-
-    def __init__(self, style: str, ahead: int = 0, **oddities):
-        self.style, self.ahead, self.oddities = style, ahead, oddities
-        self.vocabulary = Vocabulary(TOKENIZERS[style])
-        self.bodies = []
-
-    def __call__(self, call):
-        if call.path == "/v1/models":
-            return Answer({"object": "list", "data": [{"id": "served", "object": "model"}]})
-        if call.path == "/reset_prefix_cache":
-            return self.oddities.get("reset", Answer(b""))
-        if len(call.body.get("stop") or []) > self.oddities.get("most_stops", 64):
-            return Answer({"error": {"message": "1 validation error: stop: List should have at most 4 items"}}, 400)
-        self.bodies.append(call.body)
-        if len(self.bodies) == self.oddities.get("fail_at"):
-            return Answer({"error": {"message": "worn out"}}, 500)
-        return self.streamed(call.body) if call.body.get("stream") else Answer(self.complete(call.body))
-
-    def decoded(self, body):
-        """(ids, finish_reason, stop_reason) of a request by ids."""
-        prompt = body["prompt"]
-        text = prompt if isinstance(prompt, str) else self.vocabulary.decode(prompt)
-        rest = [*self.vocabulary.encode(say(self.style, text)), self.vocabulary.eos]
-        ids = []
-        for place, token in enumerate(rest):
-            ids.append(token)
-            seen = self.vocabulary.decode(ids)
-            hit = next((stop for stop in body.get("stop") or [] if stop in seen), None)
-            if hit or token in body.get("stop_token_ids", []):
-                return ids + rest[place + 1 : place + 1 + self.ahead], "stop", hit or token
-            if token == self.vocabulary.eos:
-                return ids, "stop", None
-            if len(ids) == body["max_tokens"]:
-                return ids, "length", None
-        raise AssertionError("a script ends with the end of sequence")
-
-    def complete(self, body):
-        ids, finish, reason = self.decoded(body)
-        tempered = (self.oddities.get("processed", True) and body["temperature"]) or 1.0
-        choice = {
-            "index": 0,
-            "text": "the engine must not look here",
-            "finish_reason": finish,
-            "stop_reason": reason,
-            "token_ids": ids if body.get("return_token_ids") else None,
-            "prompt_token_ids": body["prompt"],
-            "logprobs": {
-                "token_logprobs": [-0.125 * (n % 7) - 0.25 for n in range(len(ids))],
-                "top_logprobs": [{"a": -0.5 / tempered, "b": -1.5 / tempered}] * len(ids),
-            },
-        }
-        choice |= self.oddities.get("choice", {})
-        return {"id": "cmpl-1", "object": "text_completion", "created": 1, "model": "served", "choices": [choice]}
-
-    def streamed(self, body):
-        ids, finish, _ = self.decoded({**body, "stop": None, "stop_token_ids": []})
-        text = self.vocabulary.decode([i for i in ids if i != self.vocabulary.eos])
-        pieces = [text[at : at + 5] for at in range(0, len(text), 5)]
-        if len(self.bodies) == self.oddities.get("cut_at"):
-            return Answer(sse([(piece, None) for piece in pieces]), headers=SSE, ending="cut")
-        return Answer(sse([*((piece, None) for piece in pieces), ("", finish)]), headers=SSE)
-
-
-SSE = {"Content-Type": "text/event-stream"}
-
-
-def sse(events) -> bytes:
-    lines = [
-        {"id": "c", "object": "text_completion", "created": 1, "model": "m", "choices": [choice]}
-        for text, finish in events
-        for choice in [{"index": 0, "text": text, "finish_reason": finish, "logprobs": None}]
-    ]
-    return b"".join(b"data: " + json.dumps(line).encode() + b"\n\n" for line in lines) + b"data: [DONE]\n\n"
 
 
 def episode(engine, style):
@@ -190,6 +48,28 @@ def test_an_episode_over_http_is_the_scripted_one_token_for_token(style, ahead):
         spoken = episode(VLLM(server.url, TOKENIZERS[style]), style)
     assert unscored(spoken.traces) == unscored(reference.traces)
     assert (spoken.plan, spoken.answer) == (reference.plan, reference.answer)
+
+
+@pytest.mark.parametrize("style", TOKENIZERS)
+@pytest.mark.parametrize("kind", [VLLM, TextServer])
+def test_what_is_watched_is_what_is_said_and_changes_nothing(kind, style):
+    heard = {}
+    with Server(VLLMStub(style)) as server:
+        plain, watched = kind(server.url, TOKENIZERS[style]), kind(server.url, TOKENIZERS[style])
+        watched.watch = lambda trace, token: heard.setdefault(trace[-1], []).append(token)
+        spoken = episode(watched, style)
+        assert spoken == episode(plain, style)
+    for trace in spoken.traces:
+        name = trace.role if trace.fork is None else f"worker-{trace.fork}"
+        own = [token for token, sampled in zip(trace.ids, trace.policy, strict=True) if sampled]
+        text = watched.decode(own)
+        assert watched.decode(heard[name])[: len(text)] == text
+
+
+def test_a_server_says_its_version_and_by_text_there_is_none():
+    with Server(VLLMStub("word")) as server:
+        assert VLLM(server.url, WORDS).identity() == Identity("vllm", "0.31.0")
+        assert TextServer(server.url, WORDS).identity() == Identity("text", None, exact=False)
 
 
 @pytest.mark.parametrize("style", TOKENIZERS)

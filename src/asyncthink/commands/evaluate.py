@@ -1,7 +1,10 @@
 """`asyncthink evaluate`: record an arm's episodes on the test items, and measure them."""
 
 import argparse
+import os
 from pathlib import Path
+
+from asyncthink.commands import engine_choice
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,19 +16,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--items", required=True, type=Path, help="test items, JSON Lines")
     parser.add_argument("--episodes", required=True, type=Path, help="output: episodes, gzipped JSON Lines")
     parser.add_argument("--metrics", required=True, type=Path, help="output: metrics with intervals, JSON")
+    engine_choice.arguments(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     from asyncthink import episode, files, params
-    from asyncthink.engines.local import Local
     from asyncthink.evaluation import evaluate, recordings
-    from asyncthink.training import checkpoints, language_model
+    from asyncthink.training import checkpoints
 
-    language_model.deterministic()
-    items = files.read_json_lines(args.items)
-    subject = evaluate.Subject(args.task, args.items.stem, args.arm, args.seed, items, params.read(args.params))
+    given, items = params.read(args.params), files.read_json_lines(args.items)
+    engine = engine_choice.chosen(args, os.environ).opened(args.model)
+    subject = evaluate.Subject(args.task, args.items.stem, args.arm, args.seed, items, given, engine.identity())
+    engine_choice.check_weights(engine, args.model)
     scratch = checkpoints.Scratch.of("evaluate", subject.fingerprint(), [args.model, args.items])
-    episodes = evaluate.record(subject, Local(*language_model.load(args.model)), scratch.folder)
+    episodes = evaluate.record(subject, engine, scratch.folder)
     episode.write(args.episodes, episodes)
     recordings.write(args.metrics, evaluate.summarized(subject, episodes, files.sha256(args.items)))
     scratch.remove()

@@ -2,12 +2,14 @@
 
 import argparse
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asyncthink.commands import engine_choice
 from asyncthink.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ MODES = ("asynchronous", "sequential", "parallel")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", required=True, type=Path, help="folder of a trained model")
+    parser.add_argument("--model", required=True, type=Path, help="folder of a trained model, or a hub name")
     parser.add_argument("--task", default="countdown", help="countdown (default), or another one with --item")
     parser.add_argument("--numbers", type=int, nargs="+", help="countdown: the numbers")
     parser.add_argument("--target", type=int, help="countdown: what each expression equals")
@@ -33,6 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the sampling")
     parser.add_argument("--pace", type=float, default=25, help="steps a second on a terminal; 0: as fast as it goes")
     parser.add_argument("--params", default="params.yaml", help="budgets, and what the flags leave open")
+    engine_choice.arguments(parser)
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--plain", action="store_true", help="lines of text, also on a terminal")
     shown.add_argument("--json", action="store_true", help="nothing but the episode's record, one line of JSON")
@@ -90,23 +93,20 @@ def _settings(args: argparse.Namespace, thinking: "Thinking") -> "Thinking":
 
 @contextmanager
 def _engine(args: argparse.Namespace) -> Iterator["Engine"]:
-    """The local engine, watched: in panes, line by line, or not at all."""
+    """The engine, watched: in panes, line by line, or not at all. A server has a pace of its own."""
     from rich.console import Console
 
-    from asyncthink.engines.local import Local
     from asyncthink.reporting.panes import Lines, Observed, Panes
-    from asyncthink.training import language_model
 
-    language_model.deterministic()
-    local = Local(*language_model.load(args.model))
+    engine = engine_choice.chosen(args, os.environ).opened(args.model)
     console = Console()
     if args.json:
-        yield local
+        yield engine
         return
     live = console.is_terminal and not args.plain
-    spectator = Panes(console, args.pace, lambda: local.steps) if live else Lines()
-    observed = Observed(local, spectator)
-    local.watch = observed.heard
+    spectator = Panes(console, args.pace, lambda: getattr(engine, "steps", 0)) if live else Lines()
+    observed = Observed(engine, spectator)
+    engine.watch = observed.heard
     if not live:
         yield observed
         return

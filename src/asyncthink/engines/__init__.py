@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 Result = TypeVar("Result")
+Watcher = Callable[[tuple[Any, ...], int], None]  # called with (trace, token) for each token as it comes
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,18 @@ class Completion:
     ids: tuple[int, ...]
     logprobs: tuple[float, ...]
     stop: str | None
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What records say of the engine behind them; the same seeds give the same bytes on an equal one at most.
+
+    exact is False where token ids and log-probabilities are not those that were sampled.
+    """
+
+    name: str
+    version: str | None
+    exact: bool = True
 
 
 class Engine(Protocol):

@@ -11,7 +11,6 @@ inverse of the cumulative distribution. What a trace says depends on no other tr
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,15 +19,13 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from asyncthink.engines import Completion, Request, vocabulary
+from asyncthink.engines import Completion, Identity, Request, Watcher, vocabulary
 from asyncthink.engines.cache import Kept
 from asyncthink.engines.qwen3 import Qwen3
 
 SETTLING = 4  # turns of the event loop in which whoever got a result can ask for more, before a step goes without it
 STEP_TOKENS = 8192  # fed in one step at most, one row's tokens apart: bounds the memory of long prompts
 LOOKAHEAD = 128  # tokens for which a row finds room in the cache ahead of time
-
-Watcher = Callable[[tuple[Any, ...], int], None]
 
 
 @dataclass
@@ -79,6 +76,10 @@ class Local:
         self._kept: dict[tuple[Any, ...], tuple[list[int], Kept]] = {}
         self._names: set[tuple[Any, ...]] = set()
         self._pump: asyncio.Task[None] | None = None
+
+    def identity(self) -> Identity:
+        """By the version of torch, which decides the rounding."""
+        return Identity("local", torch.__version__)
 
     async def __aenter__(self) -> "Local":
         self.decoder.refresh()

@@ -16,8 +16,9 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from asyncthink.engines import Completion, Request, vocabulary
-from asyncthink.engines.vllm import ATTEMPTS, SEED_BITS, TIME_LIMIT
+from asyncthink.engines import Completion, Identity, Request, Watcher, vocabulary
+from asyncthink.engines.vllm import ATTEMPTS, TIME_LIMIT
+from asyncthink.engines.vllm_dialect import SEED_BITS
 from asyncthink.errors import InputError
 
 WARNING = (
@@ -27,10 +28,21 @@ WARNING = (
 
 
 class TextServer:
-    """Decodes on a server by text; url ends in /v1, model is the name it is served under."""
+    """Decodes on a server by text; url ends in /v1.
 
-    def __init__(self, url: str, tokenizer: PreTrainedTokenizerBase, model: str, key: str = "none") -> None:
+    model is the name it is served under, by default the first one that the server lists. Where `watch` is set, it is
+    called with (trace, token) for each token of this tokenizer as the text comes.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        tokenizer: PreTrainedTokenizerBase,
+        model: str | None = None,
+        key: str = "none",
+    ) -> None:
         self.url, self.model = url.rstrip("/"), model
+        self.watch: Watcher | None = None
         self.vocabulary = vocabulary.shared(tokenizer)
         self.encode, self.decode = self.vocabulary.encode, self.vocabulary.decode
         self._key, self._warned = key, False
@@ -43,7 +55,21 @@ class TextServer:
             print(f"{self.url}: {WARNING}", file=sys.stderr)
             self._warned = True
         self._client = AsyncOpenAI(base_url=self.url, api_key=self._key, max_retries=ATTEMPTS, timeout=TIME_LIMIT)
+        self.model = self.model or await self._first_model()
         return self
+
+    async def _first_model(self) -> str:
+        import openai
+
+        try:
+            return (await self._client.with_options(max_retries=0).models.list()).data[0].id
+        except (openai.OpenAIError, IndexError) as error:
+            told = type(error).__name__
+            raise InputError(f"{self.url}: does not say what it serves ({told}); give its name for the model") from None
+
+    def identity(self) -> Identity:
+        """Such a server has no version that could be asked for."""
+        return Identity("text", None, exact=False)
 
     async def __aexit__(self, *error: object) -> None:
         await self._client.close()
@@ -70,15 +96,24 @@ class TextServer:
         raise InputError(f"{self.url}: no whole answer in {ATTEMPTS} attempts ({reason})")
 
     async def _streamed(self, request: Request) -> Completion:
-        text, finish, reach = "", None, max(map(len, request.stops), default=0)
+        text, finish, told, reach = "", None, 0, max(map(len, request.stops), default=0)
         async with aclosing(self._pieces(request)) as pieces:
             async for piece, reason in pieces:
                 begin, text, finish = max(0, len(text) - reach), text + piece, reason
                 if found := first_stop(text, request.stops, begin):
+                    self._tell(request, text[told : found[0]])
                     return self._completion(text[: found[0]], found[1])
+                whole = max(told, text.rfind(" "))  # what may still grow is not told
+                self._tell(request, text[told:whole])
+                told = whole
         if finish is None:
             raise EOFError
+        self._tell(request, text[told:])
         return self._completion(text, None if text and finish == "length" else "eos")
+
+    def _tell(self, request: Request, piece: str) -> None:
+        for token in self.encode(piece) if self.watch else ():
+            self.watch(request.trace, token)
 
     def release(self, trace: tuple[Any, ...]) -> None:
         """Nothing is kept."""

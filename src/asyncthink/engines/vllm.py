@@ -1,8 +1,7 @@
 """The vLLM engine: token ids in, token ids out, over the HTTP interface of `vllm serve`.
 
 A trace goes on by sending its whole context again as ids; vLLM's prefix cache makes that cost no more than the injected
-text. Everything that decides what is sampled is in the request, because fields that are left out fall back to the
-served model's generation_config. Start the server with `--logprobs-mode processed_logprobs`, or log-probabilities are
+text. Start the server with `--logprobs-mode processed_logprobs`, or log-probabilities are
 not those at the request's temperature; that is checked before the first episode where it matters. Where tags are
 several tokens, stops go as text, and the server must be started with VLLM_MAX_STOP_STRINGS=64: its default is 4.
 
@@ -11,36 +10,21 @@ After a weight update, call `reset_prefix_cache`: cached keys and values of the 
 
 import asyncio
 import json
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from asyncthink.engines import Completion, Request, vocabulary
+from asyncthink.engines import Completion, Identity, Request, Watcher, vocabulary
+from asyncthink.engines.vllm_dialect import Dialect
 from asyncthink.errors import InputError
 
 ATTEMPTS = 5  # a repeated request says the same, because its seed does
 TIME_LIMIT = 3600.0  # seconds; a request may wait for its turn for long
 SHOWN = 5  # of the likeliest tokens, when the server's log-probabilities are checked
 FEWEST_STOPS = 4  # texts that a server takes unless VLLM_MAX_STOP_STRINGS tells it to take more
-SEED_BITS = 63  # of the interface's signed integer
-EXPLICIT = {
-    "top_p": 1.0,
-    "top_k": 0,
-    "min_p": 0.0,
-    "repetition_penalty": 1.0,
-    "presence_penalty": 0.0,
-    "frequency_penalty": 0.0,
-}
-UNCUT = {
-    "return_token_ids": True,
-    "logprobs": 0,
-    "skip_special_tokens": False,
-    "spaces_between_special_tokens": False,
-    "include_stop_str_in_output": True,
-}
 
 
 class VLLM:
@@ -48,6 +32,7 @@ class VLLM:
 
     url ends in /v1; tokenizer is the served model's; outputs is the number of tokens it can say, where that is more
     than the tokenizer has; model is the name it is served under, by default the first one that the server lists.
+    Where `watch` is set, it is called with (trace, token) for each token, and answers are streamed.
     Every method that talks to the server raises InputError, in words for a person, if it cannot be reached or refuses.
     """
 
@@ -60,8 +45,11 @@ class VLLM:
         key: str = "none",
     ) -> None:
         self.url, self.model = url.rstrip("/"), model
+        self.watch: Watcher | None = None
+        self.root: str | None = None  # where the server has the model from
         self.vocabulary = vocabulary.shared(tokenizer, outputs)
         self.encode, self.decode = self.vocabulary.encode, self.vocabulary.decode
+        self.dialect = Dialect(self.vocabulary, self.url)
         self._key = key
         self._tempered: set[float] = {0.0, 1.0}  # temperatures at which log-probabilities are known to be right
         self._client: Any = None
@@ -87,26 +75,36 @@ class VLLM:
         self._client = None
 
     async def complete(self, request: Request) -> Completion:
-        """Ask for one continuation; ids are cut behind the first stop, should the server have run ahead."""
+        """Ask for one continuation."""
         async with self._checking:
             if request.temperature not in self._tempered:
                 await self._check_logprobs(request)
         body = self.body(request)
         try:
-            answer = await self._post("/completions", body)
+            answer = await (self._post("/completions", body) if self.watch is None else self._heard(request, body))
         except InputError as error:
             many = len(body["stop"]) > FEWEST_STOPS and "stop" in str(error)
             hint = f"; start the server with VLLM_MAX_STOP_STRINGS={len(body['stop'])}" if many else ""
             raise InputError(f"{error}{hint}") from None
-        return self.read(request, answer)
+        return self.dialect.completion(request, answer["choices"][0])
 
     async def _find_model(self) -> None:
         """Ask once, without patience, whether the server is there and serves the model."""
         listed = await self._talk(self._client.with_options(max_retries=0).get, "/models")
-        served = [entry["id"] for entry in listed["data"]]
-        self.model = self.model or served[0]
+        served = {entry["id"]: entry.get("root") for entry in listed["data"]}
+        self.model = self.model or next(iter(served))
         if self.model not in served:
             raise InputError(f"{self.url}: serves {', '.join(served)}, and not {self.model}")
+        self.root = served[self.model]
+
+    def identity(self) -> Identity:
+        """By the version that the server tells."""
+
+        async def asked() -> Any:
+            async with self:
+                return await self._talk(self._client.get, self.url.removesuffix("/v1") + "/version")
+
+        return Identity("vllm", asyncio.run(asked())["version"])
 
     def release(self, trace: tuple[Any, ...]) -> None:
         """Nothing is kept here; the server's prefix cache forgets by itself."""
@@ -116,46 +114,9 @@ class VLLM:
         return {
             "model": self.model,
             "prompt": list(request.ids),
-            "max_tokens": request.max_tokens,
-            "temperature": request.temperature,
-            "seed": request.seed % (1 << SEED_BITS),
-            **self._stop_fields(request.stops),
-            **EXPLICIT,
-            **UNCUT,
+            "return_token_ids": True,
+            **self.dialect.sampling(request),
         }
-
-    @lru_cache(maxsize=64)  # noqa: B019 (lives as long as the engine)
-    def _stop_fields(self, stops: tuple[str, ...]) -> dict[str, list[Any]]:
-        """A stop that is one token goes by its id, which is exact and cheapest; others go as text."""
-        encoded = {stop: self.encode(stop) for stop in stops}
-        single = [ids[0] for ids in encoded.values() if len(ids) == 1]
-        return {"stop": [stop for stop, ids in encoded.items() if len(ids) > 1], "stop_token_ids": single}
-
-    def read(self, request: Request, answer: Mapping[str, Any]) -> Completion:
-        """The completion in a server's answer, by its ids alone: the text is never looked at."""
-        choice = answer["choices"][0]
-        ids = choice.get("token_ids")
-        if ids is None:
-            raise InputError(f"{self.url}: the server gives no token ids; it must be vLLM 0.10.2 or later")
-        if choice.get("prompt_token_ids") not in (None, list(request.ids)):
-            raise InputError(f"{self.url}: the server changed the ids of the prompt")
-        length, stop = self._cut(ids, request.stops)
-        if stop is None and choice["finish_reason"] == "stop":
-            if isinstance(choice.get("stop_reason"), str):
-                raise InputError(
-                    f"{self.url}: stopped at {choice['stop_reason']!r}, which its tokens do not spell here"
-                )
-            stop = "eos"
-        logprobs = [0.0] * length if request.temperature == 0 else choice["logprobs"]["token_logprobs"][:length]
-        return Completion(tuple(ids[:length]), tuple(logprobs), stop)
-
-    def _cut(self, ids: list[int], stops: tuple[str, ...]) -> tuple[int, str | None]:
-        """How many tokens there are up to the first stop, and that stop."""
-        closers = self.vocabulary.closers(stops)
-        for length, token in enumerate(ids, 1):
-            if token in closers and (stop := self.vocabulary.stop(ids[:length], stops)):
-                return length, stop
-        return len(ids), None
 
     async def _check_logprobs(self, request: Request) -> None:
         """The likeliest tokens have other log-probabilities at another temperature, if the server heeds it."""
@@ -179,21 +140,49 @@ class VLLM:
         if isinstance(answer, dict) and answer.get("success") is False:
             raise InputError(f"{self.url}: the prefix cache was not reset: requests are still running")
 
+    async def _heard(self, request: Request, body: dict[str, Any]) -> dict[str, Any]:
+        """The answer put together from a stream whose tokens are told as they come."""
+        choice: dict[str, Any] = {"token_ids": [], "logprobs": {"token_logprobs": []}}
+        with self._in_words("/completions"):
+            stream = await self._client.completions.create(
+                model=body["model"], prompt=body["prompt"], stream=True, extra_body=body
+            )
+            async with stream:
+                async for event in stream:
+                    for piece in event.choices[:1]:
+                        self._add(choice, piece.model_dump(), request.trace)
+        return {"choices": [choice]}
+
+    def _add(self, choice: dict[str, Any], piece: Mapping[str, Any], trace: tuple[Any, ...]) -> None:
+        for token in piece.get("token_ids") or ():
+            choice["token_ids"].append(token)
+            self.watch(trace, token)
+        choice["logprobs"]["token_logprobs"] += (piece["logprobs"] or {}).get("token_logprobs") or []
+        choice |= {name: piece.get(name) for name in ("finish_reason", "stop_reason")}
+
     async def _post(self, path: str, body: dict[str, Any]) -> Any:
         return await self._talk(self._client.post, path, body=body)
 
     async def _talk(self, method: Any, path: str, **given: Any) -> Any:
         """One exchange as JSON, repeated by the client where that helps."""
+        with self._in_words(path):
+            answer = await method(path, cast_to=str, **given)
+            return json.loads(answer) if answer.strip() else None
+
+    @contextmanager
+    def _in_words(self, path: str) -> Iterator[None]:
+        """What goes wrong with a server, as one line for people."""
+        import httpx
         import openai
 
         try:
-            answer = await method(path, cast_to=str, **given)
+            yield
         except openai.APIStatusError as error:
             told = " ".join(error.response.text.split())[:300]
             raise InputError(f"{self.url}: {error.status_code}: {told}") from None
         except openai.APIConnectionError as error:
             raise InputError(f"{self.url}: cannot be reached ({type(error.__cause__).__name__})") from None
-        try:
-            return json.loads(answer) if answer.strip() else None
+        except (httpx.HTTPError, openai.APIError) as error:
+            raise InputError(f"{self.url}: the answer broke off ({type(error).__name__})") from None
         except ValueError:
             raise InputError(f"{self.url}: answered {path} with something that is not JSON") from None

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from asyncthink import episode, params, steps
-from asyncthink.engines import Engine, run
+from asyncthink.engines import Engine, Identity, run
 from asyncthink.episode import Episode, Trace
 from asyncthink.evaluation import metrics, recordings
 from asyncthink.evaluation.metrics import UNION
@@ -28,7 +28,7 @@ VARIANT_MEASURES = ("accuracy", "correct", "all_correct", "valid", "latency", "e
 
 @dataclass(frozen=True)
 class Subject:
-    """What is evaluated: a task's items of one split, by one arm's model of one training seed."""
+    """What is evaluated: a task's items of one split, by one arm's model of one training seed, on one engine."""
 
     task: str
     split: str
@@ -36,6 +36,7 @@ class Subject:
     seed: int
     items: Sequence[dict[str, Any]]
     params: params.Params
+    engine: Identity
 
     @property
     def own(self) -> params.Params:
@@ -48,8 +49,8 @@ class Subject:
         return sections | ({"reward": asdict(self.own.reward)} if self.own.arm.mode == "asynchronous" else {})
 
     def fingerprint(self) -> dict[str, Any]:
-        """All that the episodes depend on beside the model and the items."""
-        own = {"task": self.task, "arm": self.arm, "seed": self.seed, "chunk": CHUNK}
+        """All that the episodes depend on beside the model and the items; chunks of two engines are never mixed."""
+        own = {"task": self.task, "arm": self.arm, "seed": self.seed, "chunk": CHUNK, "engine": asdict(self.engine)}
         return {**steps.reads("evaluate", self.params, self.arm), **own}
 
 
@@ -118,6 +119,7 @@ def summarized(subject: Subject, episodes: Sequence[Episode], items_hash: str) -
         "task": subject.task,
         "arm": subject.arm,
         "seed": subject.seed,
+        "engine": asdict(subject.engine),
         "items": {"count": len(subject.items), "split": subject.split, "sha256": items_hash},
         "samples": subject.own.evaluate.samples,
         "resamples": resamples,

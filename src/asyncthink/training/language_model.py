@@ -1,6 +1,8 @@
 """The language model: built from params.model, loaded, made ready for training, and written to a folder."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import transformers
 from safetensors import SafetensorError
 from torch import nn
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     PreTrainedModel,
@@ -56,12 +59,24 @@ def load(
     folder: str | Path, dtype: torch.dtype | str = torch.float32
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The model and the tokenizer of a folder or a hub name; weights only from safetensors. dtype "auto": as saved."""
-    try:
+    with _found(folder):
         tokenizer = AutoTokenizer.from_pretrained(folder)
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True)
+    return ready(model), tokenizer
+
+
+def load_tokenizer(folder: str | Path) -> tuple[PreTrainedTokenizerBase, int]:
+    """The tokenizer of a folder or a hub name without its model, and how many tokens that model can say."""
+    with _found(folder):
+        return AutoTokenizer.from_pretrained(folder), AutoConfig.from_pretrained(folder).vocab_size
+
+
+@contextmanager
+def _found(folder: str | Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, ValueError, SafetensorError) as error:
         raise InputError(f"{folder}: not a model that can be loaded: {' '.join(str(error).split())[:300]}") from None
-    return ready(model), tokenizer
 
 
 def ready(model: PreTrainedModel) -> PreTrainedModel:

@@ -1,0 +1,122 @@
+"""vLLM in this process: no server to start, and the engine of choice for a job that has its GPU to itself.
+
+Requests arrive at any time; whoever waits is served by one loop over vLLM's own step. It needs the package vllm in this
+environment. GRPO hands in the LLM that TRL made and keeps in step with the trainer's weights.
+"""
+
+import asyncio
+from functools import cached_property
+from itertools import count
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from asyncthink.engines import Completion, Identity, Request, Watcher, vocabulary
+from asyncthink.engines.vllm_dialect import Dialect
+from asyncthink.errors import InputError
+
+SETTLING = 4  # turns of the event loop in which whoever got a result can ask for more, before a step goes without it
+MADE = {"logprobs_mode": "processed_logprobs", "disable_log_stats": True}
+
+
+def load(folder: str, **settings: Any) -> Any:
+    """vLLM's LLM of a checkpoint, made so that log-probabilities are those at the request's temperature."""
+    try:
+        from vllm import LLM
+    except ImportError:
+        told = "the engine vllm needs the package vllm in this environment (pip install -e '.[vllm]') or a --server"
+        raise InputError(told) from None
+    return LLM(model=folder, **MADE, **settings)
+
+
+class VLLMHere:
+    """Decodes with a vllm.LLM; tokenizer and outputs as for a server's engine. `watch`, where set, is told tokens."""
+
+    def __init__(self, llm: Any, tokenizer: PreTrainedTokenizerBase, outputs: int = 0) -> None:
+        self.llm = llm
+        self.vocabulary = vocabulary.shared(tokenizer, outputs)
+        self.encode, self.decode = self.vocabulary.encode, self.vocabulary.decode
+        self.dialect = Dialect(self.vocabulary, "vllm")
+        self.watch: Watcher | None = None
+        self._numbers = count()
+        self._waiting: dict[str, tuple[Request, asyncio.Future[Completion]]] = {}
+        self._told: dict[str, int] = {}
+        self._pump: asyncio.Task[None] | None = None
+
+    def identity(self) -> Identity:
+        """By the version of the package."""
+        import vllm
+
+        return Identity("vllm", vllm.__version__)
+
+    async def __aenter__(self) -> "VLLMHere":
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        if self._pump is not None:
+            self._pump.cancel()
+            self._pump = None
+        self._core.abort_request(list(self._waiting))
+        self._waiting.clear()
+
+    async def complete(self, request: Request) -> Completion:
+        """Hand a request in; come back when it has ended."""
+        from vllm import SamplingParams
+
+        future: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
+        name = str(next(self._numbers))
+        self._waiting[name] = (request, future)
+        self._core.add_request(name, self._prompt(request), SamplingParams(**self.dialect.sampling(request)))
+        if self._pump is None or self._pump.done():
+            self._pump = asyncio.ensure_future(self._decode_all())
+        return await future
+
+    def release(self, trace: tuple[Any, ...]) -> None:
+        """Nothing is kept here; the prefix cache forgets by itself."""
+
+    def reset_prefix_cache(self) -> None:
+        """Forget the keys and values of old weights; InputError if vLLM did not."""
+        if self.llm.reset_prefix_cache() is False:
+            raise InputError("vllm: the prefix cache was not reset: requests are still running")
+
+    @cached_property
+    def _core(self) -> Any:
+        return self.llm.llm_engine
+
+    def _prompt(self, request: Request) -> dict[str, list[int]]:
+        return {"prompt_token_ids": list(request.ids)}
+
+    async def _decode_all(self) -> None:
+        """Step after step, until nobody waits."""
+        try:
+            while self._waiting:
+                ended = [self._taken(output) for output in self._core.step()]
+                for _ in range(SETTLING if any(ended) else 1):
+                    await asyncio.sleep(0)
+        except Exception as error:
+            for _, future in self._waiting.values():
+                if not future.done():
+                    future.set_exception(error)
+
+    def _taken(self, output: Any) -> bool:
+        """Tell new tokens; hand a whole continuation over."""
+        request, future = self._waiting[output.request_id]
+        [told] = output.outputs
+        if self.watch is not None:
+            for token in told.token_ids[self._told.get(output.request_id, 0) :]:
+                self.watch(request.trace, token)
+            self._told[output.request_id] = len(told.token_ids)
+        if not output.finished:
+            return False
+        del self._waiting[output.request_id]
+        if not future.done():
+            future.set_result(self.dialect.completion(request, _choice(told)))
+        return True
+
+
+def _choice(told: Any) -> dict[str, Any]:
+    """vLLM's output as the choice that its server would send."""
+    ids = list(told.token_ids)
+    logprobs = [at[token].logprob for at, token in zip(told.logprobs, ids, strict=True)]
+    reasons = {"finish_reason": told.finish_reason, "stop_reason": told.stop_reason}
+    return {"token_ids": ids, "logprobs": {"token_logprobs": logprobs}, **reasons}
