@@ -12,12 +12,11 @@ READY := .venv/ready-$(shell cat requirements.lock pyproject.toml | cksum | cut 
 
 reproduce: $(READY)
 	$(BIN)/snakemake --cores all --quiet host reason
-	@echo "The report: results/report/index.html. The episodes, one by one: results/report/episodes.html"
 
 smoke: $(READY)
 	$(BIN)/asyncthink scale smoke --into work/smoke
 	cd work/smoke && ../../$(BIN)/snakemake --cores all --quiet host reason
-	@echo "Scale smoke: shows the graph, not the science. The report: work/smoke/results/report/index.html"
+	@echo "Scale smoke: shows the graph, not the science."
 
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest

@@ -23,3 +23,12 @@ rule all:
 
 onstart:
     ledger.sign_lock()
+    outlook.follow(workflow, PARAMS)
+
+
+onsuccess:
+    outlook.farewell(workflow, success=True)
+
+
+onerror:
+    outlook.farewell(workflow, success=False)

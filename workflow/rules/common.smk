@@ -1,6 +1,6 @@
 from snakemake.exceptions import WorkflowError
 
-from asyncthink import ledger, machine, params as parameters, steps
+from asyncthink import ledger, machine, outlook, params as parameters, steps
 from asyncthink.errors import InputError
 
 machine.activate()
