@@ -41,7 +41,9 @@ def begin(told, number, folder, said=""):
     log = folder / f"{number}.log"
     log.write_text(said)
     kind = " ".join([rule, *wildcards.values()])
-    told.emit(event("job_info", jobid=number, rule_name=rule, wildcards=wildcards, rule_msg=f"{kind} ({log})", log=[log]))
+    told.emit(
+        event("job_info", jobid=number, rule_name=rule, wildcards=wildcards, rule_msg=f"{kind} ({log})", log=[log])
+    )
 
 
 def test_what_is_left_is_the_estimate_then_what_jobs_say_then_what_they_took(run):
@@ -60,6 +62,8 @@ def test_what_is_left_is_the_estimate_then_what_jobs_say_then_what_they_took(run
     begin(told, 2, folder)
     clock.now += 300.0
     assert told.left() == 900.0
+    clock.now += 1000.0
+    assert told.left() == 0.25 * 1300
 
 
 def test_an_estimate_is_held_to_what_jobs_took_and_a_job_that_failed_has_ended():
@@ -76,7 +80,11 @@ def test_an_estimate_is_held_to_what_jobs_took_and_a_job_that_failed_has_ended()
 
 @pytest.mark.parametrize(
     ("line", "seconds"),
-    [("evaluate a 1: 12/24 episodes, 37.0 a second, 8 s left", 8), ("2 min 40 s left; reward", 160), ("12 items", None)],
+    [
+        ("evaluate a 1: 12/24 episodes, 37.0 a second, 8 s left", 8),
+        ("2 min 40 s left; reward", 160),
+        ("12 items", None),
+    ],
 )
 def test_a_progress_line_says_what_its_job_has_left(line, seconds):
     assert outlook.own_estimate(line) == seconds

@@ -21,6 +21,7 @@ from asyncthink.params import Params
 
 EVERY = {True: 15.0, False: 60.0}  # seconds between two reports: on a terminal, in a file
 SHORT = 12.0  # seconds of a job that computes little: mostly its start
+OVERDUE = 0.25  # of its time so far, which a job that was expected to have ended still takes
 WIDEST = 150  # letters of a job's line
 LEFT = re.compile(r"(?:(\d+) min )?(\d+) s left")
 
@@ -149,7 +150,8 @@ class Outlook(logging.Handler):
 
     def _left(self, job: Started) -> float:
         said = own_estimate(last_line(job.log))
-        return max(self.durations.of(job.plan) - (self.clock() - job.since), 0.0) if said is None else said
+        so_far = self.clock() - job.since
+        return max(self.durations.of(job.plan) - so_far, OVERDUE * so_far) if said is None else said
 
     def report(self) -> str:
         """What to tell now; empty while nothing runs."""
@@ -180,7 +182,9 @@ def follow(workflow: Any, params: Params) -> None:
         return
     jobs = [planned(job.rule.name, job.wildcards_dict) for job in workflow.dag.needrun_jobs()]
     settings, gpu = workflow.resource_settings, machine.has_gpu()
-    outlook = Outlook(jobs, estimated(params, "gpu" if gpu else "cpu"), settings.nodes or (1 if gpu else settings.cores))
+    outlook = Outlook(
+        jobs, estimated(params, "gpu" if gpu else "cpu"), settings.nodes or (1 if gpu else settings.cores)
+    )
     logger.addHandler(outlook)
     outlook.start()
 
