@@ -4,7 +4,6 @@ import copy
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from training_oracle import advantages, gradients, logprobs, relative_error, wri
 from transformers import TrainerCallback
 from trl.trainer.utils import add_fused_lm_head
 
+from asyncthink import machine
 from asyncthink.engines import run
 from asyncthink.engines.local import Local
 from asyncthink.errors import InputError
@@ -288,12 +288,8 @@ def test_a_killed_run_goes_on_to_the_same_bytes(world, undisturbed):
 
 @pytest.mark.slow
 def test_two_processes_train_as_one(world, undisturbed):
-    """--multi_gpu starts several processes on a CPU too, over gloo; without it accelerate starts one, silently."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
-    found = train(world, "two", *launcher, "--main_process_port", port)
+    """Over gloo, with the launcher that the rule starts."""
+    found = train(world, "two", sys.executable, *machine.python(2).split()[1:])
     begun = load_file(world / "start" / "model.safetensors")
     moved = {name: undisturbed[name] - begun[name] for name in begun}
     assert 0 < relative_error({name: found[name] - begun[name] for name in begun}, moved) < 1e-4

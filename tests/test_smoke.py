@@ -3,10 +3,13 @@
 import gzip
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 from checkout import Project
+from safetensors.torch import load_file
+from training_oracle import relative_error
 
 from asyncthink import params, steps
 from asyncthink.evaluation.recordings import SMOKE_NOTE
@@ -142,3 +145,16 @@ def test_dvc_repro_makes_every_byte_again(project, tmp_path):
     assert set(first) - set(second) == {"results/report/index.html"}
     assert [path for path in second if second[path] != first[path]] == []
     assert "metrics/" not in again.run("git", "status", "--short")
+
+
+def test_the_rule_in_two_processes_trains_as_in_one_and_nothing_gets_stale(project, tmp_path):
+    weights = "results/grpo/asyncthink/1/model.safetensors"
+    two = Project(shutil.copytree(project.directory, tmp_path / "project", symlinks=True))
+    asked = ("--allowed-rules", "grpo", "--force", "--set-resources", "grpo:processes=2")
+    said = two.run("snakemake", "--cores", "2", *asked, "--", weights)
+    assert "--multi_gpu" in said
+    begun = load_file(project.directory / "results/sft/asyncthink/1/model.safetensors")
+    ends = (load_file(each.directory / weights) for each in (two, project))
+    found, expected = ({name: end[name] - begun[name] for name in begun} for end in ends)
+    assert 0 < relative_error(found, expected) < 1e-4
+    assert "Nothing to be done" in two.run("snakemake", "--dry-run", "--", weights)

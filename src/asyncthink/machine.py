@@ -4,6 +4,8 @@ import os
 import sys
 from pathlib import Path
 
+from asyncthink.errors import InputError
+
 DETAILS = "ASYNCTHINK_DETAILS"  # set, Snakemake lists every file of a job in place of its one line
 
 
@@ -15,6 +17,33 @@ def told(line: str) -> str | None:
 def has_gpu() -> bool:
     """Whether an NVIDIA device is here, without loading torch."""
     return Path("/dev/nvidia0").exists()
+
+
+def python(processes: int, machines: int = 1, mpi: str | None = None, threads: int = 1) -> str:
+    """What starts a module in `processes` processes that train together, `processes / machines` on each machine.
+
+    On several machines `mpi` (srun) starts a launcher on each; they meet on the one that the job itself runs on.
+    Without --multi_gpu, accelerate would start a single process on a machine without GPUs, and say nothing.
+    """
+    if machines > 1 and not mpi:
+        raise InputError(f"a training on {machines} machines (tasks: {machines}) needs mpi: srun beside it")
+    if processes % machines:
+        raise InputError(
+            f"{processes} processes (gpu, or processes) cannot be dealt out to {machines} machines (tasks)"
+        )
+    if processes == 1:
+        return "python"
+    launch = (
+        "python -m accelerate.commands.launch --multi_gpu --mixed_precision no --dynamo_backend no"
+        f" --num_processes {processes} --num_machines {machines}"
+    )
+    if machines == 1:
+        return f"{launch} --main_process_port 0"
+    meeting = '--main_process_ip "$HEAD" --main_process_port "$PORT" --machine_rank "$SLURM_PROCID"'
+    return (
+        "HEAD=$(hostname) PORT=$((20000 + SLURM_JOB_ID % 20000))"
+        f""" {mpi} --ntasks={machines} --cpus-per-task={threads} sh -c 'exec {launch} {meeting} "$@"' sh"""
+    )
 
 
 def activate() -> None:

@@ -46,6 +46,12 @@ def trained():
     return [name for name, arm in arms.items() if arm.rl and arm.weights_of is None]
 
 
+def python(wildcards, threads, resources):
+    """What starts a training: as many processes as its resources say, by default one a GPU. They decide no result."""
+    processes = resources.get("processes", max(1, resources.gpu))
+    return machine.python(processes, resources.get("tasks", 1), resources.get("mpi"), threads)
+
+
 def model(folder):
     """The files of a published model."""
     return [f"{folder}/{name}" for name in MODEL]

@@ -16,12 +16,13 @@ rule pretrain:
     resources:
         gpu=GPU,
     params:
+        python=python,
         reads=reads("pretrain"),
         model=subpath(output[0], parent=True),
     message:
         machine.told("pretrain, seed {wildcards.seed} ({log.text})")
     shell:
-        "python -m asyncthink pretrain --params params.yaml"
+        "{params.python} -m asyncthink pretrain --params params.yaml"
         " --seed {wildcards.seed:q}"
         " --puzzles {input.puzzles:q}"
         " --model {params.model:q}"
@@ -49,13 +50,14 @@ rule sft:
     resources:
         gpu=GPU,
     params:
+        python=python,
         reads=reads("sft"),
         start=subpath(input[0], parent=True),
         model=subpath(output[0], parent=True),
     message:
         machine.told("sft {wildcards.arm}, seed {wildcards.seed} ({log.text})")
     shell:
-        "python -m asyncthink sft --params params.yaml"
+        "{params.python} -m asyncthink sft --params params.yaml"
         " --arm {wildcards.arm:q}"
         " --seed {wildcards.seed:q}"
         " --start {params.start:q}"
@@ -85,13 +87,14 @@ rule grpo:
     resources:
         gpu=GPU,
     params:
+        python=python,
         reads=reads("grpo"),
         start=subpath(input[0], parent=True),
         model=subpath(output[0], parent=True),
     message:
         machine.told("grpo {wildcards.arm}, seed {wildcards.seed} ({log.text})")
     shell:
-        "python -m asyncthink grpo --params params.yaml"
+        "{params.python} -m asyncthink grpo --params params.yaml"
         " --arm {wildcards.arm:q}"
         " --seed {wildcards.seed:q}"
         " --start {params.start:q}"
