@@ -103,7 +103,8 @@ def test_arms_share_a_cold_start_as_far_as_it_reads_the_same():
     arms = {"long": {"arm": {"mode": "sequential"}, "thinking": {"organizer_budget": 200}}}
     arms |= {"fixed": {"synthesize": {"interleaved": 0.5, "batch": 0.5}}, "twice": {"thinking": {"latency_budget": 9}}}
     raw = PARAMS.to_mapping()
-    mine = params.from_mapping({**raw, "arms": {**raw["arms"], **arms}})
+    plain = {name: raw["arms"][name] for name in ("asyncthink", "no_rl", "sequential", "parallel")}
+    mine = params.from_mapping({**raw, "arms": {**plain, **arms}, "evaluate": {**raw["evaluate"], "variants": {}}})
     assert steps.cold_starts("synthesize", mine) == ["asyncthink", "sequential", "long", "fixed"]
     assert steps.cold_starts("sft", mine) == ["asyncthink", "sequential", "long", "fixed", "twice"]
     assert steps.first_alike("sft", mine, "no_rl") == "asyncthink" != steps.first_alike("filter", mine, "twice")
@@ -118,14 +119,15 @@ def _arms(step):
 def test_lambda_is_read_by_the_organizers_that_do_not_override_it():
     changed = params.from_mapping(params.merged(PARAMS.to_mapping(), {"reward": {"concurrency_weight": 0.37}}))
     stale = {arm for arm in PARAMS.arms if steps.reads("grpo", PARAMS, arm) != steps.reads("grpo", changed, arm)}
-    assert stale == {"asyncthink", "no_cold_start", "no_rl"}
+    trained = {"asyncthink", "no_cold_start", "no_random_structures", "leverage"}
+    assert stale == trained | {"no_rl"}
     for step in ("puzzles", "synthesize", "filter", "pretrain", "sft"):
         assert steps.reads(step, PARAMS) == steps.reads(step, changed)
     named = {
         name for name, body in DVC.items() if {"reward", "reward.concurrency_weight"} & set(body.get("params", []))
     }
-    trained = {"grpo_asyncthink", "grpo_no_cold_start"}
-    assert named - {"report"} == trained | {"evaluate_asyncthink", "evaluate_no_cold_start", "evaluate_no_rl"}
+    evaluated = {f"evaluate_{arm}" for arm in trained} | {"evaluate_no_rl"}
+    assert named - {"report"} == {f"grpo_{arm}" for arm in trained} | evaluated
 
 
 def test_an_import_at_any_depth_is_a_source(tmp_path):

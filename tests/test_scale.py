@@ -62,7 +62,7 @@ def test_all_scales_name_the_same_keys():
 
 def test_ones_own_edit_of_another_key_lives_on(project):
     path = project / "params.yaml"
-    edited = SHIPPED.replace("concurrency_weight: 0.1 ", "concurrency_weight: 0.25", 1)
+    edited = SHIPPED.replace("format_error: -0.1 ", "format_error: -0.25", 1)
     assert edited != SHIPPED
     path.write_text(edited)
     for name in ("smoke", "nano"):

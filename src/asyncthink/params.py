@@ -171,6 +171,7 @@ class GRPO:
     accumulation: int
     learning_rate: float
     warmup: float
+    schedule: Literal["constant", "cosine"]
     advantage: Literal["centered", "standardized"]
     loss: Literal["dapo", "grpo"]
     clip: float

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from asyncthink.evaluation import frontier
-from asyncthink.evaluation.evidence import ASYNC, BASELINES, PARALLEL, Evidence
+from asyncthink.evaluation.evidence import ASYNC, BASELINES, LONGER, PARALLEL, Evidence
 from asyncthink.evaluation.statistics import Draws, combine
 from asyncthink.evaluation.verdicts import Finding, NotRun, Part, above, exact, text
 
@@ -21,18 +21,26 @@ def lower_latency(evidence: Evidence) -> Finding:
     if len(points) < 2:
         raise NotRun("needs parallel thinking at two budgets or more")
     (ours, *theirs), seeds = evidence.statistics(headline, *points)
-    needed = reading(frontier.latency_at, ours["accuracy"], theirs)
-    lower = combine(np.subtract, 1.0, ours["elapsed"] / needed)
-    shown = lower.estimate()
+    needed = {key: reading(frontier.latency_at, ours[key], theirs, key) for key in ("accuracy", "all_correct")}
+    lower = {key: combine(np.subtract, 1.0, ours["elapsed"] / tokens) for key, tokens in needed.items()}
+    shown = lower["accuracy"].estimate()
     parts = (
-        above("latency below parallel thinking's at equal accuracy", "%", lower),
+        above("latency below parallel thinking's at equal accuracy", "%", lower["accuracy"]),
+        above("latency below parallel thinking's at as many all correct", "%", lower["all_correct"]),
         Part("by 28 % or more", "%", shown, exact(1.0 if shown.value >= LOWER_LATENCY else -1.0), core=False),
     )
     words = (
         f"lower by {text(shown, '%')}: {100 * ours['accuracy'].value:.1f} % at {ours['elapsed'].value:.1f} tokens, "
-        f"for which parallel thinking needs {needed.value:.1f}"
+        f"for which parallel thinking needs {_told(needed, 'accuracy', ours, theirs)}; all correct "
+        f"{100 * ours['all_correct'].value:.1f} %, for which it needs {_told(needed, 'all_correct', ours, theirs)}"
     )
-    return Finding(words, parts, seeds, (ASYNC, PARALLEL))
+    return Finding(words, parts, seeds, (ASYNC, PARALLEL, *LONGER[PARALLEL]))
+
+
+def _told(needed: Statistics, key: str, ours: Statistics, theirs: Sequence[Statistics]) -> str:
+    most = max(stats[key].value for stats in theirs)
+    beyond = "" if most >= ours[key].value else f" at least (it reaches {100 * most:.1f} %)"
+    return f"{needed[key].value:.1f}{beyond}"
 
 
 def dominates(evidence: Evidence) -> Finding:
@@ -64,12 +72,12 @@ def best(points: Sequence[Statistics]) -> list[Statistics]:
 
 def _gap(ours: Statistics, theirs: Sequence[Statistics]) -> Draws:
     """How far one of our points lies above the other frontier at its own latency."""
-    return ours["accuracy"] - reading(frontier.accuracy_at, ours["elapsed"], theirs)
+    return ours["accuracy"] - reading(frontier.accuracy_at, ours["elapsed"], theirs, "accuracy")
 
 
-def reading(function: Callable[..., float], at: Draws, points: Sequence[Statistics]) -> Draws:
-    """`latency_at` or `accuracy_at` of a frontier, on the data and on each resample."""
-    pairs = [(stats["elapsed"], stats["accuracy"]) for stats in points]
+def reading(function: Callable[..., float], at: Draws, points: Sequence[Statistics], key: str) -> Draws:
+    """`latency_at` or `accuracy_at` of a frontier of latency and a share, on the data and on each resample."""
+    pairs = [(stats["elapsed"], stats[key]) for stats in points]
     latency_RP, accuracy_RP = (np.stack([pair[i].resampled_R for pair in pairs], axis=1) for i in (0, 1))
     value = function(at.value, *(np.array([pair[i].value for pair in pairs]) for i in (0, 1)))
     rows = zip(at.resampled_R, latency_RP, accuracy_RP, strict=True)

@@ -18,6 +18,8 @@ ASYNC, SEQUENTIAL, PARALLEL = "asyncthink", "sequential", "parallel"
 NO_REWARD, NO_COLD_START, NO_RL = "no_concurrency_reward", "no_cold_start", "no_rl"
 LEVERAGE, FIXED_STRUCTURES = "leverage", "no_random_structures"
 BASELINES = (SEQUENTIAL, PARALLEL)
+# The baselines trained at a longer budget, as the paper's at 2K beside 1K: further points of their frontiers.
+LONGER = {SEQUENTIAL: ("sequential_long",), PARALLEL: ("parallel_long",)}
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,12 @@ class Evidence:
         return mine - other
 
     def budgets(self, arm: str) -> list[Evaluation]:
-        """An arm's evaluations that differ in budgets alone: as many agents and the temperature of its headline."""
+        """Evaluations that differ in budgets alone, in training too: as many agents and the headline's temperature."""
         headline = self.recordings.find(arm)
-        found = [] if headline is None else self.recordings.variants(arm)
+        names = () if headline is None else (arm, *LONGER.get(arm, ()))
+        found = [evaluation for name in names for evaluation in self.recordings.variants(name)]
         alike = [e for e in found if all(e.thinking[k] == headline.thinking[k] for k in ("capacity", "temperature"))]
-        return sorted(alike, key=lambda e: (e.variant != HEADLINE, e.variant))
+        return sorted(alike, key=lambda e: (e.arm != arm, e.variant != HEADLINE, e.variant))
 
     def runs(self, arm: str) -> list[History]:
         """The RL runs of an arm; NotRun where they are too short to have tenths."""

@@ -81,9 +81,10 @@ def _ends(rows: pd.DataFrame, tenth: int) -> tuple[list[int], list[int]]:
 
 
 def _frontier(table: pd.DataFrame) -> str:
-    rows = table[table.variant == "headline"]
+    rows = table[(table.variant == "headline") & (table.way == table.arm)]
     found = "; ".join(f"{r.label} {r.accuracy:.1f} % at {r.latency:.1f} tokens" for r in rows.itertuples())
-    counts = ", ".join(f"{n} of {label}" for label, n in table.groupby("label", sort=False).size().items())
+    sizes = table.groupby("way").size()
+    counts = ", ".join(f"{sizes[r.way]} of {r.label}" for r in rows.itertuples())
     return f"At the headline's budget: {found}. Budgets measured: {counts}."
 
 

@@ -159,13 +159,13 @@ def frontier(table: pd.DataFrame) -> Figure:
     """Accuracy over critical-path latency, one point a budget, joined along the frontier (the paper's figure 7)."""
     figure = Figure(figsize=(WIDTH, 3.9))
     axes = figure.add_subplot()
-    for arm in [arm for arm in WAYS if arm in set(table.arm)]:
-        rows = table[table.arm == arm].sort_values("latency")
-        best, headline, tone = rows[rows.best], rows[rows.variant == "headline"], colour(arm)
+    for arm in [arm for arm in WAYS if arm in set(table.way)]:
+        rows = table[table.way == arm].sort_values("latency")
+        best, headline, tone = rows[rows.best], rows[(rows.variant == "headline") & (rows.arm == arm)], colour(arm)
         bars = {"xerr": marks.errors(rows, "latency"), "yerr": marks.errors(rows, "accuracy")}
         axes.errorbar(rows.latency, rows.accuracy, fmt="none", ecolor=tone, elinewidth=0.9, alpha=0.7, **bars)
         axes.plot(best.latency, best.accuracy, color=tone, linestyle=LINES.get(arm, "-"), zorder=2)
-        axes.plot(rows.latency, rows.accuracy, MARKERS[arm], color=tone, label=rows.label.iloc[0], zorder=3)
+        axes.plot(rows.latency, rows.accuracy, MARKERS[arm], color=tone, label=headline.label.iloc[0], zorder=3)
         ring = {"markersize": 11, "markerfacecolor": "none", "markeredgecolor": tone, "markeredgewidth": 1.2}
         axes.plot(headline.latency, headline.accuracy, "o", zorder=3, **ring)
     axes.set_xlabel("Critical-path latency, tokens")

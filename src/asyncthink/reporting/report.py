@@ -137,7 +137,7 @@ def deviations(params: Params) -> list[list[str]]:
     holds = {
         "from scratch": params.model.start_from is None,
         "latency budget": params.thinking.latency_budget is not None,
-        "gated reward": params.reward.concurrency_gate == "correct",
+        "gated reward": params.reward.concurrency_gate != "always",
         "always": True,
     }
     return [[row["what"], row["paper"], row["ours"]] for name in holds if holds[name] for row in found[name]]

@@ -20,6 +20,8 @@ COLOURS = {
     "no_concurrency_reward": "#cc79a7",
     "no_cold_start": "#e69f00",
     "no_rl": "#56b4e9",
+    "parallel_long": "#d55e00",
+    "sequential_long": "#009e73",
 }
 OTHER_COLOUR = "#8c959f"
 # Bars and lines that are told apart without their colour too.

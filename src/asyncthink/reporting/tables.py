@@ -29,6 +29,10 @@ LABELS = {
     "no_cold_start": "− format fine-tuning",
     "no_rl": "− reinforcement learning",
     "parallel_no_rl": "Parallel, no RL",
+    "parallel_long": "Parallel, longer traces",
+    "sequential_long": "Sequential, longer traces",
+    "no_random_structures": "− random structures",
+    "leverage": "+ leverage reward",
 }
 WAYS = ("asyncthink", "parallel", "sequential")
 ABLATIONS = ("asyncthink", "no_concurrency_reward", "no_cold_start", "no_rl")
@@ -161,6 +165,7 @@ def _frontier(source: Source) -> Rows:
         best = set(frontier.pareto(*values)[0].tolist()) if points else set()
         for point, found in zip(points, statistics, strict=True):
             yield {
+                "way": arm,
                 **_named(point),
                 "variant": point.variant,
                 "organizer_budget": point.thinking["organizer_budget"],
@@ -250,8 +255,9 @@ TABLES = {
     "ablations": Table("one measure of one ablation", (*_ARM, "measure", *_OURS, "paper", *_RUN), _ablations),
     "training_dynamics": Table("one step of RL", (*_ARM, "seed", "step", *DYNAMICS), _training_dynamics),
     "frontier": Table(
-        "accuracy (%) and latency (decoding steps, all episodes) at one budget",
+        "accuracy (%) and latency (decoding steps, all episodes) at one budget; an arm is a budget in training",
         (
+            "way",
             *_ARM,
             "variant",
             "organizer_budget",

@@ -148,7 +148,7 @@ def trainer_of(
         # TRL asks for a step's rows at every micro-batch, and uses them at the first one.
         order=list(chain.from_iterable(batched * accumulation for batched in batches)),
         rollout=Rollout(params, items, seed, frozen),
-        rate=partial(rate, "constant", settings.warmup),
+        rate=partial(rate, settings.schedule, settings.warmup),
         scratch=scratch,
         progress=Progress(name, WATCHED),
         args=config_of(params, seed, model, tokenizer, scratch, share(per_step, accumulation, "episodes of a step")),
