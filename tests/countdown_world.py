@@ -38,6 +38,7 @@ def settings_with(**sections) -> params.Params:
     """The committed file with this test's own world, so that a change of scale changes no test."""
     raw = params.merged(committed(), {"reward": {"concurrency_target": 1.0}})
     own = {"puzzles": {**WORLD, "required": 3}, "thinking": THINKING, "synthesize": SYNTHESIZE}
+    own["pretrain"] = {"sudoku_share": 0.0}
     return params.from_mapping(params.merged(params.merged(raw, own), sections))
 
 

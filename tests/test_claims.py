@@ -23,7 +23,16 @@ MODES = {"sequential": "sequential", "parallel": "parallel"}
 
 
 def evaluation(
-    arm, accuracy, latency=80.0, ratio=0.5, valid=1.0, seeds=(1,), variant="headline", topologies=None, **own
+    arm,
+    accuracy,
+    latency=80.0,
+    ratio=0.5,
+    valid=1.0,
+    forked=1.0,
+    seeds=(1,),
+    variant="headline",
+    topologies=None,
+    **own,
 ):
     """An arm that finds each of the three solutions with chance `accuracy`; its latency varies by a tenth."""
     random = keyed(arm, variant, accuracy)
@@ -39,6 +48,7 @@ def evaluation(
         "concurrency_ratio": np.full(shape, ratio),
         "valid": (random.random(shape) < valid).astype(float),
         "work": 2 * elapsed,
+        "forks": (random.random(shape) < forked).astype(float),
     }
     structures = None if topologies is None else random.choice(np.array(topologies, dtype=object), shape)
     measured = Measurement(REQUIRED, {k: np.asarray(v, dtype=float) for k, v in values.items()}, structures)
@@ -84,8 +94,9 @@ def history(arm, seed=1, steps=60, end=0.8, hump=60):
 CORPUS = {"topologies": {"distinct": 40, "beyond_the_two": 30, "classes": {}}}
 
 
-def rows(evaluations=PAPER_LIKE, histories=(), corpus=None, scale="nano", resamples=400):
-    evidence = Evidence(Recordings(scale, tuple(evaluations), resamples), histories, corpus)
+def rows(evaluations=PAPER_LIKE, histories=(), corpus=None, scale="nano", resamples=400, **elsewhere):
+    others = {name: Recordings(scale, tuple(found), resamples) for name, found in elsewhere.items()}
+    evidence = Evidence(Recordings(scale, tuple(evaluations), resamples), histories, corpus, others)
     return {row["id"]: row for row in claims.ledger(evidence, scale)["claims"]}
 
 
@@ -133,6 +144,17 @@ def test_every_row_names_paper_ours_rule_and_command_and_a_missing_figure_its_re
         assert row["claim"] and row["paper"] and row["rule"] and row["command"].startswith("snakemake")
         assert bool(row["ours"]) != bool(row["reason"])
         assert bool(row["parts"]) == bool(row["ours"])
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "forked", "expected"),
+    [(0.9, 0.8, "reproduced"), (0.9, 0.1, "partly"), (0.5, 0.8, "not reproduced"), (0.3, 0.8, "not reproduced")],
+)
+def test_what_carries_over_to_sudoku_is_accuracy_and_the_fork(accuracy, forked, expected):
+    ours = evaluation("asyncthink", accuracy, forked=forked)
+    row = rows(sudoku=(ours, evaluation("sequential", 0.5), evaluation("parallel", 0.6)))["C7"]
+    assert row["verdict"] == expected
+    assert row["parts"][-1]["value"] == pytest.approx(forked, abs=0.08)
 
 
 def test_a_method_that_is_worse_is_not_reproduced():

@@ -96,7 +96,7 @@ def evaluate(model, server, folder, *flags):
     (folder / "params.yaml").write_text(json.dumps(raw))
     write_json_lines(folder / "test.jsonl", [ITEM])
     paths = ["--items", "test.jsonl", "--episodes", "episodes.jsonl", "--metrics", "metrics.json"]
-    arm = ["--task", "countdown", "--arm", "asyncthink", "--seed", "1", "--model", str(model)]
+    arm = ["--test-set", "countdown", "--arm", "asyncthink", "--seed", "1", "--model", str(model)]
     return cli.main(["evaluate", *arm, *paths, "--server", server.url, *flags])
 
 

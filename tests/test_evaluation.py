@@ -351,8 +351,19 @@ def test_the_evaluate_command_records_a_model_and_measures_it(tmp_path):
     items = countdown.generate(given.puzzles, 0)["test"]
     write_json_lines(tmp_path / "test.jsonl", items)
     outputs = ("--episodes", "episodes.jsonl.gz", "--metrics", "metrics.json")
-    inputs = ("--model", "model", "--items", "test.jsonl", "--task", "countdown", "--arm", "asyncthink", "--seed", 1)
-    said = asyncthink("evaluate", *inputs, *outputs, cwd=tmp_path)
+    inputs = (
+        "--model",
+        "model",
+        "--items",
+        "test.jsonl",
+        "--test-set",
+        "countdown",
+        "--arm",
+        "asyncthink",
+        "--seed",
+        1,
+    )
+    said = asyncthink("evaluate", *inputs, *outputs, "--seed", 1, cwd=tmp_path)
     assert said.returncode == 0 and "8/8 episodes" in said.stderr, said.stderr
     assert not list((tmp_path / "work/evaluate").iterdir())
     found = json.loads((tmp_path / "metrics.json").read_text())

@@ -171,8 +171,14 @@ def test_puzzles_that_cannot_be_had_are_said_so():
         sudoku.generate({"test": 5}, 0, 3)
 
 
+def test_a_row_has_no_more_gaps_than_asked_for():
+    items = sudoku.generate({"train": 60, "test": 60}, 0, 12, most_gaps=1)["test"]
+    assert len(items) == 60
+    assert all(row.count(0) == 1 for item in items for row in item["puzzle"])
+
+
 def test_sudoku_is_asked_in_both_languages():
-    assert sudoku.prompt(PUZZLE, "word") == "1 _ 3 _ | _ 4 _ 2 | 2 _ 4 _ | _ 3 _ 1"
+    assert sudoku.prompt(PUZZLE, "word") == "a 1 _ 3 _ b _ 4 _ 2 c 2 _ 4 _ d _ 3 _ 1 =10"
     assert "1 . 3 .\n. 4 . 2\n2 . 4 .\n. 3 . 1" in sudoku.prompt(PUZZLE, "chat")
 
 

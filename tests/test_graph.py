@@ -126,7 +126,8 @@ def test_lambda_is_read_by_the_organizers_that_do_not_override_it():
     named = {
         name for name, body in DVC.items() if {"reward", "reward.concurrency_weight"} & set(body.get("params", []))
     }
-    evaluated = {f"evaluate_{arm}" for arm in trained} | {"evaluate_no_rl"}
+    evaluated = {f"evaluate_countdown_{arm}" for arm in trained} | {"evaluate_countdown_no_rl"}
+    evaluated.add("evaluate_sudoku_asyncthink")
     assert named - {"report"} == {f"grpo_{arm}" for arm in trained} | evaluated
 
 

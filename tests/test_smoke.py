@@ -11,10 +11,12 @@ from checkout import Project
 from safetensors.torch import load_file
 from training_oracle import relative_error
 
-from asyncthink import params, steps
+from asyncthink import params, stages, steps
 from asyncthink.evaluation.recordings import SMOKE_NOTE
 
 pytestmark = pytest.mark.slow
+
+SUDOKU = params.read(Path(__file__).parents[1] / "params.yaml").to_mapping()["test_sets"]["sudoku"]
 
 # One key of every section, with another value that is as good.
 CHANGES = {
@@ -33,20 +35,22 @@ CHANGES = {
     "sft.tag_weight": 2.5,
     "grpo.clip": 0.25,
     "evaluate.samples": 2,
+    "test_sets.sudoku": {**SUDOKU, "items": 11},
     "arms.no_concurrency_reward": {"reward": {"concurrency_weight": 0.01}},
 }
 
 
 @pytest.fixture(scope="session")
 def traces(project):
-    """What each step of the run read: its name, its arm, keys of params.yaml, files of the package."""
+    """What each step of the run read: its name, its arm, its test set, keys of params.yaml, files of the package."""
     records = [json.loads(path.read_text()) for path in (project.directory.parent / "trace").glob("*.json")]
     found = []
     for record in records:
         command = record["argv"]
         if Path(command[0]).parts[-2:] == ("asyncthink", "__main__.py") and command[1] in steps.READS:
             arm = command[command.index("--arm") + 1] if "--arm" in command else None
-            found.append((command[1], arm, set(record["keys"]), set(record["files"])))
+            test_set = command[command.index("--test-set") + 1] if "--test-set" in command else params.COUNTDOWN
+            found.append((command[1], arm, test_set, set(record["keys"]), set(record["files"])))
     return found
 
 
@@ -93,8 +97,8 @@ def test_a_step_reads_no_key_and_imports_no_file_that_its_table_lacks(project, t
     # params.py asks rewards.py for the names of the rewards, and nothing more.
     started = (*steps.CARRIERS, "__main__.py", "commands/__init__.py", "rewards.py")
     carriers = {str(room / name) for name in started}
-    for step, arm, keys, files in traces:
-        assert keys - {"arms"} <= set(steps.reads(step, given, arm)), step
+    for step, arm, test_set, keys, files in traces:
+        assert keys - {"arms", "test_sets"} <= set(steps.reads(step, given, arm, test_set)), step
         assert files <= carriers | set(steps.sources(step, str(room))), step
 
 
@@ -121,8 +125,8 @@ def test_what_a_changed_number_makes_stale_for_snakemake_is_stale_for_dvc(projec
 
 
 def _stage(rule, block):
-    arm = re.search(r"wildcards:.*\barm=(\w+)", block)
-    return f"{rule}_{arm[1]}" if arm else rule
+    found = (re.search(rf"wildcards:.*\b{name}=(\w+)", block) for name in stages.NAMED)
+    return "_".join([rule, *(each[1] for each in found if each)])
 
 
 def test_a_colleague_gets_the_results_without_running_a_step(project, clone):

@@ -1,6 +1,7 @@
 """Demonstrations, documents and the filter, against arithmetic and readings of their own."""
 
 import json
+import re
 from collections import Counter
 from itertools import islice
 
@@ -15,6 +16,7 @@ from asyncthink.cli import main
 from asyncthink.synthesis import demonstration, documents, format_filter, solver_teacher, structures
 from asyncthink.synthesis.demonstration import Demonstration
 from asyncthink.synthesis.surfaces import COUNTS
+from asyncthink.tasks import sudoku
 
 
 @pytest.mark.parametrize("form", ["asynchronous", "sequential"])
@@ -171,6 +173,32 @@ def test_documents_are_right_in_every_line_and_tell_what_they_found():
     assert kinds["<solve>"] > 600 and kinds["<organizer>"] > 600
     assert 20 < 2000 - kinds["<worker>"] - kinds["<solve>"] - kinds["<organizer>"] < 70
     assert max(lengths) <= 260 and sum(length > 150 for length in lengths) > 100
+
+
+ROW = re.compile(r"([a-d]) 1 (.) 2 (.) 3 (.) 4 (.) (\1 [1-4] [1-4] [1-4] [1-4])")
+
+
+def test_sudoku_comes_in_the_place_of_some_countdown_solved_row_by_row_and_without_forks():
+    plain, mixed = (
+        list(islice(documents.documents(settings_with(pretrain={"sudoku_share": share}), ITEMS, seed=1), 1000))
+        for share in (0.0, 0.1)
+    )
+    added = [text for (text, _), old in zip(mixed, plain, strict=True) if text != old.text]
+    assert len(added) / 1000 == pytest.approx(0.1, abs=0.03)
+    kept = set(sudoku.of_split("test", sudoku.HALVES))
+    for text in added:
+        question, thought = text.split(" =10 ")
+        given = dict(re.findall(r"([a-d])((?: [1-4_])+)", question))
+        lines = ROW.findall(thought)
+        for name, *marks, solved in lines:
+            missing = "".join(digit for digit, mark in zip("1234", marks, strict=True) if mark == "!")
+            assert solved == name + given[name].replace("_", missing)
+        told_of = protocol.returned(text) if text.startswith("<worker>") else protocol.parse(text)[-1].text
+        assert told_of.split(" ; ") == [solved for *_, solved in lines]
+        assert not re.search("FORK|JOIN", text)
+        if len(lines) == 4:
+            in_order = " ".join(solved[2:] for *_, solved in sorted(lines))
+            assert tuple(map(int, in_order.split())) not in kept
 
 
 def test_document_weights_are_heavy_where_hits_are_told_from_misses():

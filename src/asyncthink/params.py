@@ -18,6 +18,8 @@ import yaml
 from asyncthink.errors import InputError
 from asyncthink.rewards import GATES, REWARDS
 
+COUNTDOWN = "countdown"  # the test set that `puzzles` makes
+
 
 @dataclass(frozen=True)
 class Puzzles:
@@ -146,6 +148,7 @@ class Pretrain:
     hit_weight: float
     worker_share: float
     protocol_share: float
+    sudoku_share: float
     checkpoint_every: int
 
 
@@ -198,6 +201,26 @@ class Evaluate:
 
 
 @dataclass(frozen=True)
+class TestSet:
+    """A test set beside countdown's own: the task of its items, where they come from, and the arms that answer them.
+
+    source: `generated`, a short name of tasks.sources.HUB, or a local JSON Lines file. `items`: at most so many, null
+    for all. `clues` and `gaps` (most empty cells of a row) belong to generated Sudoku, `subset` to MMLU-Pro. `thinking`
+    holds the keys that it overrides.
+    """
+
+    task: Literal["countdown", "sudoku", "competition_math", "multiple_choice"]
+    source: str
+    subset: str | None
+    items: int | None
+    clues: int | None
+    gaps: int | None
+    samples: int
+    arms: tuple[str, ...]
+    thinking: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Params:
     """All of params.yaml, with the overrides of one arm already applied where `arm_params` made it."""
 
@@ -217,6 +240,7 @@ class Params:
     sft: SFT
     grpo: GRPO
     evaluate: Evaluate
+    test_sets: Mapping[str, TestSet | None]
 
     def arm_params(self, name: str) -> "Params":
         """The parameters of one arm: the base with that arm's overrides."""
@@ -224,10 +248,21 @@ class Params:
             raise InputError(f"params.yaml: no arm {name!r}; {_nearest(name, self.arms)}")
         return from_mapping(merged(self.to_mapping(), self.arms[name]))
 
-    def evaluations(self, arm: str) -> dict[str, Thinking]:
-        """What `evaluate` runs for an arm: its `headline`, then each variant that names it, each with its settings."""
-        own = self.arm_params(arm)
-        settings = {"headline": {}} | {name: v.thinking for name, v in own.evaluate.variants.items() if arm in v.arms}
+    def test_set(self, name: str) -> TestSet | None:
+        """A test set that is run at this scale; None for countdown's own, which `puzzles` describes."""
+        if name != COUNTDOWN and self.test_sets.get(name) is None:
+            run = [COUNTDOWN, *(each for each, found in self.test_sets.items() if found)]
+            raise InputError(f"params.yaml: no test set {name!r}; {_nearest(name, run)}")
+        return self.test_sets.get(name)
+
+    def evaluations(self, arm: str, test_set: str = COUNTDOWN) -> dict[str, Thinking]:
+        """What `evaluate` runs for an arm: its `headline`, then each variant that names it, each with its settings.
+
+        Variants are of countdown; another test set has its headline alone.
+        """
+        own, found = self.arm_params(arm), self.test_set(test_set)
+        variants = {} if found else {name: v.thinking for name, v in own.evaluate.variants.items() if arm in v.arms}
+        settings = {"headline": found.thinking if found else {}} | variants
         sampled = {**asdict(own.thinking), "temperature": own.evaluate.temperature}
         return {name: _section(Thinking, merged(sampled, keys), "thinking") for name, keys in settings.items()}
 
@@ -248,6 +283,9 @@ def read(path: str | Path = "params.yaml") -> Params:
         params = from_mapping(raw)
         for name in params.arms:
             params.evaluations(name)
+        for name, found in params.test_sets.items():
+            for arm in found.arms if found else ():
+                params.evaluations(arm, name)
     except InputError as error:
         raise InputError(str(error).replace("params.yaml", str(path), 1)) from None
     return params
@@ -370,6 +408,12 @@ def _check(params: Params) -> None:
     for name, variant in params.evaluate.variants.items():
         known = set(variant.arms) <= set(params.arms)
         rules.append((f"evaluate.variants.{name}.arms", known, f"some of {', '.join(params.arms)}"))
+    for name, found in params.test_sets.items():
+        known = found is None or set(found.arms) <= set(params.arms)
+        rules.append((f"test_sets.{name}.arms", known, f"some of {', '.join(params.arms)}"))
+        counted = found is None or found.source != "generated" or (found.items or 0) > 0
+        rules.append((f"test_sets.{name}.items", counted, "1 or more where they are generated"))
+    rules.append(("test_sets", COUNTDOWN not in params.test_sets, f"without the name {COUNTDOWN}"))
     rules.append(("evaluate.variants", "headline" not in params.evaluate.variants, "without the name headline"))
     for name, holds, allowed in rules:
         if not holds:

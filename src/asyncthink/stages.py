@@ -2,7 +2,8 @@
 
 DVC decides whether a step is stale, Snakemake how it runs, so a stage allows its own rule and nothing else. Outputs
 and dependencies are read from Snakemake's own list of jobs; which keys of params.yaml a stage names comes from the
-table of steps. Arms are stages, for each of them reads other keys; seeds and the other wildcards are a matrix.
+table of steps. Arms and test sets are stages, for each of them reads other keys; seeds and the other wildcards are a
+matrix.
 """
 
 import json
@@ -21,13 +22,14 @@ import yaml
 
 from asyncthink import machine, scales, steps
 from asyncthink.errors import InputError
-from asyncthink.params import Params, read
+from asyncthink.params import COUNTDOWN, Params, read
 
 HEADER = """\
 # Written from the Snakefile by `asyncthink stages`: run it again after changing a rule, an import or an arm.
 # A stage is a leaf call: DVC decides whether the step is stale, Snakemake runs that one rule and no other.
 """
 SEED = "271828"  # stands for every seed in the list of jobs; a number that no path holds otherwise
+NAMED = ("test_set", "arm")  # the wildcards that are part of a stage's name
 METRICS = ("metrics/headline.json",)  # what `dvc metrics diff` compares: short enough to read
 CURVES = "metrics/tables/training_dynamics.csv"
 
@@ -47,9 +49,14 @@ class Job:
         return self.wildcards.get("arm")
 
     @property
+    def test_set(self) -> str:
+        """The test set it works for."""
+        return self.wildcards.get("test_set", COUNTDOWN)
+
+    @property
     def items(self) -> dict[str, str]:
         """Its other wildcards."""
-        return {key: value for key, value in self.wildcards.items() if key != "arm"}
+        return {key: value for key, value in self.wildcards.items() if key not in NAMED}
 
 
 def text(directory: Path) -> str:
@@ -57,13 +64,14 @@ def text(directory: Path) -> str:
     params = read(directory / "params.yaml")
     groups: dict[str, list[Job]] = {}
     for job in jobs(directory):
-        groups.setdefault("_".join([job.rule, *([job.arm] if job.arm else [])]), []).append(job)
+        named = [job.wildcards[key] for key in NAMED if key in job.wildcards]
+        groups.setdefault("_".join([job.rule, *named]), []).append(job)
     stages = {name: stage(groups[name], params) for name in sorted(groups, key=_phase)}
     return HEADER + yaml.safe_dump({"stages": stages, "plots": list(_plots())}, sort_keys=False, width=1000)
 
 
 def stage(group: list[Job], params: Params) -> dict[str, Any]:
-    """The jobs of one rule and arm as one stage, their wildcards replaced by DVC's `${item.NAME}`."""
+    """The jobs of one rule, test set and arm as one stage, their wildcards replaced by DVC's `${item.NAME}`."""
     bodies = {json.dumps(_body(job, _common(group), params)) for job in group}
     values = {key: sorted({job.items[key] for job in group}) for key in group[0].items}
     if len(bodies) > 1 or math.prod(map(len, values.values())) != len(group):
@@ -84,7 +92,7 @@ def _body(job: Job, common: set[str], params: Params) -> dict[str, Any]:
     body = {
         "cmd": f"snakemake --cores all --allowed-rules {job.rule} --force -- {outputs[0]}",
         "deps": sorted({_dependency(path, seed if path in common else job.items) for path in job.inputs}),
-        "params": steps.dvc_params(job.rule, params, job.arm),
+        "params": steps.dvc_params(job.rule, params, job.arm, job.test_set),
         "outs": [_uncached(path) if path.startswith("metrics/") else path for path in outputs if path not in metrics],
         "metrics": [_uncached(path) for path in metrics],
     }

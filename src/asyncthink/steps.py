@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from asyncthink.params import Params
+from asyncthink.params import COUNTDOWN, Params
 
 FIGURES = (
     "correct_at_least_k",
@@ -56,6 +56,7 @@ ARM_READS = {
 }
 READS: dict[str, tuple[str, ...]] = {
     "puzzles": ("seed", "puzzles"),
+    "items": ("seed", "test_sets"),
     "synthesize": ("seed", "arm.mode", "thinking.capacity", "synthesize"),
     "filter": ("arm.mode", *BUDGETS, *PROTOCOL, "thinking.latency_budget", "filter"),
     "pretrain": (*WORDS, "puzzles.uses", "puzzles.operations", "puzzles.required", *BUDGETS, "model", "pretrain"),
@@ -68,13 +69,16 @@ READS: dict[str, tuple[str, ...]] = {
     "report": ("scale", "puzzles", "thinking", "model", "reward", "grpo", "pretrain.tokens"),
     "page": (),
 }
+# Of a test set beside countdown's own: these, and its own entry of test_sets.
+OF_TEST_SET = {"items": ("seed",), "evaluate": ("scale", "evaluate.temperature", "evaluate.resamples")}
 CARRIERS = frozenset({"__init__.py", "cli.py", "errors.py", "files.py", "params.py", "steps.py"})
 
 
-def reads(step: str, params: Params, arm: str | None = None) -> dict[str, Any]:
+def reads(step: str, params: Params, arm: str | None = None, test_set: str = COUNTDOWN) -> dict[str, Any]:
     """The keys that a step reads, with an arm's overrides applied: {"grpo.steps": 110, ...}."""
     values = (params.arm_params(arm) if arm else params).to_mapping()
-    return {leaf: value for entry in _entries(step, params, arm) for leaf, value in _leaves(values, entry)}
+    entries = _entries(step, params, arm, test_set)
+    return {leaf: value for entry in entries for leaf, value in _leaves(values, entry)}
 
 
 def first_alike(step: str, params: Params, arm: str) -> str:
@@ -94,21 +98,21 @@ def cold_starts(step: str, params: Params) -> list[str]:
     return list(dict.fromkeys(first_alike(step, params, name) for name in arms))
 
 
-def dvc_params(step: str, params: Params, arm: str | None = None) -> list[str]:
+def dvc_params(step: str, params: Params, arm: str | None = None, test_set: str = COUNTDOWN) -> list[str]:
     """The same as keys of the file itself: an overridden key is replaced by the arm's own table of overrides."""
     if arm is None:
-        return list(_entries(step, params, arm))
+        return list(_entries(step, params, arm, test_set))
     values, override = params.to_mapping(), params.arms[arm]
     names = [f"arms.{arm}"]
-    for entry in _entries(step, params, arm):
+    for entry in _entries(step, params, arm, test_set):
         overridden = entry.split(".")[0] in override
         kept = [leaf for leaf, _ in _leaves(values, entry) if not _covers(override, leaf)]
         names += kept if overridden else [entry]
     return names
 
 
-def _entries(step: str, params: Params, arm: str | None) -> tuple[str, ...]:
-    entries = READS[step]
+def _entries(step: str, params: Params, arm: str | None, test_set: str) -> tuple[str, ...]:
+    entries = READS[step] if test_set == COUNTDOWN else (*OF_TEST_SET[step], f"test_sets.{test_set}")
     if step == "synthesize":
         entries += TEACHER_READS[(params.arm_params(arm) if arm else params).synthesize.teacher]
     if step in ("grpo", "evaluate") and arm is not None:

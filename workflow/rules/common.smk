@@ -18,7 +18,8 @@ if workflow.is_main_process:
     ledger.take_over()
 
 ARMS = list(PARAMS.arms)
-ITEMS = {"countdown": "results/puzzles/test.jsonl"}
+TEST_SETS = {name: list(found.arms) for name, found in PARAMS.test_sets.items() if found}
+ANSWERED = {"countdown": ARMS} | TEST_SETS  # the arms that are evaluated on a test set
 MODEL = ["model.safetensors", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]
 GPU = int(machine.has_gpu())
 
@@ -27,7 +28,7 @@ wildcard_constraints:
     arm="|".join(ARMS),
     figure="|".join(steps.FIGURES),
     seed=r"\d+",
-    task="|".join(ITEMS),
+    test_set="|".join(ANSWERED),
 
 
 def code(step):
@@ -37,7 +38,7 @@ def code(step):
 
 def reads(step):
     """The keys of params.yaml that a step reads, with their values; a change of one of them makes the step stale."""
-    return lambda wildcards: steps.reads(step, PARAMS, wildcards.get("arm"))
+    return lambda wildcards: steps.reads(step, PARAMS, wildcards.get("arm"), wildcards.get("test_set", "countdown"))
 
 
 def trained():
@@ -80,6 +81,23 @@ def weights(wildcards):
     arm = PARAMS.arm_params(wildcards.arm).arm
     owner = arm.weights_of or wildcards.arm
     return f"results/grpo/{owner}/{wildcards.seed}" if arm.rl else start(wildcards)
+
+
+def items(wildcards):
+    """The items of a test set."""
+    made = "results/puzzles/test" if wildcards.test_set == "countdown" else f"results/test_sets/{wildcards.test_set}"
+    return f"{made}.jsonl"
+
+
+def source(wildcards):
+    """The local file that a test set is read from, if it is one."""
+    named = PARAMS.test_set(wildcards.test_set).source
+    return [named] if named.endswith(".jsonl") else []
+
+
+def evaluated(pattern):
+    """All files of a pattern, over every test set, the arms that answer it, and every seed."""
+    return [path for name, arms in ANSWERED.items() for path in every(pattern, test_set=name, arm=arms)]
 
 
 def every(pattern, **wildcards):

@@ -24,6 +24,28 @@ rule puzzles:
         " > {log:q} 2>&1"
 
 
+rule items:
+    input:
+        source,
+        code=code("items"),
+    output:
+        test=ensure("results/test_sets/{test_set}.jsonl", non_empty=True),
+    log:
+        "logs/items/{test_set}.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        reads=reads("items"),
+    message:
+        machine.told("items {wildcards.test_set} ({log})")
+    shell:
+        "python -m asyncthink items --params params.yaml"
+        " --test-set {wildcards.test_set:q}"
+        " --items {output.test:q}"
+        " > {log:q} 2>&1"
+
+
 rule synthesize:
     input:
         code=code("synthesize"),

@@ -2,14 +2,14 @@ rule evaluate:
     input:
         model=lambda wildcards: model(weights(wildcards)),
         code=code("evaluate"),
-        test=lambda wildcards: ITEMS[wildcards.task],
+        test=items,
     output:
-        episodes=ensure("results/evaluate/{task}/{arm}/{seed}.jsonl.gz", non_empty=True),
-        metrics=ensure("metrics/evaluate/{task}/{arm}/{seed}.json", non_empty=True),
+        episodes=ensure("results/evaluate/{test_set}/{arm}/{seed}.jsonl.gz", non_empty=True),
+        metrics=ensure("metrics/evaluate/{test_set}/{arm}/{seed}.json", non_empty=True),
     log:
-        "logs/evaluate/{task}/{arm}/{seed}.log",
+        "logs/evaluate/{test_set}/{arm}/{seed}.log",
     benchmark:
-        "logs/benchmarks/evaluate/{task}/{arm}/{seed}.tsv"
+        "logs/benchmarks/evaluate/{test_set}/{arm}/{seed}.tsv"
     conda:
         "../../environment.yml"
     threads: 1
@@ -19,10 +19,10 @@ rule evaluate:
         reads=reads("evaluate"),
         model=subpath(input[0], parent=True),
     message:
-        machine.told("evaluate {wildcards.arm} on {wildcards.task}, seed {wildcards.seed} ({log})")
+        machine.told("evaluate {wildcards.arm} on {wildcards.test_set}, seed {wildcards.seed} ({log})")
     shell:
         "python -m asyncthink evaluate --params params.yaml"
-        " --task {wildcards.task:q}"
+        " --test-set {wildcards.test_set:q}"
         " --arm {wildcards.arm:q}"
         " --seed {wildcards.seed:q}"
         " --model {params.model:q}"

@@ -1,6 +1,6 @@
 from glob import glob
 
-EVALUATIONS = every("metrics/evaluate/{task}/{arm}/{seed}.json", task=ITEMS, arm=ARMS)
+EVALUATIONS = evaluated("metrics/evaluate/{test_set}/{arm}/{seed}.json")
 HISTORIES = (
     every("metrics/pretrain/{seed}.jsonl")
     + every("metrics/sft/{arm}/{seed}.jsonl", arm=cold_starts("sft"))
@@ -126,7 +126,7 @@ rule report:
 rule page:
     input:
         code=code("page"),
-        episodes=every("results/evaluate/{task}/{arm}/{seed}.jsonl.gz", task=ITEMS, arm=ARMS),
+        episodes=evaluated("results/evaluate/{test_set}/{arm}/{seed}.jsonl.gz"),
     output:
         page=ensure("results/report/episodes.html", non_empty=True),
     log:

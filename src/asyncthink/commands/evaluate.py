@@ -9,7 +9,7 @@ from asyncthink.commands import engine_choice
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", default="params.yaml", help="the parameters of every step")
-    parser.add_argument("--task", required=True, help="the task of the items")
+    parser.add_argument("--test-set", required=True, help="countdown, or one of `test_sets` in params.yaml")
     parser.add_argument("--arm", required=True, help="an arm of params.yaml")
     parser.add_argument("--seed", required=True, type=int, help="the training seed of the model")
     parser.add_argument("--model", required=True, type=Path, help="folder of the trained model")
@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> None:
 
     given, items = params.read(args.params), files.read_json_lines(args.items)
     engine = engine_choice.chosen(args, os.environ).opened(args.model)
-    subject = evaluate.Subject(args.task, args.items.stem, args.arm, args.seed, items, given, engine.identity())
+    subject = evaluate.Subject(args.test_set, args.items.stem, args.arm, args.seed, items, given, engine.identity())
     engine_choice.check_weights(engine, args.model)
     scratch = checkpoints.Scratch.of("evaluate", subject.fingerprint(), [args.model, args.items])
     episodes = evaluate.record(subject, engine, scratch.folder)

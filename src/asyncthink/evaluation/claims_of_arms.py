@@ -10,7 +10,7 @@ AT_MINIMUM = 0.02  # η/c counts as 1/c within two points
 
 def baselines(evidence: Evidence) -> Finding:
     """C1: accuracy and all-correct above sequential and parallel thinking at equal budgets a trace."""
-    (ours, *theirs), seeds = evidence.statistics(*_comparable(evidence))
+    (ours, *theirs), seeds = evidence.statistics(*comparable(evidence))
     parts = [
         above(f"{label}, above {name} thinking", "points", ours[key] - other[key])
         for name, other in zip(BASELINES, theirs, strict=True)
@@ -24,7 +24,7 @@ def baselines(evidence: Evidence) -> Finding:
 
 def every_k(evidence: Evidence) -> Finding:
     """C2: at least k correct above both baselines, for every k."""
-    found = _comparable(evidence)
+    found = comparable(evidence)
     everything, seeds = evidence.statistics(*found)
     names = [f"at_least_{k}" for k in range(1, found[0].measured.required + 1)]
     ours, *theirs = everything
@@ -38,7 +38,7 @@ def every_k(evidence: Evidence) -> Finding:
     return Finding(words, parts, seeds, (ASYNC, *BASELINES))
 
 
-def _comparable(evidence: Evidence) -> list[Evaluation]:
+def comparable(evidence: Evidence) -> list[Evaluation]:
     """AsyncThink and the baselines, if their traces had the same budget and the parallel ones were c."""
     ours, *theirs = evidence.evaluations(ASYNC, *BASELINES)
     for other in theirs:

@@ -28,15 +28,32 @@ VARIANT_MEASURES = ("accuracy", "correct", "all_correct", "valid", "latency", "e
 
 @dataclass(frozen=True)
 class Subject:
-    """What is evaluated: a task's items of one split, by one arm's model of one training seed, on one engine."""
+    """What is evaluated: a test set's items of one split, by one arm's model of one training seed, on one engine."""
 
-    task: str
+    test_set: str
     split: str
     arm: str
     seed: int
     items: Sequence[dict[str, Any]]
     params: params.Params
     engine: Identity
+
+    @property
+    def task(self) -> str:
+        """The task of its items."""
+        found = self.params.test_set(self.test_set)
+        return found.task if found else params.COUNTDOWN
+
+    @property
+    def samples(self) -> int:
+        """Episodes an item."""
+        found = self.params.test_set(self.test_set)
+        return found.samples if found else self.own.evaluate.samples
+
+    @property
+    def evaluations(self) -> dict[str, params.Thinking]:
+        """The headline, then the variants."""
+        return self.params.evaluations(self.arm, self.test_set)
 
     @property
     def own(self) -> params.Params:
@@ -50,13 +67,13 @@ class Subject:
 
     def fingerprint(self) -> dict[str, Any]:
         """All that the episodes depend on beside the model and the items; chunks of two engines are never mixed."""
-        own = {"task": self.task, "arm": self.arm, "seed": self.seed, "chunk": CHUNK, "engine": asdict(self.engine)}
-        return {**steps.reads("evaluate", self.params, self.arm), **own}
+        own = {"test_set": self.test_set, "arm": self.arm, "seed": self.seed, "chunk": CHUNK}
+        return {**steps.reads("evaluate", self.params, self.arm, self.test_set), **own, "engine": asdict(self.engine)}
 
 
 def record(subject: Subject, engine: Engine, scratch: Path) -> list[Episode]:
     """All episodes of a subject, the headline's first, in the order of items and samples."""
-    evaluations = subject.params.evaluations(subject.arm)
+    evaluations = subject.evaluations
     chunks = [(name, keys) for name in evaluations for keys in _chunks(subject)]
     progress = Progress(f"evaluate {subject.arm} {subject.seed}", sum(len(keys) for _, keys in chunks))
     episodes = []
@@ -72,7 +89,7 @@ def record(subject: Subject, engine: Engine, scratch: Path) -> list[Episode]:
 
 
 def _chunks(subject: Subject) -> Iterator[list[tuple[int, int]]]:
-    keys = [(index, sample) for index in range(len(subject.items)) for sample in range(subject.own.evaluate.samples)]
+    keys = [(index, sample) for index in range(len(subject.items)) for sample in range(subject.samples)]
     return (keys[start : start + CHUNK] for start in range(0, len(keys), CHUNK))
 
 
@@ -106,7 +123,7 @@ def summarized(subject: Subject, episodes: Sequence[Episode], items_hash: str) -
     """The metrics file of a subject: each evaluation with intervals, and the measures of its single episodes."""
     resamples = subject.own.evaluate.resamples
     evaluations: dict[str, dict[str, Any]] = {}
-    for name, thinking in subject.params.evaluations(subject.arm).items():
+    for name, thinking in subject.evaluations.items():
         chosen = [e for e in episodes if e.key["variant"] == name]
         base = {"variant": name, "mode": chosen[0].mode, "config": subject.config(thinking)}
         for aggregation, group in metrics.aggregations(chosen).items():
@@ -116,12 +133,13 @@ def summarized(subject: Subject, episodes: Sequence[Episode], items_hash: str) -
     return {
         "scale": subject.params.scale,
         "note": note(subject.params.scale),
+        "test_set": subject.test_set,
         "task": subject.task,
         "arm": subject.arm,
         "seed": subject.seed,
         "engine": asdict(subject.engine),
         "items": {"count": len(subject.items), "split": subject.split, "sha256": items_hash},
-        "samples": subject.own.evaluate.samples,
+        "samples": subject.samples,
         "resamples": resamples,
         "evaluations": evaluations,
     }

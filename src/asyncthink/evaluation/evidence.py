@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from asyncthink.evaluation.metrics import diversity
 from asyncthink.evaluation.recordings import HEADLINE, Evaluation, Recordings
 from asyncthink.evaluation.statistics import Bootstrap, Draws
 from asyncthink.evaluation.verdicts import NotRun
+from asyncthink.params import COUNTDOWN
 
 ASYNC, SEQUENTIAL, PARALLEL = "asyncthink", "sequential", "parallel"
 NO_REWARD, NO_COLD_START, NO_RL = "no_concurrency_reward", "no_cold_start", "no_rl"
@@ -24,11 +25,21 @@ LONGER = {SEQUENTIAL: ("sequential_long",), PARALLEL: ("parallel_long",)}
 
 @dataclass(frozen=True)
 class Evidence:
-    """corpus: the metrics of the demonstrations of AsyncThink's cold start behind the filter, if they are there."""
+    """corpus: the metrics of the demonstrations of AsyncThink's cold start behind the filter, if they are there.
+
+    recordings are of countdown's test set, elsewhere those of the others.
+    """
 
     recordings: Recordings
     histories: Sequence[History]
     corpus: Mapping[str, Any] | None
+    elsewhere: Mapping[str, Recordings] = field(default_factory=dict)
+
+    def on(self, test_set: str) -> "Evidence":
+        """The same with the evaluations of another test set; NotRun where there are none."""
+        if test_set not in self.elsewhere:
+            raise NotRun(f"needs the evaluation on the test set {test_set} (test_sets in params.yaml)")
+        return replace(self, recordings=self.elsewhere[test_set])
 
     @property
     def resamples(self) -> int:
@@ -82,7 +93,9 @@ class Evidence:
 def read(evaluations: Iterable[Path], training: Iterable[Path], filters: Iterable[Path]) -> Evidence:
     """The evidence of one run from its files; any of them may be missing, and the claims say so."""
     corpora = {corpus.get("arm"): corpus for corpus in map(_corpus, filters)}
-    return Evidence(recordings.read(evaluations), histories.read(training), corpora.get(ASYNC))
+    found = recordings.read_all(evaluations)
+    on_countdown = found.pop(COUNTDOWN, Recordings(None, ()))
+    return Evidence(on_countdown, histories.read(training), corpora.get(ASYNC), found)
 
 
 def _corpus(path: Path) -> dict[str, Any]:

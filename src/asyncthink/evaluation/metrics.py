@@ -74,13 +74,19 @@ def position(episode: Episode) -> tuple[str, int, int]:
 
 
 def statistics(measured: Measurement, bootstrap: Bootstrap) -> dict[str, Draws]:
-    """Every metric with its resamples: means of measures, shares per Fork, and at least k correct for every k."""
+    """Every metric with its resamples: means of measures, shares per Fork, and at least k correct for every k.
+
+    forked is the share of episodes with a Fork.
+    """
     means = {name: bootstrap.mean(values) for name, values in measured.values.items()}
     result = {name: draws for name, draws in means.items() if name not in COUNTED}
     result |= {name: means[a] / means[b] for name, (a, b) in PER_FORK.items() if a in means and b in means}
     for k in range(1, measured.required + 1):
         correct = measured.values["correct"]
         result[f"at_least_{k}"] = bootstrap.mean(np.where(np.isnan(correct), np.nan, correct >= k))
+    forks = measured.values.get("forks")
+    if forks is not None:
+        result["forked"] = bootstrap.mean(np.where(np.isnan(forks), np.nan, forks > 0))
     return result
 
 

@@ -86,7 +86,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Recordings:
-    """All evaluations of one task at one scale."""
+    """All evaluations of one test set at one scale."""
 
     scale: str | None
     evaluations: tuple[Evaluation, ...]
@@ -110,9 +110,22 @@ class Recordings:
         return tuple(dict.fromkeys(e.arm for e in self.evaluations))
 
 
+def read_all(paths: Iterable[str | Path]) -> dict[str, Recordings]:
+    """Read metrics files by test set."""
+    records: dict[str, list[tuple[Path, dict]]] = {}
+    for path in paths:
+        loaded = _load(path)
+        records.setdefault(loaded[1]["test_set"], []).append(loaded)
+    return {name: _recordings(found) for name, found in records.items()}
+
+
 def read(paths: Iterable[str | Path]) -> Recordings:
-    """Read metrics files of one task; seeds of an arm are merged, and all must be of the same items and parameters."""
-    records = [_load(path) for path in paths]
+    """Read metrics files of one test set."""
+    return _recordings([_load(path) for path in paths])
+
+
+def _recordings(records: Sequence[tuple[Path, dict]]) -> Recordings:
+    """Seeds of an arm are merged, and all must be of the same items and parameters."""
     _agree(records, "scale", "were made at different scales")
     _agree(records, "items", "were made on different test items")
     _agree(records, "samples", "have different numbers of samples an item")
@@ -131,7 +144,7 @@ def read(paths: Iterable[str | Path]) -> Recordings:
 def _load(path: str | Path) -> tuple[Path, dict[str, Any]]:
     try:
         record = json.loads(Path(path).read_text(encoding="utf-8"))
-        for key in ("scale", "arm", "seed", "items", "samples", "resamples", "evaluations"):
+        for key in ("scale", "test_set", "arm", "seed", "items", "samples", "resamples", "evaluations"):
             record[key]
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run the step that makes it (snakemake {path})") from None

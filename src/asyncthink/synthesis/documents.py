@@ -1,13 +1,14 @@
 """The corpus of the base model: what a model trained from scratch knows before it learns to organize.
 
 A base stands in for a pretrained language model, so its documents teach skills: the arithmetic of a search line,
-telling hits from misses, copying what was found into an answer. Three kinds, all in the word language:
+telling hits from misses, copying what was found into an answer. Four kinds, all in the word language:
 
 * sequential search from any branch on, over any number of branches, answer included, under the prompt of a solver or
   of an organizer (the base has to make something of an organizer's prompt, as a language model does);
 * a worker's search of one branch (`pretrain.worker_share`);
 * snippets in which the tags occur (`pretrain.protocol_share`), without prompt and answer: no organization policy is
-  shown.
+  shown;
+* Sudoku, solved likewise (`pretrain.sudoku_share`; synthesis.sudoku_documents), never with a Fork or a Join.
 
 Numbers come from the training items only, in any order. Targets are the item's own, a result of the search, or any
 number, a third each; so most documents have more or fewer solutions than a puzzle has. Lengths are free of the budgets
@@ -21,6 +22,7 @@ from typing import Any, NamedTuple
 
 from asyncthink import protocol
 from asyncthink.params import Params
+from asyncthink.synthesis import sudoku_documents
 from asyncthink.synthesis.pieces import Piece, Writer
 from asyncthink.synthesis.randomness import keyed
 from asyncthink.synthesis.search import Step, World, branches, steps
@@ -71,6 +73,9 @@ def document(params: Params, items: Sequence[dict[str, Any]], rng: random.Random
     """One document of a drawn kind; what tells hits from misses weighs `pretrain.hit_weight`, other words 1."""
     settings = params.pretrain
     draw = rng.random()
+    if draw >= 1 - settings.sudoku_share:
+        text = sudoku_documents.text(rng, settings.worker_share)
+        return Document(text, weights(text, settings.hit_weight))
     if draw < settings.worker_share:
         write = _worker
     elif draw < settings.worker_share + settings.protocol_share:

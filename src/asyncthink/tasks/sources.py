@@ -6,6 +6,7 @@ from typing import Any
 
 from asyncthink.errors import InputError
 from asyncthink.files import read_json_lines
+from asyncthink.params import TestSet
 from asyncthink.tasks import competition_math, multiple_choice, sudoku
 
 Rows = list[dict[str, Any]]
@@ -35,6 +36,25 @@ LOADERS: dict[str, Callable[..., Rows]] = {
     "multiple_choice": mmlu_pro,
     "sudoku": enigmata,
 }
+
+
+def generated_sudoku(wanted: TestSet, seed: int) -> Rows:
+    """Puzzles of the half of the solved grids that training does not see."""
+    sizes = {split: wanted.items for split in sudoku.HALVES}
+    return sudoku.generate(sizes, seed, wanted.clues or sudoku.CLUES, most_gaps=wanted.gaps or 4)["test"]
+
+
+def test_items(wanted: TestSet, seed: int) -> Rows:
+    """The items of a test set: generated, or the first `items` of its source."""
+    if wanted.source == "generated":
+        if wanted.task not in GENERATORS:
+            raise InputError(f"{wanted.task} cannot be generated, only {', '.join(GENERATORS)}; name a source")
+        return GENERATORS[wanted.task](wanted, seed)
+    subset = {"subset": wanted.subset} if wanted.subset else {}
+    return LOADERS[wanted.task](wanted.source, **subset)[: wanted.items]
+
+
+GENERATORS: dict[str, Callable[[TestSet, int], Rows]] = {"sudoku": generated_sudoku}
 
 
 def records(source: str) -> Rows:

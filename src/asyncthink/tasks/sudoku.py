@@ -30,6 +30,13 @@ _BOXES = [[4 * (top + row) + left + column for row in (0, 1) for column in (0, 1
 _UNITS = _ROWS + _COLUMNS + _BOXES
 _MOST_DRAWS = 10_000
 
+HALVES = {"train": 1, "test": 1}  # the shares of the solved grids where one half is kept for tests
+CLUES = (7, 12)
+
+ROWS = ("a", "b", "c", "d")  # the rows' names in the word language
+ASKED = "=10"  # what the digits of each row add up to: a question of the word language ends like this one
+WORDS = (*ROWS, "_", *"1234", ASKED)
+
 _CHAT = """Solve this 4×4 Sudoku. Every row, every column and every 2×2 box holds each of the digits 1 to 4 once; \
 a dot is an empty cell.
 
@@ -39,10 +46,10 @@ Give the solved grid as four lines of four digits."""
 
 
 def prompt(item: Mapping[str, Any], style: str) -> str:
-    """The question: `1 _ 3 _ | ...` in the word language, sentences and a grid of dots in the chat style."""
+    """The question: `a 1 _ 3 4 b 3 4 _ 2 ... =10` in the word language, a grid of dots in the chat style."""
     rows = item["puzzle"]
     if style == "word":
-        return " | ".join(" ".join(str(digit or "_") for digit in row) for row in rows)
+        return " ".join([*(spelled(name, row) for name, row in zip(ROWS, rows, strict=True)), ASKED])
     return _CHAT.format(grid="\n".join(" ".join(str(digit or ".") for digit in row) for row in rows))
 
 
@@ -83,6 +90,11 @@ def shown(grid: Grid) -> str:
     return "\n".join(" ".join(str(grid[cell]) for cell in row) for row in _ROWS)
 
 
+def spelled(name: str, row: Sequence[int]) -> str:
+    """One row in the word language: `a 1 _ 3 4`."""
+    return " ".join([name, *(str(digit or "_") for digit in row)])
+
+
 def is_solved(grid: Grid) -> bool:
     """Whether each row, column and box holds each digit once."""
     return all({grid[cell] for cell in unit} == {1, 2, 3, 4} for unit in _UNITS)
@@ -100,22 +112,33 @@ def solve(puzzle: Sequence[Sequence[int]]) -> list[Grid]:
     return [grid for grid in grids() if _fits(grid, _cells(puzzle))]
 
 
-def generate(sizes: Mapping[str, int], seed: int, clues: int | Sequence[int] = (7, 12), solutions: int = 1) -> dict:
+def of_split(split: str, sizes: Mapping[str, int]) -> list[Grid]:
+    """The solved grids that a split's puzzles are cut from."""
+    return [grid for grid in grids() if split_of(f"sudoku/{grid}", sizes) == split]
+
+
+def generate(
+    sizes: Mapping[str, int],
+    seed: int,
+    clues: int | Sequence[int] = CLUES,
+    solutions: int = 1,
+    most_gaps: int = 4,
+) -> dict[str, list[Item]]:
     """Splits of puzzles: {"train": [...], ...} in the order and sizes of `sizes`; no puzzle comes twice.
 
     Fewer clues are harder. `clues` is one number or the least and the most, drawn for each puzzle; every puzzle has
-    exactly `solutions` of them. An item: {"id", "puzzle", "clues", "solutions"}. Raises InputError if there are not so
-    many puzzles.
+    exactly `solutions` of them, and no row has more than `most_gaps` empty cells. An item: {"id", "puzzle", "clues",
+    "solutions"}. Raises InputError if there are not so many puzzles.
     """
     least, most = (clues, clues) if isinstance(clues, int) else clues
     taken: set[Grid] = set()
     result: dict[str, list[Item]] = {}
     for split, size in sizes.items():
-        mine = [grid for grid in grids() if split_of(f"sudoku/{grid}", sizes) == split]
+        mine = of_split(split, sizes)
         items = result.setdefault(split, [])
         for index in range(size):
             rng = random.Random(f"sudoku/{seed}/{split}/{index}")
-            puzzle = _draw(rng, mine, (least, most), solutions, taken)
+            puzzle = _draw(rng, mine, (least, most), solutions, most_gaps, taken)
             if puzzle is None:
                 raise InputError(
                     f"sudoku {split}: {index} of {size} puzzles with {least} to {most} clues and {solutions} "
@@ -142,7 +165,12 @@ def from_enigmata(rows: Iterable[Mapping[str, Any]]) -> list[Item]:
 
 
 def _draw(
-    rng: random.Random, solved: Sequence[Grid], clues: tuple[int, int], solutions: int, taken: set[Grid]
+    rng: random.Random,
+    solved: Sequence[Grid],
+    clues: tuple[int, int],
+    solutions: int,
+    most_gaps: int,
+    taken: set[Grid],
 ) -> Grid | None:
     """A puzzle that is not taken: cells of a solved grid are emptied in a drawn order, as far as it may go."""
     for _ in range(_MOST_DRAWS if solved else 0):
@@ -152,7 +180,7 @@ def _draw(
         for cell in rng.sample(range(16), 16):
             digit, puzzle[cell] = puzzle[cell], 0
             left -= 1
-            if _count(puzzle) > solutions:
+            if _count(puzzle) > solutions or any([puzzle[each] for each in row].count(0) > most_gaps for row in _ROWS):
                 puzzle[cell], left = digit, left + 1
             if left == wanted:
                 break

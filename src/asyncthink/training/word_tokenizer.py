@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizerFast
 
 from asyncthink import protocol
 from asyncthink.params import Puzzles
+from asyncthink.tasks import sudoku
 
 PAD, EOS = "<pad>", "<eos>"
 ROLES = ("<organizer>", "<worker>", "<solve>")
@@ -30,11 +31,11 @@ def build(puzzles: Puzzles) -> PreTrainedTokenizerFast:
 
 
 def words(puzzles: Puzzles) -> list[str]:
-    """Every word, in the order of its id; a target `=24` is a word of its own."""
+    """Every word, in the order of its id: countdown's, where a target `=24` is one word, then what Sudoku adds."""
     largest = max(puzzles.largest, puzzles.largest_result)
     numbers = [str(number) for number in range(largest + 1)]
     targets = [f"={number}" for number in range(puzzles.largest_result + 1)]
-    return [PAD, EOS, *ROLES, *_tags(), *SIGNS, *numbers, *targets]
+    return list(dict.fromkeys([PAD, EOS, *ROLES, *_tags(), *SIGNS, *numbers, *targets, *sudoku.WORDS]))
 
 
 def _tags() -> list[str]:
