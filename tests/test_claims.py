@@ -157,6 +157,28 @@ def test_what_carries_over_to_sudoku_is_accuracy_and_the_fork(accuracy, forked, 
     assert row["parts"][-1]["value"] == pytest.approx(forked, abs=0.08)
 
 
+def on_mathematics(latency):
+    points = (("parallel_math", 0.7, 2000), ("parallel_math_1k", 0.5, 1000))
+    parallel = [evaluation(arm, accuracy, tokens) for arm, accuracy, tokens in points]
+    return [evaluation("asyncthink_math", 0.7, latency), *parallel]
+
+
+@pytest.mark.parametrize(
+    ("latencies", "expected"),
+    [((1300, 1300), "reproduced"), ((1300, 1800), "partly"), ((1300, 2300), "not reproduced")],
+)
+def test_lower_latency_on_mathematics_is_asked_for_on_both_test_sets(latencies, expected):
+    aime, amc = map(on_mathematics, latencies)
+    assert rows(aime_24=aime, amc_23=amc)["C3 math"]["verdict"] == expected
+    assert "needs the evaluation on the test set amc_23" in rows(aime_24=aime)["C3 math"]["reason"]
+
+
+@pytest.mark.parametrize(("forked", "expected"), [(0.8, "reproduced"), (0.2, "not reproduced")])
+def test_case_studies_ask_whether_it_organizes_and_not_for_accuracy(forked, expected):
+    one, other = (evaluation("asyncthink_math", 0.1, forked=share) for share in (0.9, forked))
+    assert rows(graph_theory=[one], genetics=[other])["C12"]["verdict"] == expected
+
+
 def test_a_method_that_is_worse_is_not_reproduced():
     worse = replaced(*budgets("asyncthink", (0.4, 0.4, 0.4, 0.4, 0.4), (150, 140, 130, 120, 110), "worker"))
     found = rows(worse)

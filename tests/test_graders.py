@@ -3,11 +3,13 @@ import os
 import signal
 import threading
 from itertools import product
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asyncthink import cli, params
 from asyncthink.errors import InputError
 from asyncthink.tasks import TASKS, competition_math, multiple_choice, sources, sudoku
 from asyncthink.tasks.equality import Comparer
@@ -175,6 +177,45 @@ def test_a_row_has_no_more_gaps_than_asked_for():
     items = sudoku.generate({"train": 60, "test": 60}, 0, 12, most_gaps=1)["test"]
     assert len(items) == 60
     assert all(row.count(0) == 1 for item in items for row in item["puzzle"])
+
+
+def item_set(folder, name, **entry):
+    """The items that the command makes of one entry of params.yaml."""
+    raw = params.read(Path(__file__).parents[1] / "params.yaml").to_mapping()
+    given = {
+        "subset": None,
+        "items": None,
+        "clues": None,
+        "gaps": None,
+        "samples": 1,
+        "arms": ["no_rl"],
+        "thinking": {},
+    }
+    table = "training_sets" if name == "competition_math" else "test_sets"
+    raw[table][name] = entry if name == "competition_math" else given | entry
+    (folder / "params.yaml").write_text(json.dumps(raw))
+    paths = ["--params", str(folder / "params.yaml"), "--items", str(folder / "items.jsonl")]
+    if cli.main(["items", "--item-set", name, *paths]):
+        return None
+    return [json.loads(line) for line in (folder / "items.jsonl").read_text().splitlines()]
+
+
+def test_items_come_from_the_source_that_params_yaml_names(tmp_path):
+    rows = [{"problem": f"{n} + 1", "answer": n + 1} for n in range(5)]
+    path = tmp_path / "sums.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for name, own in (("sums", {"task": "competition_math"}), ("competition_math", {})):
+        found = item_set(tmp_path, name, source=str(path), items=3, **own)
+        assert [(item["problem"], item["answer"]) for item in found] == [("0 + 1", "1"), ("1 + 1", "2"), ("2 + 1", "3")]
+    made = item_set(tmp_path, "puzzles", task="sudoku", source="generated", items=4, clues=9, gaps=2)
+    assert [item["clues"] for item in made] == [9] * 4
+
+
+def test_what_cannot_be_generated_is_said_in_one_line(tmp_path, capsys):
+    assert item_set(tmp_path, "sums", task="competition_math", source="generated", items=3) is None
+    assert capsys.readouterr().err == (
+        "asyncthink items: competition_math cannot be generated, only sudoku; name a source\n"
+    )
 
 
 def test_sudoku_is_asked_in_both_languages():

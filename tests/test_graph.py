@@ -107,7 +107,7 @@ def test_arms_share_a_cold_start_as_far_as_it_reads_the_same():
     mine = params.from_mapping({**raw, "arms": {**plain, **arms}, "evaluate": {**raw["evaluate"], "variants": {}}})
     assert steps.cold_starts("synthesize", mine) == ["asyncthink", "sequential", "long", "fixed"]
     assert steps.cold_starts("sft", mine) == ["asyncthink", "sequential", "long", "fixed", "twice"]
-    assert steps.first_alike("sft", mine, "no_rl") == "asyncthink" != steps.first_alike("filter", mine, "twice")
+    assert steps.alike("sft", mine)["no_rl"] == "asyncthink" != steps.alike("filter", mine)["twice"]
     asked = params.from_mapping(params.merged(mine.to_mapping(), {"synthesize": {"teacher": "openai"}}))
     assert steps.cold_starts("synthesize", asked) == ["asyncthink", "sequential", "fixed"]
 
@@ -156,9 +156,22 @@ def test_the_lists_of_tables_and_figures_are_whole():
 def test_the_graph_is_whole_at_every_scale(tmp_path, name):
     done = snakemake(laid_out(tmp_path, scales.scaled(ROOT, name)), "--dry-run", "--quiet", "rules")
     assert done.returncode == 0, done.stdout + done.stderr
-    arms = sum(arm.rl and arm.weights_of is None for arm in (PARAMS.arm_params(name).arm for name in PARAMS.arms))
-    seeds = len(params.read(tmp_path / "params.yaml").seeds)
-    assert re.search(rf"^grpo +{arms * seeds}$", done.stdout, re.MULTILINE)
+    given = params.read(tmp_path / "params.yaml")
+    arms = sum(arm.rl and arm.weights_of is None for arm in (given.arm_params(name).arm for name in given.arms))
+    item_sets = sum(found is not None for found in (*given.training_sets.values(), *given.test_sets.values()))
+    for rule, jobs in {"grpo": arms * len(given.seeds), "items": item_sets}.items():
+        assert jobs == 0 or re.search(rf"^{rule} +{jobs}$", done.stdout, re.MULTILINE)
+
+
+def test_arms_on_mathematics_share_no_cold_start_with_countdown(tmp_path):
+    (tmp_path / "params.yaml").write_text(scales.scaled(ROOT, "paper"))
+    given = params.read(tmp_path / "params.yaml")
+    tasks = {name: given.arm_params(name).arm.task for name in given.arms}
+    for step in steps.COLD_START:
+        assert all(tasks[arm] == tasks[first] for arm, first in steps.alike(step, given).items())
+    assert steps.alike("synthesize", given)["parallel_math_1k"] == "sequential_math"
+    assert given.evaluations("sequential_math_1k", "amc_23")["headline"].organizer_budget == 1024
+    assert steps.reads("evaluate", given, "asyncthink_math", "amc_23")["test_sets.amc_23"]["samples"] == 8
 
 
 def test_a_mistyped_key_stops_snakemake_with_the_nearest_one(tmp_path):

@@ -15,7 +15,7 @@ CONTRACT = {
 }
 STEPS = {
     "puzzles": "multi-solution countdown items for training, validation and test",
-    "items": "the items of a further test set, generated or loaded",
+    "items": "the items of a further training or test set, generated or loaded",
     "synthesize": "demonstrations of a thinking form, written by a teacher",
     "filter": "keep the demonstrations whose format is right",
     "pretrain": "the base model, from scratch",

@@ -13,9 +13,10 @@ from importlib.resources import files
 from typing import Any
 
 from asyncthink import steps
-from asyncthink.params import Params, Thinking
+from asyncthink.params import COUNTDOWN, Params, TestSet, Thinking
 
 USED = 0.6  # of a trace's budget; the paper's reported latencies use about as much
+ITEMS = 50  # of a test set whose size params.yaml leaves to its source: AMC-23 has 40, AIME-24 has 30
 FORKS = 1.5  # workers an organizer starts: the paper ends at 1.4
 CONTEXT = 1.3  # tokens that training reads for each decoded one: prompts and injected text come on top
 WORDS = 200  # of the vocabulary of models trained from scratch, about
@@ -82,7 +83,12 @@ def loads(params: Params) -> Iterator[Load]:
             decoded = episodes * episode_tokens(given.arm.mode, given.thinking)
             yield Load(f"grpo {name}", seeds, decoded, decoded * CONTEXT)
     for name in params.arms:
-        yield _evaluation(params.arm_params(name), name)
+        given = params.arm_params(name)
+        if given.arm.task == COUNTDOWN:
+            yield _evaluation(given, name)
+    for name, found in params.test_sets.items():
+        for arm in found.arms if found else ():
+            yield _test_set(params, name, found, arm)
 
 
 def _evaluation(given: Params, name: str) -> Load:
@@ -94,6 +100,13 @@ def _evaluation(given: Params, name: str) -> Load:
     ]
     decoded = sum(episode_tokens(given.arm.mode, thinking) for thinking in (given.thinking, *variants))
     return Load(f"evaluate {name}", len(given.seeds) * (1 + len(variants)), episodes * decoded)
+
+
+def _test_set(params: Params, name: str, found: TestSet, arm: str) -> Load:
+    episodes = (found.items or ITEMS) * found.samples * len(params.seeds)
+    (thinking,) = params.evaluations(arm, name).values()
+    decoded = episodes * episode_tokens(params.arm_params(arm).arm.mode, thinking)
+    return Load(f"evaluate {arm} {name}", len(params.seeds), decoded)
 
 
 def disk(params: Params, work: Sequence[Load]) -> float:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from asyncthink import estimate, machine
-from asyncthink.params import Params
+from asyncthink.params import COUNTDOWN, Params
 
 EVERY = {True: 15.0, False: 60.0}  # seconds between two reports: on a terminal, in a file
 SHORT = 12.0  # seconds of a job that computes little: mostly its start
@@ -46,7 +46,9 @@ class Started:
 
 def planned(rule: str, wildcards: Mapping[str, str]) -> Planned:
     """A job under the name that the estimate gives its load."""
-    return Planned(rule, f"{rule} {wildcards.get('arm') or wildcards.get('form') or ''}".strip())
+    test_set = wildcards.get("test_set", COUNTDOWN)
+    words = (rule, wildcards.get("arm"), None if test_set == COUNTDOWN else test_set)
+    return Planned(rule, " ".join(word for word in words if word))
 
 
 def estimated(params: Params, device: str) -> dict[str, float]:

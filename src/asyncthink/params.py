@@ -81,8 +81,9 @@ class Reward:
 
 @dataclass(frozen=True)
 class Arm:
-    """What one arm of the experiment is."""
+    """What one arm of the experiment is; `task` is the one that its cold start and its RL are on."""
 
+    task: Literal["countdown", "competition_math"]
     mode: Literal["asynchronous", "sequential", "parallel"]
     cold_start: bool
     rl: bool
@@ -201,6 +202,14 @@ class Evaluate:
 
 
 @dataclass(frozen=True)
+class TrainingSet:
+    """Where the training items of a task come from (see TestSet); at most `items` of them."""
+
+    source: str
+    items: int | None
+
+
+@dataclass(frozen=True)
 class TestSet:
     """A test set beside countdown's own: the task of its items, where they come from, and the arms that answer them.
 
@@ -240,6 +249,7 @@ class Params:
     sft: SFT
     grpo: GRPO
     evaluate: Evaluate
+    training_sets: Mapping[str, TrainingSet | None]
     test_sets: Mapping[str, TestSet | None]
 
     def arm_params(self, name: str) -> "Params":
@@ -247,6 +257,13 @@ class Params:
         if name not in self.arms:
             raise InputError(f"params.yaml: no arm {name!r}; {_nearest(name, self.arms)}")
         return from_mapping(merged(self.to_mapping(), self.arms[name]))
+
+    def item_set(self, name: str) -> TrainingSet | TestSet:
+        """A training set, by its task, or a test set, by its name."""
+        found = self.training_sets.get(name) or self.test_set(name)
+        if found is None:
+            raise InputError(f"params.yaml: the items of {name} are made by `asyncthink puzzles`")
+        return found
 
     def test_set(self, name: str) -> TestSet | None:
         """A test set that is run at this scale; None for countdown's own, which `puzzles` describes."""
@@ -350,16 +367,20 @@ def _value(kind: Any, raw: Any, where: str) -> Any:
     return raw
 
 
+FIXED = ("arms", "seed", "seeds", "scale", "training_sets", "test_sets")  # the same for every arm
+
+
 def _arms(raw: Any) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
     if not isinstance(raw, Mapping) or not raw:
         raise InputError("params.yaml: arms must name at least one arm")
-    for name, override in raw.items():
+    run = {name: override for name, override in raw.items() if override is not None}
+    for name, override in run.items():
         if not isinstance(override, Mapping) or not all(isinstance(value, Mapping) for value in override.values()):
             raise InputError(f"params.yaml: arms.{name} must hold sections with keys, like {{reward: {{...}}}}")
         for section in override:
-            if section in ("arms", "seed", "seeds", "scale"):
+            if section in FIXED:
                 raise InputError(f"params.yaml: arms.{name} cannot override {section}")
-    return raw
+    return run
 
 
 def _check(params: Params) -> None:
@@ -408,7 +429,14 @@ def _check(params: Params) -> None:
     for name, variant in params.evaluate.variants.items():
         known = set(variant.arms) <= set(params.arms)
         rules.append((f"evaluate.variants.{name}.arms", known, f"some of {', '.join(params.arms)}"))
+    taught = arm.task == COUNTDOWN or params.training_sets.get(arm.task) is not None
+    rules.append(("arm.task", taught, f"{COUNTDOWN}, or a task with an entry in training_sets"))
+    asked = arm.task == COUNTDOWN or not arm.cold_start or params.synthesize.teacher != "solver"
+    rules.append(("synthesize.teacher", asked, f"openai for {arm.task}: the solver solves countdown alone"))
     for name, found in params.test_sets.items():
+        rules.append(
+            (f"test_sets.{name}", name not in params.training_sets, "another name than that of a training set")
+        )
         known = found is None or set(found.arms) <= set(params.arms)
         rules.append((f"test_sets.{name}.arms", known, f"some of {', '.join(params.arms)}"))
         counted = found is None or found.source != "generated" or (found.items or 0) > 0

@@ -29,7 +29,7 @@ HEADER = """\
 # A stage is a leaf call: DVC decides whether the step is stale, Snakemake runs that one rule and no other.
 """
 SEED = "271828"  # stands for every seed in the list of jobs; a number that no path holds otherwise
-NAMED = ("test_set", "arm")  # the wildcards that are part of a stage's name
+NAMED = ("item_set", "test_set", "arm")  # the wildcards that are part of a stage's name
 METRICS = ("metrics/headline.json",)  # what `dvc metrics diff` compares: short enough to read
 CURVES = "metrics/tables/training_dynamics.csv"
 
@@ -49,9 +49,9 @@ class Job:
         return self.wildcards.get("arm")
 
     @property
-    def test_set(self) -> str:
-        """The test set it works for."""
-        return self.wildcards.get("test_set", COUNTDOWN)
+    def item_set(self) -> str:
+        """The training or test set it works for."""
+        return self.wildcards.get("test_set") or self.wildcards.get("item_set", COUNTDOWN)
 
     @property
     def items(self) -> dict[str, str]:
@@ -92,7 +92,7 @@ def _body(job: Job, common: set[str], params: Params) -> dict[str, Any]:
     body = {
         "cmd": f"snakemake --cores all --allowed-rules {job.rule} --force -- {outputs[0]}",
         "deps": sorted({_dependency(path, seed if path in common else job.items) for path in job.inputs}),
-        "params": steps.dvc_params(job.rule, params, job.arm, job.test_set),
+        "params": steps.dvc_params(job.rule, params, job.arm, job.item_set),
         "outs": [_uncached(path) if path.startswith("metrics/") else path for path in outputs if path not in metrics],
         "metrics": [_uncached(path) for path in metrics],
     }

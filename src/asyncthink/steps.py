@@ -56,8 +56,8 @@ ARM_READS = {
 }
 READS: dict[str, tuple[str, ...]] = {
     "puzzles": ("seed", "puzzles"),
-    "items": ("seed", "test_sets"),
-    "synthesize": ("seed", "arm.mode", "thinking.capacity", "synthesize"),
+    "items": ("seed", "training_sets", "test_sets"),
+    "synthesize": ("seed", "arm.mode", "arm.task", "thinking.capacity", "synthesize"),
     "filter": ("arm.mode", *BUDGETS, *PROTOCOL, "thinking.latency_budget", "filter"),
     "pretrain": (*WORDS, "puzzles.uses", "puzzles.operations", "puzzles.required", *BUDGETS, "model", "pretrain"),
     "sft": ("arm.mode", "thinking", "sft"),
@@ -69,50 +69,50 @@ READS: dict[str, tuple[str, ...]] = {
     "report": ("scale", "puzzles", "thinking", "model", "reward", "grpo", "pretrain.tokens"),
     "page": (),
 }
-# Of a test set beside countdown's own: these, and its own entry of test_sets.
-OF_TEST_SET = {"items": ("seed",), "evaluate": ("scale", "evaluate.temperature", "evaluate.resamples")}
+# Of items beside countdown's own: these, and their own entry of training_sets or test_sets.
+OF_ITEM_SET = {"items": ("seed",), "evaluate": ("scale", "evaluate.temperature", "evaluate.resamples")}
 CARRIERS = frozenset({"__init__.py", "cli.py", "errors.py", "files.py", "params.py", "steps.py"})
 
 
-def reads(step: str, params: Params, arm: str | None = None, test_set: str = COUNTDOWN) -> dict[str, Any]:
+def reads(step: str, params: Params, arm: str | None = None, item_set: str = COUNTDOWN) -> dict[str, Any]:
     """The keys that a step reads, with an arm's overrides applied: {"grpo.steps": 110, ...}."""
     values = (params.arm_params(arm) if arm else params).to_mapping()
-    entries = _entries(step, params, arm, test_set)
+    entries = _entries(step, params, arm, item_set)
     return {leaf: value for entry in entries for leaf, value in _leaves(values, entry)}
 
 
-def first_alike(step: str, params: Params, arm: str) -> str:
-    """The first of the arms whose cold start is the same up to and including a step; it names the files."""
+def alike(step: str, params: Params) -> dict[str, str]:
+    """For each arm the first of those whose cold start is the same up to and including a step; it names the files."""
     steps = COLD_START[: COLD_START.index(step) + 1]
-
-    def read(name: str) -> list[dict[str, Any]]:
+    read = {}
+    for name in params.arms:
         form = params.arm_params(name).arm.form
-        return [{**reads(each, params, name), "arm.mode": form} for each in steps]
-
-    return next(name for name in params.arms if read(name) == read(arm))
+        read[name] = [{**reads(each, params, name), "arm.mode": form} for each in steps]
+    return {arm: next(name for name in read if read[name] == own) for arm, own in read.items()}
 
 
 def cold_starts(step: str, params: Params) -> list[str]:
     """The names under which a step of the cold start is run, over all arms that have one."""
-    arms = (name for name in params.arms if params.arm_params(name).arm.cold_start)
-    return list(dict.fromkeys(first_alike(step, params, name) for name in arms))
+    first = alike(step, params)
+    return list(dict.fromkeys(first[name] for name in params.arms if params.arm_params(name).arm.cold_start))
 
 
-def dvc_params(step: str, params: Params, arm: str | None = None, test_set: str = COUNTDOWN) -> list[str]:
+def dvc_params(step: str, params: Params, arm: str | None = None, item_set: str = COUNTDOWN) -> list[str]:
     """The same as keys of the file itself: an overridden key is replaced by the arm's own table of overrides."""
     if arm is None:
-        return list(_entries(step, params, arm, test_set))
+        return list(_entries(step, params, arm, item_set))
     values, override = params.to_mapping(), params.arms[arm]
     names = [f"arms.{arm}"]
-    for entry in _entries(step, params, arm, test_set):
+    for entry in _entries(step, params, arm, item_set):
         overridden = entry.split(".")[0] in override
         kept = [leaf for leaf, _ in _leaves(values, entry) if not _covers(override, leaf)]
         names += kept if overridden else [entry]
     return names
 
 
-def _entries(step: str, params: Params, arm: str | None, test_set: str) -> tuple[str, ...]:
-    entries = READS[step] if test_set == COUNTDOWN else (*OF_TEST_SET[step], f"test_sets.{test_set}")
+def _entries(step: str, params: Params, arm: str | None, item_set: str) -> tuple[str, ...]:
+    table = "test_sets" if item_set in params.test_sets else "training_sets"
+    entries = READS[step] if item_set == COUNTDOWN else (*OF_ITEM_SET[step], f"{table}.{item_set}")
     if step == "synthesize":
         entries += TEACHER_READS[(params.arm_params(arm) if arm else params).synthesize.teacher]
     if step in ("grpo", "evaluate") and arm is not None:

@@ -18,8 +18,10 @@ if workflow.is_main_process:
     ledger.take_over()
 
 ARMS = list(PARAMS.arms)
+ALIKE = {step: steps.alike(step, PARAMS) for step in steps.COLD_START}
 TEST_SETS = {name: list(found.arms) for name, found in PARAMS.test_sets.items() if found}
-ANSWERED = {"countdown": ARMS} | TEST_SETS  # the arms that are evaluated on a test set
+ANSWERED = {"countdown": [name for name in ARMS if PARAMS.arm_params(name).arm.task == "countdown"]} | TEST_SETS
+ITEM_SETS = [*(name for name, found in PARAMS.training_sets.items() if found), *TEST_SETS]
 MODEL = ["model.safetensors", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]
 GPU = int(machine.has_gpu())
 
@@ -27,6 +29,7 @@ GPU = int(machine.has_gpu())
 wildcard_constraints:
     arm="|".join(ARMS),
     figure="|".join(steps.FIGURES),
+    item_set="|".join(ITEM_SETS),
     seed=r"\d+",
     test_set="|".join(ANSWERED),
 
@@ -38,7 +41,12 @@ def code(step):
 
 def reads(step):
     """The keys of params.yaml that a step reads, with their values; a change of one of them makes the step stale."""
-    return lambda wildcards: steps.reads(step, PARAMS, wildcards.get("arm"), wildcards.get("test_set", "countdown"))
+
+    def read(wildcards):
+        item_set = wildcards.get("test_set") or wildcards.get("item_set", "countdown")
+        return steps.reads(step, PARAMS, wildcards.get("arm"), item_set)
+
+    return read
 
 
 def trained():
@@ -60,7 +68,7 @@ def model(folder):
 
 def alike(step, arm):
     """The arm that names what a step of the cold start makes for an arm."""
-    return steps.first_alike(step, PARAMS, arm)
+    return ALIKE[step][arm]
 
 
 def cold_starts(step):
@@ -83,15 +91,19 @@ def weights(wildcards):
     return f"results/grpo/{owner}/{wildcards.seed}" if arm.rl else start(wildcards)
 
 
-def items(wildcards):
-    """The items of a test set."""
-    made = "results/puzzles/test" if wildcards.test_set == "countdown" else f"results/test_sets/{wildcards.test_set}"
-    return f"{made}.jsonl"
+def items(name, split):
+    """The items of a training or test set; countdown's have one file a split."""
+    return f"results/puzzles/{split}.jsonl" if name == "countdown" else f"results/items/{name}.jsonl"
+
+
+def training_items(wildcards):
+    """The items that an arm is trained on."""
+    return items(PARAMS.arm_params(wildcards.arm).arm.task, "train")
 
 
 def source(wildcards):
-    """The local file that a test set is read from, if it is one."""
-    named = PARAMS.test_set(wildcards.test_set).source
+    """The local file that items are read from, if it is one."""
+    named = PARAMS.item_set(wildcards.item_set).source
     return [named] if named.endswith(".jsonl") else []
 
 

@@ -29,27 +29,27 @@ rule items:
         source,
         code=code("items"),
     output:
-        test=ensure("results/test_sets/{test_set}.jsonl", non_empty=True),
+        made=ensure("results/items/{item_set}.jsonl", non_empty=True),
     log:
-        "logs/items/{test_set}.log",
+        "logs/items/{item_set}.log",
     conda:
         "../../environment.yml"
     threads: 1
     params:
         reads=reads("items"),
     message:
-        machine.told("items {wildcards.test_set} ({log})")
+        machine.told("items {wildcards.item_set} ({log})")
     shell:
         "python -m asyncthink items --params params.yaml"
-        " --test-set {wildcards.test_set:q}"
-        " --items {output.test:q}"
+        " --item-set {wildcards.item_set:q}"
+        " --items {output.made:q}"
         " > {log:q} 2>&1"
 
 
 rule synthesize:
     input:
         code=code("synthesize"),
-        puzzles="results/puzzles/train.jsonl",
+        puzzles=training_items,
     output:
         demonstrations=ensure("results/synthesize/{arm}.jsonl", non_empty=True),
     log:

@@ -2,7 +2,7 @@ rule evaluate:
     input:
         model=lambda wildcards: model(weights(wildcards)),
         code=code("evaluate"),
-        test=items,
+        test=lambda wildcards: items(wildcards.test_set, "test"),
     output:
         episodes=ensure("results/evaluate/{test_set}/{arm}/{seed}.jsonl.gz", non_empty=True),
         metrics=ensure("metrics/evaluate/{test_set}/{arm}/{seed}.json", non_empty=True),

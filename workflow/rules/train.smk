@@ -72,7 +72,7 @@ rule grpo:
     input:
         start=lambda wildcards: model(start(wildcards)),
         code=code("grpo"),
-        puzzles="results/puzzles/train.jsonl",
+        puzzles=training_items,
     output:
         model=ensure(model("results/grpo/{arm}/{seed}"), non_empty=True),
         history=ensure("metrics/grpo/{arm}/{seed}.jsonl", non_empty=True),

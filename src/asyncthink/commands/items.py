@@ -1,4 +1,4 @@
-"""`asyncthink items`: the items of a test set beside countdown's own, generated or loaded."""
+"""`asyncthink items`: the items of a training or test set beside countdown's own, generated or loaded."""
 
 import argparse
 import sys
@@ -11,12 +11,13 @@ from asyncthink.tasks import sources
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    parser.add_argument("--test-set", required=True, help="one of `test_sets` in params.yaml")
+    parser.add_argument("--item-set", required=True, help="one of `training_sets` or `test_sets` in params.yaml")
     parser.add_argument("--items", type=Path, required=True, help="written: JSON Lines")
 
 
 def run(args: argparse.Namespace) -> None:
     settings = params.read(args.params)
-    found = sources.test_items(settings.test_set(args.test_set), settings.seed)
+    wanted = settings.item_set(args.item_set)
+    found = sources.items(wanted, getattr(wanted, "task", args.item_set), settings.seed)
     write_json_lines(args.items, found)
-    print(f"items {args.test_set}: {len(found)} of {settings.test_set(args.test_set).source}", file=sys.stderr)
+    print(f"items {args.item_set}: {len(found)} of {wanted.source}", file=sys.stderr)

@@ -20,7 +20,7 @@ NO_REWARD, NO_COLD_START, NO_RL = "no_concurrency_reward", "no_cold_start", "no_
 LEVERAGE, FIXED_STRUCTURES = "leverage", "no_random_structures"
 BASELINES = (SEQUENTIAL, PARALLEL)
 # The baselines trained at a longer budget, as the paper's at 2K beside 1K: further points of their frontiers.
-LONGER = {SEQUENTIAL: ("sequential_long",), PARALLEL: ("parallel_long",)}
+LONGER = {SEQUENTIAL: ("sequential_long",), PARALLEL: ("parallel_long",), "parallel_math": ("parallel_math_1k",)}
 
 
 @dataclass(frozen=True)

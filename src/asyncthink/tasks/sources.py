@@ -6,12 +6,12 @@ from typing import Any
 
 from asyncthink.errors import InputError
 from asyncthink.files import read_json_lines
-from asyncthink.params import TestSet
+from asyncthink.params import TestSet, TrainingSet
 from asyncthink.tasks import competition_math, multiple_choice, sudoku
 
 Rows = list[dict[str, Any]]
 
-HUB = competition_math.SOURCES | multiple_choice.SOURCES
+HUB = competition_math.SOURCES | multiple_choice.SOURCES | sudoku.SOURCES
 
 
 def math(source: str) -> Rows:
@@ -27,7 +27,7 @@ def mmlu_pro(source: str = "mmlu-pro", subset: str | None = None) -> Rows:
 
 
 def enigmata(source: str) -> Rows:
-    """4×4 Sudoku from a file of Enigmata's records."""
+    """4×4 Sudoku from a file of Enigmata's records, or enigmata."""
     return sudoku.from_enigmata(records(source))
 
 
@@ -44,14 +44,14 @@ def generated_sudoku(wanted: TestSet, seed: int) -> Rows:
     return sudoku.generate(sizes, seed, wanted.clues or sudoku.CLUES, most_gaps=wanted.gaps or 4)["test"]
 
 
-def test_items(wanted: TestSet, seed: int) -> Rows:
-    """The items of a test set: generated, or the first `items` of its source."""
+def items(wanted: TrainingSet | TestSet, task: str, seed: int) -> Rows:
+    """The items of a training or test set: generated, or the first `items` of its source."""
     if wanted.source == "generated":
-        if wanted.task not in GENERATORS:
-            raise InputError(f"{wanted.task} cannot be generated, only {', '.join(GENERATORS)}; name a source")
-        return GENERATORS[wanted.task](wanted, seed)
-    subset = {"subset": wanted.subset} if wanted.subset else {}
-    return LOADERS[wanted.task](wanted.source, **subset)[: wanted.items]
+        if task not in GENERATORS:
+            raise InputError(f"{task} cannot be generated, only {', '.join(GENERATORS)}; name a source")
+        return GENERATORS[task](wanted, seed)
+    subset = {"subset": wanted.subset} if isinstance(wanted, TestSet) and wanted.subset else {}
+    return LOADERS[task](wanted.source, **subset)[: wanted.items]
 
 
 GENERATORS: dict[str, Callable[[TestSet, int], Rows]] = {"sudoku": generated_sudoku}

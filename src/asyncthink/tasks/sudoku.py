@@ -30,6 +30,7 @@ _BOXES = [[4 * (top + row) + left + column for row in (0, 1) for column in (0, 1
 _UNITS = _ROWS + _COLUMNS + _BOXES
 _MOST_DRAWS = 10_000
 
+SOURCES = {"enigmata": ("BytedTsinghua-SIA/Enigmata-Eval", "train")}
 HALVES = {"train": 1, "test": 1}  # the shares of the solved grids where one half is kept for tests
 CLUES = (7, 12)
 

@@ -35,7 +35,6 @@ from asyncthink.training.log_probabilities import score
 from asyncthink.training.progress import Progress
 from asyncthink.training.resumption import arguments, finish, rate, share, train
 
-TASK = "countdown"
 SCALES = {"centered": "none", "standardized": "group"}  # TRL's names for what advantages are divided by
 WATCHED = ("reward", "accuracy", "valid", "concurrency_ratio", "forks", "latency")
 
@@ -74,9 +73,9 @@ class Rollout:
 
     def episodes(self, engine: Local, rows: Sequence[dict[str, Any]]) -> list[Episode]:
         """One scored episode a row."""
-        think, settings = THINKING[self.params.arm.mode], self.params.thinking
+        think, task, settings = THINKING[self.params.arm.mode], self.params.arm.task, self.params.thinking
         runs = [
-            think(engine, TASK, self.items[row["index"]], settings, {**_key(row), "seed": self.seed}, self._seeds(row))
+            think(engine, task, self.items[row["index"]], settings, {**_key(row), "seed": self.seed}, self._seeds(row))
             for row in rows
         ]
         try:
