@@ -1,6 +1,8 @@
 """States are whole or not there, whatever a kill or a disk leaves; results appear file by file, the weights last."""
 
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -121,3 +123,13 @@ def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path):
     with pytest.raises(InputError, match="cannot be written"):
         publish(source, destination)
     assert [path.name for path in destination.iterdir()] == [checkpoints.WEIGHTS]
+
+
+def test_what_killed_writers_left_beside_a_file_goes_when_it_is_written(tmp_path):
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    left, alive, other = (tmp_path / name for name in (f".a.{dead.pid}.part", f".a.{os.getppid()}.part", ".b.1.part"))
+    for path in (left, alive, other):
+        path.write_text("half")
+    files.write_text(tmp_path / "a", "whole")
+    assert set(tmp_path.iterdir()) == {tmp_path / "a", alive, other}

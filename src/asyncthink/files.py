@@ -5,9 +5,12 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from asyncthink.errors import InputError
 
@@ -16,9 +19,10 @@ from asyncthink.errors import InputError
 def replacing(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path`; on a clean exit it takes the place of `path` in one step."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
         yield temporary
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
@@ -26,7 +30,15 @@ def replacing(path: str | Path) -> Iterator[Path]:
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def _sweep(path: Path) -> None:
+    """Remove what killed writers of `path` left beside it."""
+    for part in path.parent.glob(f".{escape(path.name)}.*.part"):
+        if not psutil.pid_exists(int(part.name.split(".")[-2])):
+            part.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> None:

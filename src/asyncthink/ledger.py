@@ -21,6 +21,7 @@ import psutil
 
 from asyncthink.errors import InputError
 
+LOCK = Path("dvc.lock")
 LOCKS = Path(".snakemake/locks")
 HOLDER = Path(".snakemake/holder")  # the machine whose run took the locks last
 RUN = "ASYNCTHINK_RUN"  # in the environment of every process that a run starts: the process id of the run
@@ -32,8 +33,20 @@ def record() -> str:
     steps = pending()
     if steps:
         raise InputError(f"{_listed(steps)} not up to date; run `snakemake --cores all` first, then record")
-    _call("dvc", "commit", "--force", "--quiet")
+    _commit()
     return "dvc.lock now holds what Snakemake made; commit dvc.lock and metrics, and `dvc push` to share the rest"
+
+
+def _commit() -> None:
+    """Write dvc.lock anew: where a kill cut it off, DVC could not read it. It stays as it was if DVC fails."""
+    before = LOCK.read_bytes() if LOCK.exists() else None
+    LOCK.unlink(missing_ok=True)
+    try:
+        _call("dvc", "commit", "--force", "--quiet")
+    except InputError:
+        if before is not None:
+            LOCK.write_bytes(before)
+        raise
 
 
 def adopt() -> str:
