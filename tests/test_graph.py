@@ -1,16 +1,19 @@
 """One graph with two front ends: the Snakefile, dvc.yaml and the table of what each step reads agree. No data."""
 
+import contextlib
 import itertools
 import re
 import subprocess
 import sys
+import typing
 from pathlib import Path
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from asyncthink import cli, params, scales, stages, steps
+from asyncthink import cli, params, rewards, scales, stages, steps
+from asyncthink.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 PARAMS = params.read(ROOT / "params.yaml")
@@ -114,6 +117,76 @@ def test_arms_share_a_cold_start_as_far_as_it_reads_the_same():
 
 def _arms(step):
     return list(PARAMS.arms) if step in ("synthesize", "filter", "sft", "grpo", "evaluate") else [None]
+
+
+def leaves(value, path=()):
+    """The path of every value that is no table."""
+    if not isinstance(value, dict):
+        return [path]
+    return [leaf for key, entry in value.items() for leaf in leaves(entry, (*path, key))]
+
+
+def at(raw, path):
+    """The value at a path, None where there is none."""
+    for key in path:
+        raw = raw.get(key) if isinstance(raw, dict) else None
+    return raw
+
+
+def with_value(raw, path, value):
+    """The same tables with one value replaced."""
+    return {**raw, path[0]: with_value(raw[path[0]], path[1:], value)} if path else value
+
+
+def bumped(path):
+    """The parameters with another value at a path that is allowed there, for every arm too."""
+    raw, value = PARAMS.to_mapping(), at(PARAMS.to_mapping(), path)
+    section, key = path[-2:] if len(path) > 1 else ("", path[0])
+    hint = typing.get_type_hints(typing.get_type_hints(params.Params).get(section, params.Params)).get(key)
+    if isinstance(value, bool):
+        others = [not value]
+    elif isinstance(value, int | float):
+        others = [value + 1, value - 1, value * 0.9, value * 1.1]
+    elif isinstance(value, list | tuple):
+        others = [[*value, 2], ["no_rl"]]
+    else:
+        others = [*typing.get_args(hint), *rewards.REWARDS, "+-", "sequential", "no_rl", "asyncthink", 3, 3.5]
+    for other in others:
+        with contextlib.suppress(InputError):
+            found = params.from_mapping(with_value(raw, path, other))
+            assert all(found.arm_params(arm) for arm in found.arms)
+            if other != value:
+                return found
+    raise AssertionError(f"no other value was found for {'.'.join(path)}")
+
+
+LEAVES = {".".join(path): path for path in leaves(PARAMS.to_mapping())}
+# They decide no result: how the API is asked, and the seeds, which are names of jobs.
+UNREAD = {key for key in LEAVES if key.startswith("teacher.")} | {"seeds"}
+
+
+def read_by(stage, given):
+    """What Snakemake is told that the jobs of a stage read."""
+    rule = rule_of(stage)
+    return steps.reads(rule, given, stage.removeprefix(rule).removeprefix("_") or None)
+
+
+READ = {stage: read_by(stage, PARAMS) for stage in DVC}
+
+
+@pytest.mark.parametrize("key", LEAVES)
+def test_what_any_changed_number_makes_stale_for_snakemake_is_stale_for_dvc(key):
+    """By what both are told that a step reads; test_smoke.py holds a key of each section to what they then say."""
+    raw, after = PARAMS.to_mapping(), bumped(LEAVES[key])
+    changed = after.to_mapping()
+    stale = {
+        stage
+        for stage, body in DVC.items()
+        if any(at(raw, name.split(".")) != at(changed, name.split(".")) for name in body.get("params", []))
+    }
+    direct = {stage for stage in DVC if READ[stage] != read_by(stage, after)}
+    assert direct <= stale
+    assert bool(stale) != (key in UNREAD)
 
 
 def test_lambda_is_read_by_the_organizers_that_do_not_override_it():
