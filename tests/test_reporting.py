@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +15,7 @@ import recorded_experiment
 
 from asyncthink import params, steps
 from asyncthink.evaluation import claims, evidence
-from asyncthink.reporting import plots, report, style, tables
+from asyncthink.reporting import comparison, plots, report, style, tables
 from asyncthink.reporting.exhibits import EXHIBITS
 from asyncthink.reporting.run_facts import Duration, durations
 
@@ -129,6 +130,17 @@ def test_the_frontier_holds_every_budget_and_no_other_number_of_traces():
     table = frames(evidence_of("two seeds"), "nano")["frontier"]
     assert table.groupby("arm").size().to_dict() == {"asyncthink": 5, "parallel": 5, "sequential": 5}
     assert "n_5" not in set(table.variant) and (table.groupby("arm").best.sum() >= 1).all()
+
+
+def test_a_further_test_set_is_told_beside_countdown_and_not_in_it():
+    alone = evidence_of("two seeds")
+    found = frames(replace(alone, elsewhere={"sudoku": alone.recordings}), "nano")
+    assert frames(alone, "nano")["test_sets"].empty
+    assert found["evaluations"].equals(frames(alone, "nano")["evaluations"])
+    header, *rows = comparison.test_sets(found["test_sets"])
+    assert {row[0] for row in rows} == {"sudoku"} and {len(row) for row in rows} == {len(header)}
+    forked = {row[1]: float(row[header.index("episodes with a Fork, %")].split()[0]) for row in rows}
+    assert forked["AsyncThink"] == 100 and forked["Sequential thinking"] == 0
 
 
 def test_shares_of_topologies_add_up():

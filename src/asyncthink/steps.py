@@ -35,6 +35,7 @@ TABLES = (
     "claims",
     "learning_curves",
     "hacking",
+    "test_sets",
     "evaluations",
 )
 

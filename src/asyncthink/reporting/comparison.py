@@ -1,4 +1,4 @@
-"""Two tables of the report that gather rows of the long tables: the ways of thinking, and the signs of hacking."""
+"""Tables of the report that gather rows of the long tables: ways of thinking, signs of hacking, further test sets."""
 
 from collections.abc import Sequence
 
@@ -23,6 +23,13 @@ HACKING = {
     "concurrency_ratio_right": "η/c where the answer is right, %",
     "concurrency_ratio_wrong": "η/c where it is not, %",
 }
+TEST_SETS = {
+    "accuracy": "accuracy, %",
+    "elapsed": "latency, tokens",
+    "forked": "episodes with a Fork, %",
+    "valid": "right in form, %",
+    "concurrency_ratio": "η/c, %",
+}
 Rows = list[list[str]]
 
 
@@ -46,6 +53,15 @@ def hacking(table: pd.DataFrame) -> Rows:
         ["", *(in_prose(group.label.iloc[0]) for group in arms)],
         *([title, *(_cells(group, [name])[0] for group in arms)] for name, title in HACKING.items()),
     ]
+
+
+def test_sets(table: pd.DataFrame) -> Rows:
+    """One row an arm on a further test set; the first row names the measures."""
+    if table.empty:
+        return []
+    groups = table.groupby(["test_set", "label"], sort=False)
+    found = [[name, label, *_cells(group.set_index("measure"), TEST_SETS)] for (name, label), group in groups]
+    return [["", "", *TEST_SETS.values()], *([name.replace("_", " "), *cells] for name, *cells in found)]
 
 
 def _name(key: tuple[str, str, str, int, str]) -> str:

@@ -84,6 +84,7 @@ def html(results: Results, facts: Mapping[str, str], durations: Sequence[Duratio
         deviations=deviations(params),
         world=world(params),
         elsewhere=elsewhere(),
+        test_sets=comparison.test_sets(results.tables["test_sets"]),
         paper=PAPER,
         facts=facts,
         durations=[[row.step, row.jobs, row.time, f"{row.megabytes:.0f}"] for row in durations],
@@ -144,7 +145,7 @@ def deviations(params: Params) -> list[list[str]]:
 
 
 def elsewhere() -> list[tuple[str, str, list[str], list[list[Any]]]]:
-    """The paper's tables of tasks that are not run here: name, where, header, rows."""
+    """The paper's tables of other tasks than countdown: name, where, header, rows."""
     columns = ("way", "budget", "aime24", "aime24_latency", "amc23", "amc23_latency")
     math = [[row[column] or "–" for column in columns] for row in PAPER["math"]["rows"]]
     sudoku = [[way, row["accuracy"], row["latency"]] for way, row in PAPER["sudoku"]["arms"].items()]

@@ -245,6 +245,19 @@ def _evaluations(source: Source) -> Rows:
             yield {**row, "measure": name, **shown(name, draws)}
 
 
+TEST_SET_MEASURES = ("accuracy", "elapsed", "forked", "valid", "concurrency_ratio")
+
+
+def _test_sets(source: Source) -> Rows:
+    for name, recordings in source.evidence.elsewhere.items():
+        own = Source(source.evidence.on(name), source.scale)
+        for evaluation in own.headlines(recordings.arms):
+            statistics = own.statistics(evaluation)
+            for measure in TEST_SET_MEASURES:
+                row = {"test_set": name, **_named(evaluation), "measure": measure}
+                yield {**row, **shown(measure, statistics[measure])}
+
+
 _OURS = ("ours", "low", "high")
 _ARM = ("arm", "label")
 _RUN = ("seeds", "items")
@@ -282,6 +295,11 @@ TABLES = {
     "claims": Table("one claim of the paper", ("id", "claim", "paper", "ours", "verdict", "reason", "seeds"), _claims),
     "learning_curves": Table("one logged step", ("stage", "arm", "label", "seed", "step", *LEARNING), _learning_curves),
     "hacking": Table("one sign of reward hacking, %", (*_ARM, "measure", *_OURS, *_RUN), _hacking),
+    "test_sets": Table(
+        "one measure of one arm on a further test set; shares in %",
+        ("test_set", *_ARM, "measure", *_OURS, *_RUN),
+        _test_sets,
+    ),
     "evaluations": Table(
         "one metric of one evaluation; shares in %",
         (
