@@ -98,7 +98,7 @@ def test_a_step_reads_no_key_and_imports_no_file_that_its_table_lacks(project, t
     started = (*steps.CARRIERS, "__main__.py", "commands/__init__.py", "rewards.py")
     carriers = {str(room / name) for name in started}
     for step, arm, test_set, keys, files in traces:
-        assert keys - {"arms", "test_sets"} <= set(steps.reads(step, given, arm, test_set)), step
+        assert keys - {"arms", "training_sets", "test_sets"} <= set(steps.reads(step, given, arm, test_set)), step
         assert files <= carriers | set(steps.sources(step, str(room))), step
 
 
