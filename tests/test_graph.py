@@ -160,7 +160,12 @@ def bumped(path):
     raise AssertionError(f"no other value was found for {'.'.join(path)}")
 
 
-LEAVES = {".".join(path): path for path in leaves(PARAMS.to_mapping())}
+# A set that is null is not there, and another task needs items of its own: neither is a number that is changed.
+LEAVES = {
+    ".".join(path): path
+    for path in leaves(PARAMS.to_mapping())
+    if path[-1] != "task" and not (path[0].endswith("_sets") and at(PARAMS.to_mapping(), path) is None)
+}
 # They decide no result: how the API is asked, and the seeds, which are names of jobs.
 UNREAD = {key for key in LEAVES if key.startswith("teacher.")} | {"seeds"}
 
@@ -168,7 +173,10 @@ UNREAD = {key for key in LEAVES if key.startswith("teacher.")} | {"seeds"}
 def read_by(stage, given):
     """What Snakemake is told that the jobs of a stage read."""
     rule = rule_of(stage)
-    return steps.reads(rule, given, stage.removeprefix(rule).removeprefix("_") or None)
+    named = stage.removeprefix(rule).removeprefix("_")
+    sets = (name for name in [*PARAMS.training_sets, *PARAMS.test_sets] if re.match(rf"{name}(_|$)", named))
+    item_set = next(sets, steps.COUNTDOWN)
+    return steps.reads(rule, given, named.removeprefix(item_set).removeprefix("_") or None, item_set)
 
 
 READ = {stage: read_by(stage, PARAMS) for stage in DVC}
