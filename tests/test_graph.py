@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import os
 import re
 import subprocess
 import sys
@@ -21,9 +22,9 @@ DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 LOCK = dict(line.split("==") for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line)
 
 
-def snakemake(directory, *arguments):
-    command = [sys.executable, "-m", "snakemake", "--nolock", *arguments]
-    return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=120)
+def snakemake(directory, *arguments, **environment):
+    command, known = [sys.executable, "-m", "snakemake", "--nolock", *arguments], {**os.environ, **environment}
+    return subprocess.run(command, cwd=directory, env=known, capture_output=True, text=True, timeout=120)
 
 
 def laid_out(directory, text):
@@ -295,10 +296,19 @@ def test_a_training_starts_as_many_processes_as_its_resources_say(tmp_path):
     assert "needs mpi: srun" in refused.stdout + refused.stderr
 
 
-def test_the_slurm_profile_names_rules_that_are_there():
+def test_the_slurm_profile_fits_the_graph_of_the_scale_it_is_written_for(tmp_path):
     profile = yaml.safe_load((ROOT / "profiles" / "slurm" / "profile.yaml").read_text())
     assert set(profile["set-threads"]) | set(profile["set-resources"]) <= set(steps.READS)
     assert "cores" not in profile
+    laid_out(tmp_path, scales.scaled(ROOT, "paper"))
+    asked = ("--workflow-profile", "profiles/slurm", "--dry-run", "--", "metrics/grpo/asyncthink/1.jsonl")
+    done = snakemake(tmp_path, *asked, ASYNCTHINK_DETAILS="1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    jobs = dict(re.findall(r"^rule (\w+):\n((?:    .*\n)+)", done.stdout, re.MULTILINE))
+    for rule, body in jobs.items():
+        values = profile["default-resources"] | profile["set-resources"].get(rule, {})
+        resources = re.search(r"resources: (.*)", body)[1].split(", ")
+        assert {f"{name}={value}" for name, value in values.items()} <= set(resources), rule
 
 
 def test_the_lock_holds_what_the_package_asks_for_and_no_place_of_one_machine():
