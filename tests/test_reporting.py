@@ -7,16 +7,21 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 import pytest
 import recorded_experiment
+import written_episodes
+from written_episodes import EXAMPLE, READY, UNJOINED
 
-from asyncthink import params, steps
-from asyncthink.evaluation import claims, evidence
-from asyncthink.reporting import comparison, plots, report, style, tables
+from asyncthink import episode, params, steps
+from asyncthink.evaluation import case_studies, claims, evidence
+from asyncthink.reporting import case_table, comparison, plots, report, style, tables
 from asyncthink.reporting.exhibits import EXHIBITS
+from asyncthink.reporting.page_record import identify
 from asyncthink.reporting.run_facts import Duration, durations
 
 ROOT = Path(__file__).parents[1]
@@ -25,8 +30,22 @@ FACTS = {"Commit": "0123", "Processor": "one"}
 
 
 def frames(found, scale):
+    """Every table; the cases are chosen from episodes written by hand, where there is evidence at all."""
     source = tables.Source(found, scale)
-    return {name: table.frame(source) for name, table in tables.TABLES.items()}
+    made = {name: table.frame(source) for name, table in tables.TABLES.items()}
+    return made | {"case_studies": cases(scale) if found.recordings.evaluations else case_table.frame([], scale)}
+
+
+@cache
+def cases(scale):
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "countdown/asyncthink/1.jsonl.gz"
+        episode.write(path, written_episodes.ALL)
+        return case_table.frame([path], scale)
+
+
+COLUMNS = {name: (*table.columns, "scale") for name, table in tables.TABLES.items()}
+COLUMNS["case_studies"] = case_table.COLUMNS
 
 
 def as_read(table):
@@ -92,8 +111,39 @@ def written_in(figure):
 def test_a_figure_without_data_says_so_in_its_place():
     for name, table in frames(evidence_of("nothing"), "nano").items():
         if name in plots.FIGURES and name != "claims":
-            assert table.empty and list(table.columns) == [*tables.TABLES[name].columns, "scale"]
-            assert written_in(plots.FIGURES[name](table)).strip() == "not run at this scale"
+            assert not style.has_data(table) and tuple(table.columns) == COLUMNS[name]
+            assert written_in(plots.FIGURES[name](table)).strip().startswith("not run at this scale")
+
+
+def elsewhere():
+    """Evidence of other test sets, for which countdown's stands in: what is shown does not depend on the task."""
+    found = evidence_of("two seeds")
+    renamed = tuple(replace(each, arm=f"{each.arm}_math") for each in found.recordings.evaluations)
+    math = replace(found.recordings, evaluations=renamed)
+    return replace(found, elsewhere={"aime_24": math, "amc_23": math, "sudoku": found.recordings})
+
+
+def test_mathematics_and_sudoku_stand_beside_the_papers_values_row_by_row():
+    made = frames(elsewhere(), "paper")
+    empty = frames(evidence_of("nothing"), "nano")
+    theirs = {"Sequential, 1,024": 24.7, "Parallel, 2,048": 38.7, "AsyncThink": 38.7}
+    for table in (made["math"], empty["math"]):
+        rows = table[table.measure == "aime24_accuracy"].set_index("label").paper
+        assert {name: rows[name] for name in theirs} == theirs
+    assert empty["math"].ours.isna().all() and len(empty["math"]) == 20
+    ours = made["math"].set_index(["label", "measure"]).ours
+    values = elsewhere().elsewhere["aime_24"].find("asyncthink_math").measured.values
+    assert ours["AsyncThink", "amc23_elapsed"] == pytest.approx(values["elapsed"].mean(), abs=1e-5)
+    assert pd.isna(ours["Sequential, 2,048", "amc23_accuracy"])
+    assert ours["Sequential, 96", "amc23_accuracy"] > 0
+    sudoku = made["sudoku"].set_index(["arm", "measure"])
+    assert sudoku.paper["parallel", "elapsed"] == 3694.7 and sudoku.ours["parallel", "accuracy"] > 0
+    ablations = made["ablations"].set_index(["arm", "measure"])
+    assert ablations.paper["no_rl", "amc23_accuracy"] == 3.6 and ablations.ours["no_rl", "amc23_accuracy"] > 0
+    for name in ("math", "sudoku", "ablations"):
+        said = written_in(plots.FIGURES[name](made[name]))
+        assert "the paper" in said and EXHIBITS[name].sentence(made[name]).count("[") >= 4
+    assert "not run (35.3)" in written_in(plots.math(made["math"]))
 
 
 def test_figures_and_tables_of_the_smoke_scale_say_what_they_are_not():
@@ -143,6 +193,30 @@ def test_a_further_test_set_is_told_beside_countdown_and_not_in_it():
     assert forked["AsyncThink"] == 100 and forked["Sequential thinking"] == 0
 
 
+def test_case_studies_are_chosen_by_rules_and_no_episode_twice():
+    table = frames(evidence_of("two seeds"), "nano")["case_studies"]
+    shown = table.drop_duplicates("case").set_index("case").episode
+    wanted = {"Most stages": EXAMPLE, "The median": UNJOINED, "The nearest miss": READY}
+    assert {case: shown[case] for case in wanted} == {case: identify(found) for case, found in wanted.items()}
+    assert shown.isna()["Every worker contributes"]
+    lanes = table[table.case == "Most stages"]
+    assert lanes[lanes.agent == "organizer"].end.max() == EXAMPLE.schedule["latency"] == 100
+    assert list(lanes[lanes.kind == "work"].text) == ["3 * 8", "5 + 19", "7 + 17"]
+    only = [found for case, found in case_studies.chosen("countdown", [EXAMPLE]) if found]
+    assert only == [EXAMPLE] and case_studies.stages(EXAMPLE) == 2 and case_studies.contributions(EXAMPLE) == 3
+    other = {case.title for case, _ in case_studies.chosen("sudoku", [EXAMPLE])}
+    assert other == {"Every worker contributes", "The nearest miss"}
+
+
+def test_what_was_tried_stands_under_a_claim_unless_it_is_reproduced(results):
+    named = report.attempts()
+    assert set(named) <= set(claims.CLAIMS) and all(text.endswith(".") for texts in named.values() for text in texts)
+    for verdict, shown in (("not reproduced", True), ("reproduced", False)):
+        rows = [{**row, "verdict": verdict} for row in results.ledger["claims"]]
+        text = page_of(replace(results, ledger={**results.ledger, "claims": rows}))
+        assert ("What was tried" in text) == shown
+
+
 def test_shares_of_topologies_add_up():
     table = frames(evidence_of("two seeds"), "nano")["topologies"]
     assert table.groupby("source").share.sum().tolist() == pytest.approx([100.0] * table.source.nunique())
@@ -155,6 +229,10 @@ def test_the_commands_write_the_same_tables_and_ledger_as_the_functions(tmp_path
     asyncthink("tables", *made.arguments, "--params", tmp_path / "params.yaml", "--tables", tmp_path / "tables")
     expected = frames(evidence_of("two seeds"), "nano")
     assert {path.stem for path in (tmp_path / "tables").iterdir()} == set(tables.TABLES)
+    cases = tmp_path / "recorded/countdown/asyncthink/1.jsonl.gz"
+    episode.write(cases, written_episodes.ALL)
+    given = ("--params", tmp_path / "params.yaml", "--episodes", cases)
+    asyncthink("case_studies", *given, "--table", tmp_path / "tables/case_studies.csv")
     for name, table in expected.items():
         assert (tmp_path / f"tables/{name}.csv").read_text() == tables.text(table), name
     ledger = tmp_path / "claims.json"
@@ -246,7 +324,10 @@ def test_the_report_stands_alone_and_is_well_formed(results):
     assert page.open == []
     assert len(page.ids) == len(set(page.ids))
     for _, key, value in page.references:
-        assert value == "episodes.html" or (value.startswith("#") and value[1:] in page.ids), (key, value)
+        assert value.partition("#")[0] == "episodes.html" or (value.startswith("#") and value[1:] in page.ids), (
+            key,
+            value,
+        )
     for target in re.findall(r"url\(#([^)]*)\)", text):
         assert target in page.ids
     assert "script" not in page.tags and "link" not in page.tags and "@import" not in text
@@ -264,7 +345,8 @@ def test_the_report_says_all_that_a_reader_asks_for(results):
         assert wanted in text, wanted
     if results.params.scale == "smoke":
         assert "smoke: shows the graph, not the science" in text
-    if results.tables["ablations"].empty:
+    assert "24.7" in text and "3694.7" in text and "not run at this scale" in text
+    if not style.has_data(results.tables["ablations"]):
         assert text.count("Not run at this scale.") >= len(EXHIBITS)
 
 

@@ -24,6 +24,7 @@ STEPS = {
     "evaluate": "record an arm's episodes on the test items, and measure them",
     "tables": "every table, from the recorded metrics",
     "claims": "the ledger of claims, with verdicts",
+    "case_studies": "choose the episodes that the report shows in full, by rules",
     "report": "the report, one self-contained page",
 }
 TOOLS = {
@@ -43,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     name = argv[0] if argv and argv[0] in COMMANDS else None
     parser = argparse.ArgumentParser(prog="asyncthink", formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.epilog = "\n".join(f"  {command:<11} {text}" for command, text in COMMANDS.items())
+    parser.epilog = "\n".join(f"  {command:<12} {text}" for command, text in COMMANDS.items())
     if name is None:
         parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of those below")
         parser.parse_args(argv[:1])

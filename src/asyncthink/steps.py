@@ -20,15 +20,20 @@ from asyncthink.params import COUNTDOWN, Params
 FIGURES = (
     "correct_at_least_k",
     "ablations",
+    "math",
+    "sudoku",
     "training_dynamics",
     "frontier",
     "topologies",
+    "case_studies",
     "claims",
     "learning_curves",
 )
 TABLES = (
     "correct_at_least_k",
     "ablations",
+    "math",
+    "sudoku",
     "training_dynamics",
     "frontier",
     "topologies",
@@ -66,6 +71,7 @@ READS: dict[str, tuple[str, ...]] = {
     "evaluate": ("scale", "evaluate"),
     "tables": ("scale",),
     "claims": ("scale",),
+    "case_studies": ("scale",),
     "figures": (),
     "report": ("scale", "puzzles", "thinking", "model", "reward", "grpo", "pretrain.tokens"),
     "page": (),
@@ -148,6 +154,13 @@ def notebook_sources(notebook: str, root: str = "src/asyncthink") -> list[str]:
     for path in _imported(ast.parse(code), Path(notebook), Path(root)):
         found |= _closure(path, Path(root))
     return sorted(map(str, found))
+
+
+def caption(notebook: str) -> dict[str, str]:
+    """The title of a notebook's exhibit and the lines below it, for Snakemake's own report."""
+    cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
+    title, _, text = "".join(cells[0]["source"]).removeprefix("# ").partition("\n")
+    return {"title": title, "text": text.strip()}
 
 
 def _closure(start: Path, root: Path) -> set[Path]:

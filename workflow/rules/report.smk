@@ -6,6 +6,7 @@ HISTORIES = (
     + every("metrics/sft/{arm}/{seed}.jsonl", arm=cold_starts("sft"))
     + every("metrics/grpo/{arm}/{seed}.jsonl", arm=trained())
 )
+EPISODES = evaluated("results/evaluate/{test_set}/{arm}/{seed}.jsonl.gz")
 FILTERS = expand("metrics/filter/{arm}.json", arm=cold_starts("filter"))
 
 
@@ -66,9 +67,32 @@ rule claims:
         " > {log:q} 2>&1"
 
 
+rule case_studies:
+    input:
+        code=code("case_studies"),
+        episodes=[path for path in EPISODES if "asyncthink" in path],
+    output:
+        table=ensure("metrics/tables/case_studies.csv", non_empty=True),
+    log:
+        "logs/case_studies.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        reads=reads("case_studies"),
+    message:
+        machine.told("case studies ({log})")
+    shell:
+        "python -m asyncthink case_studies --params params.yaml"
+        " --episodes {input.episodes:q}"
+        " --table {output.table:q}"
+        " > {log:q} 2>&1"
+
+
 rule figures:
     input:
         tables=rules.tables.output.tables,
+        cases=rules.case_studies.output.table,
         notebook="notebooks/{figure}.ipynb",
         code=lambda wildcards: steps.notebook_sources(f"notebooks/{wildcards.figure}.ipynb"),
     output:
@@ -76,6 +100,7 @@ rule figures:
             ensure("figures/{figure}.svg", non_empty=True),
             caption="../report/figure.rst",
             category="Figures",
+            labels={"exhibit": "{figure}"},
         ),
         png=ensure("figures/{figure}.png", non_empty=True),
     log:
@@ -86,6 +111,7 @@ rule figures:
     threads: 1
     params:
         tables=subpath(input[0], parent=True),
+        caption=lambda wildcards: steps.caption(f"notebooks/{wildcards.figure}.ipynb"),
     message:
         machine.told("figures {wildcards.figure} ({log.text})")
     shell:
@@ -99,6 +125,7 @@ rule figures:
 rule report:
     input:
         tables=rules.tables.output.tables,
+        cases=rules.case_studies.output.table,
         code=code("report"),
         ledger=rules.claims.output.ledger,
         figures=expand("figures/{figure}.svg", figure=steps.FIGURES),
@@ -126,7 +153,7 @@ rule report:
 rule page:
     input:
         code=code("page"),
-        episodes=evaluated("results/evaluate/{test_set}/{arm}/{seed}.jsonl.gz"),
+        episodes=EPISODES,
     output:
         page=ensure("results/report/episodes.html", non_empty=True),
     log:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from asyncthink.evaluation.verdicts import VERDICTS
-from asyncthink.reporting.style import NOT_RUN
+from asyncthink.reporting.style import MEASURES, NOT_RUN, has_data
 
 Reading = Callable[[pd.DataFrame], str]
 
@@ -26,7 +26,7 @@ class Exhibit:
 
     def sentence(self, table: pd.DataFrame) -> str:
         """What the table shows."""
-        return f"{NOT_RUN.capitalize()}." if table.empty else in_prose(self.reading(table))
+        return in_prose(self.reading(table)) if has_data(table) else f"{NOT_RUN.capitalize()}."
 
 
 def in_prose(text: str) -> str:
@@ -48,10 +48,28 @@ def _correct_at_least_k(table: pd.DataFrame) -> str:
 
 def _ablations(table: pd.DataFrame) -> str:
     rows = table[table.measure == "accuracy"].set_index("label")
+    if rows.empty:
+        return _compared(table)
     full, *others = (f"{label} {_value(row)}" for label, row in rows.iterrows())
     latency = table[table.measure == "elapsed"].set_index("label").ours
     slower = ", ".join(f"{label} {value:.0f}" for label, value in latency.items())
     return f"Accuracy: {full}; {'; '.join(others) or 'no ablation was run'}. Latency in tokens: {slower}."
+
+
+def _compared(table: pd.DataFrame) -> str:
+    run = table.dropna(subset="ours")
+    found = (
+        f"{MEASURES[measure]}: {', '.join(_over_budgets(own) for _, own in rows.groupby('arm', sort=False))}"
+        for measure, rows in run.groupby("measure", sort=False)
+    )
+    return f"{'; '.join(found)}."
+
+
+def _over_budgets(rows: pd.DataFrame) -> str:
+    """One way of thinking: its value, or the range over its budgets."""
+    if len(rows) == 1:
+        return f"{rows.label.iloc[0]} {_value(rows.iloc[0], '')}"
+    return f"{rows.label.iloc[0].split(',')[0]} {rows.ours.min():.1f} to {rows.ours.max():.1f} over {len(rows)} budgets"
 
 
 def _training_dynamics(table: pd.DataFrame) -> str:
@@ -63,6 +81,7 @@ def _training_dynamics(table: pd.DataFrame) -> str:
     pairs = [
         f"{name} {factor * first[key].mean():.{digits}f} to {factor * last[key].mean():.{digits}f}{unit}"
         for key, (name, factor, digits, unit) in _DYNAMICS.items()
+        if first[key].notna().any() and last[key].notna().any()
     ]
     return f"From the first tenth of {rows.step.max()} steps to the last: {', '.join(pairs)}."
 
@@ -98,6 +117,12 @@ def _topologies(table: pd.DataFrame) -> str:
 def _claims(table: pd.DataFrame) -> str:
     counts = table.verdict.value_counts()
     return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if verdict in counts) + "."
+
+
+def _case_studies(table: pd.DataFrame) -> str:
+    cases = table.dropna(subset="episode").drop_duplicates(["test_set", "case"])
+    named = ", ".join(f"{row.case[0].lower()}{row.case[1:]} ({row.test_set})" for row in cases.itertuples())
+    return f"{len(cases)} episodes, chosen by rules: {named}."
 
 
 _STAGES = {"pretrain": "base model", "sft": "format fine-tuning"}
@@ -138,6 +163,20 @@ EXHIBITS = {
         _ablations,
         ("label", "measure", "ours", "paper"),
     ),
+    "math": Exhibit(
+        "Mathematics: accuracy and latency",
+        "The paper's table 2",
+        "Each row is a way of thinking at a budget of tokens a trace; right is better for accuracy, left for latency.",
+        _compared,
+        ("label", "measure", "ours", "paper"),
+    ),
+    "sudoku": Exhibit(
+        "4x4 Sudoku, zero-shot: accuracy and latency",
+        "The paper's table 4",
+        "Trained on countdown alone; right is better for accuracy, left for latency.",
+        _compared,
+        ("label", "measure", "ours", "paper"),
+    ),
     "training_dynamics": Exhibit(
         "What changes during RL",
         "The paper's figure 6",
@@ -150,6 +189,12 @@ EXHIBITS = {
         "A structure is the order of Forks and Joins; left alone, the paper's teacher wrote the first two only.",
         _topologies,
         ("label", "kind", "share", "distinct"),
+    ),
+    "case_studies": Exhibit(
+        "Case studies",
+        "The paper's figures 8 to 11",
+        "A lane is an agent; workers run while the organizer goes on, and it waits where a result is not yet there.",
+        _case_studies,
     ),
     "learning_curves": Exhibit(
         "Learning before RL",

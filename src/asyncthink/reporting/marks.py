@@ -62,7 +62,7 @@ def steps(axes: Axes, label: str) -> None:
 def footer(figure: Figure, table: pd.DataFrame, *more: str) -> None:
     """Below every figure: its scale, on how much it rests, what its lines mean."""
     parts = [f"scale {table['scale'].iloc[0]}"]
-    if "items" in table:
+    if "items" in table and table["items"].notna().any():
         parts += [f"{int(table['items'].iloc[0])} test items", seeds(len(str(table.seeds.iloc[0]).split()))]
     text = "; ".join([*parts, *filter(None, more)])
     figure.supxlabel(text, fontsize=7.5, color=MUTED, x=0.01, ha="left")

@@ -12,12 +12,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from asyncthink.reporting import marks, style
-from asyncthink.reporting.style import GRID, INK, LINES, LOOKS, MARKERS, MUTED, NOT_RUN, ON_COLOUR, colour
+from asyncthink.reporting import case_figure, marks, style
+from asyncthink.reporting.style import GRID, INK, LINES, LOOKS, MARKERS, MEASURES, MUTED, NOT_RUN, ON_COLOUR, colour
 
 WIDTH = 6.9  # inches
 LEAST = 10  # what a scale of percent or tokens reaches at least
 INTERVALS = "lines: 95 % intervals"
+ABREAST = 4  # panels side by side
 WAYS = ("asyncthink", "parallel", "sequential")
 RL_ARMS = ("asyncthink", "no_concurrency_reward", "no_cold_start")
 PANELS = {
@@ -25,12 +26,6 @@ PANELS = {
     "concurrency_ratio": ("η/c, %", 100),
     "forks": ("Forks a query", 1),
     "latency": ("Critical-path latency, tokens", 1),
-}
-ABLATION_PANELS = {
-    "all_correct": "All correct, %",
-    "accuracy": "Accuracy, %",
-    "concurrency_ratio": "η/c, %",
-    "elapsed": "Latency, tokens",
 }
 LOSSES = {"pretrain": "Base model: loss", "sft": "Format fine-tuning: loss"}
 KINDS = {"none": "no fork", "interleaved": "interleaved", "batch": "batch", "other": "other"}
@@ -52,7 +47,7 @@ def drawn(function: Draw) -> Draw:
     @wraps(function)
     def draw(table: pd.DataFrame) -> Figure:
         with style.styled():
-            figure = empty() if table.empty else function(table)
+            figure = function(table) if style.has_data(table) else empty(table)
             figure.set_layout_engine("constrained")
             figure.draw_without_rendering()
             figure.set_layout_engine("none")  # what was laid out stays, however often it is saved
@@ -61,12 +56,14 @@ def drawn(function: Draw) -> Draw:
     return draw
 
 
-def empty() -> Figure:
+def empty(table: pd.DataFrame) -> Figure:
     """What stands in the place of a figure without data."""
     figure = Figure(figsize=(WIDTH, 1.6))
     axes = figure.add_subplot()
     axes.set_axis_off()
     axes.text(0.5, 0.5, NOT_RUN, ha="center", va="center", fontsize=12, color=MUTED, transform=axes.transAxes)
+    if not table.empty:
+        marks.footer(figure, table)
     return figure
 
 
@@ -99,35 +96,61 @@ def correct_at_least_k(table: pd.DataFrame) -> Figure:
 @drawn
 def ablations(table: pd.DataFrame) -> Figure:
     """Each ablation against the whole, one panel a measure, the paper's values as text (its table 3)."""
-    figure = Figure(figsize=(WIDTH, 3.0))
-    measures = [name for name in ABLATION_PANELS if name in set(table.measure)]
-    panels = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
-    arms = list(dict.fromkeys(table.arm))
-    y = np.arange(len(arms))[::-1]
-    for axes, measure in zip(panels, measures, strict=True):
-        rows = table[table.measure == measure].set_index("arm").reindex(arms)
+    return _compared(table)
+
+
+@drawn
+def math(table: pd.DataFrame) -> Figure:
+    """Accuracy and latency of each way at each budget on two competitions (the paper's table 2)."""
+    return _compared(table)
+
+
+@drawn
+def sudoku(table: pd.DataFrame) -> Figure:
+    """Accuracy and latency of each way, zero-shot on 4x4 Sudoku (the paper's table 4)."""
+    return _compared(table)
+
+
+def _compared(table: pd.DataFrame) -> Figure:
+    """One row a label, one panel a measure that was run; the grey line is the first row's value."""
+    run = table.dropna(subset="ours")
+    measures, labels = [name for name in MEASURES if name in set(run.measure)], list(dict.fromkeys(table.label))
+    lines = -(-len(measures) // ABREAST)
+    figure = Figure(figsize=(WIDTH, lines * (0.8 + 0.55 * len(labels))))
+    panels = figure.subplots(lines, min(len(measures), ABREAST), sharey=True, squeeze=False)
+    for axes in panels.ravel()[len(measures) :]:
+        axes.set_axis_off()
+    y = np.arange(len(labels))[::-1]
+    for axes, measure in zip(panels.ravel(), measures, strict=False):
+        rows = table[table.measure == measure].set_index("label").reindex(labels)
         axes.axvline(rows.ours.iloc[0], color=GRID, linewidth=1.2, zorder=0)
-        for at, (arm, row) in zip(y, rows.iterrows(), strict=True):
-            _ablation(axes, at, arm, row)
-        axes.set_title(ABLATION_PANELS[measure])
         most = max(rows.high.max(), LEAST)
+        for at, (_, row) in zip(y, rows.iterrows(), strict=True):
+            _beside_paper(axes, at, row, 0.05 * most)
+        axes.set_title(MEASURES[measure])
         axes.set_xlim(-0.08 * most, 1.2 * most)
         axes.grid(axis="y", visible=False)
         axes.tick_params(axis="y", length=0)
         axes.spines.left.set_visible(False)
-    panels[0].set_yticks(y, list(table.drop_duplicates("arm").label))
-    panels[0].set_ylim(-0.7, len(arms) - 0.4)
-    marks.footer(figure, table, INTERVALS, "in brackets: the paper")
+    panels[0, 0].set_yticks(y, labels)
+    panels[0, 0].set_ylim(-0.7, len(labels) - 0.4)
+    marks.footer(figure, run, INTERVALS, "in brackets: the paper")
     return figure
 
 
-def _ablation(axes: Axes, y: float, arm: str, row: pd.Series) -> None:
-    axes.plot([row.low, row.high], [y, y], color=colour(arm), linewidth=2.2, solid_capstyle="butt")
-    axes.plot(row.ours, y, "o", color=colour(arm), markersize=6)
-    place = {"textcoords": "offset points", "ha": "center", "annotation_clip": False}
-    axes.annotate(marks.number(row.ours), (row.ours, y), (0, 6), fontsize=8, **place)
-    if np.isfinite(row.paper):
-        axes.annotate(f"({marks.number(row.paper)})", (row.ours, y), (0, -13), fontsize=7.5, color=MUTED, **place)
+def _beside_paper(axes: Axes, y: float, row: pd.Series, left: float) -> None:
+    """A value with its interval and the paper's below it; `left` is where the note stands that it was not run."""
+    paper = f"({marks.number(row.paper)})" if np.isfinite(row.paper) else ""
+    place = {"textcoords": "offset points", "annotation_clip": False}
+    if not np.isfinite(row.ours):
+        note = f"not run {paper}" if paper else "–"
+        axes.annotate(note, (left, y), (0, 0), fontsize=7.5, color=MUTED, va="center", **place)
+        return
+    tone = colour(row.arm)
+    axes.plot([row.low, row.high], [y, y], color=tone, linewidth=2.2, solid_capstyle="butt")
+    axes.plot(row.ours, y, "o", color=tone, markersize=6)
+    axes.annotate(marks.number(row.ours), (row.ours, y), (0, 6), fontsize=8, ha="center", **place)
+    axes.annotate(paper, (row.ours, y), (0, -13), fontsize=7.5, color=MUTED, ha="center", **place)
 
 
 @drawn
@@ -209,6 +232,12 @@ def topologies(table: pd.DataFrame) -> Figure:
 
 
 @drawn
+def case_studies(table: pd.DataFrame) -> Figure:
+    """Chosen episodes as lanes on the token clock (the paper's figures 8 to 11)."""
+    return case_figure.draw(table.dropna(subset="episode"), WIDTH)
+
+
+@drawn
 def claims(table: pd.DataFrame) -> Figure:
     """The ledger as a list: claim, the paper's figure, ours or why there is none, verdict."""
     texts = table.assign(ours=table.ours.where(table.ours.notna(), table.reason))
@@ -265,9 +294,12 @@ FIGURES: dict[str, Draw] = {
     for function in (
         correct_at_least_k,
         ablations,
+        math,
+        sudoku,
         training_dynamics,
         frontier,
         topologies,
+        case_studies,
         claims,
         learning_curves,
     )

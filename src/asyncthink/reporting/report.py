@@ -25,7 +25,7 @@ from asyncthink.params import Params
 from asyncthink.reporting import comparison, cost
 from asyncthink.reporting.exhibits import EXHIBITS, LEDGER, Exhibit
 from asyncthink.reporting.run_facts import Duration
-from asyncthink.reporting.style import GRID, INK, MUTED, PAPER_COLOUR
+from asyncthink.reporting.style import GRID, INK, MEASURES, MUTED, NOT_RUN, PAPER_COLOUR, has_data
 from asyncthink.reporting.tables import TABLES
 
 HERE = Path(__file__).parent
@@ -60,6 +60,7 @@ class Shown:
     figure: Markup | None
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
+    run: bool
 
 
 def html(results: Results, facts: Mapping[str, str], durations: Sequence[Duration]) -> str:
@@ -81,9 +82,10 @@ def html(results: Results, facts: Mapping[str, str], durations: Sequence[Duratio
         cost=cost.rows(
             results.tables["evaluations"], results.tables["training_dynamics"], params, len(results.ledger["seeds"])
         ),
+        cases=cases(results.tables["case_studies"]),
+        attempts=attempts(),
         deviations=deviations(params),
         world=world(params),
-        elsewhere=elsewhere(),
         test_sets=comparison.test_sets(results.tables["test_sets"]),
         paper=PAPER,
         facts=facts,
@@ -97,7 +99,9 @@ def shown(name: str, exhibit: Exhibit, results: Results) -> Shown:
     figure = inline(results.figures[name], name, exhibit.title) if name in results.figures else None
     header = [HEADERS.get(column, column.replace("_", " ")) for column in exhibit.columns]
     rows = [[cell(row, column) for column in exhibit.columns] for _, row in table.iterrows()]
-    return Shown(name, exhibit, exhibit.sentence(table), figure, header, rows if exhibit.columns else [])
+    return Shown(
+        name, exhibit, exhibit.sentence(table), figure, header, rows if exhibit.columns else [], has_data(table)
+    )
 
 
 HEADERS = {"label": "", "k": "k", "ours": "ours [95 %]", "accuracy": "accuracy, %", "latency": "latency, tokens"}
@@ -107,9 +111,9 @@ def cell(row: pd.Series, column: str) -> str:
     """A table's cell for readers: one digit, the interval beside the value, a dash for nothing."""
     value = row[column]
     if pd.isna(value):
-        return "–"
+        return NOT_RUN if column == "ours" else "–"
     if not isinstance(value, float):
-        return str(value).replace("_", " ")
+        return MEASURES.get(str(value), str(value).replace("_", " "))
     low, high = ("low", "high") if column == "ours" else (f"{column}_low", f"{column}_high")
     interval = f" [{row[low]:.1f}, {row[high]:.1f}]" if low in row and pd.notna(row[low]) else ""
     return (f"{value:.0f}" if column.endswith("budget") else f"{value:.1f}") + interval
@@ -132,6 +136,19 @@ def unbroken(value: Any) -> Any:
     return re.sub(r"\[([-+.\d]+), ([-+.\d]+)\]", "[\\1,\u00a0\\2]", value.replace(" %", "\u00a0%"))
 
 
+def cases(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """What the report says of each case study: why it was chosen, why its latency is what it is, who said what."""
+    found = []
+    empty = dict.fromkeys(("episode", "question", "sentence", "text"), "")
+    for _, rows in table.fillna(empty).groupby(["test_set", "case"], sort=False):
+        asked = iter(rows[rows.kind == "fork"].text)
+        returned = [(row.agent, next(asked, ""), row.text) for row in rows[rows.kind == "work"].itertuples()]
+        answer = "".join(rows[rows.kind == "answer"].text)
+        first = rows.iloc[0][["test_set", "case", "why", "episode", "question", "sentence"]]
+        found.append({**first.to_dict(), "workers": returned, "answer": answer})
+    return found
+
+
 def deviations(params: Params) -> list[list[str]]:
     """What differs from the paper, from the committed list: what, the paper's way, ours."""
     found = json.loads(HERE.joinpath("deviations.json").read_text(encoding="utf-8"))
@@ -144,16 +161,9 @@ def deviations(params: Params) -> list[list[str]]:
     return [[row["what"], row["paper"], row["ours"]] for name in holds if holds[name] for row in found[name]]
 
 
-def elsewhere() -> list[tuple[str, str, list[str], list[list[Any]]]]:
-    """The paper's tables of other tasks than countdown: name, where, header, rows."""
-    columns = ("way", "budget", "aime24", "aime24_latency", "amc23", "amc23_latency")
-    math = [[row[column] or "–" for column in columns] for row in PAPER["math"]["rows"]]
-    sudoku = [[way, row["accuracy"], row["latency"]] for way, row in PAPER["sudoku"]["arms"].items()]
-    header = ["", "tokens a trace", "AIME-24, %", "latency", "AMC-23, %", "latency"]
-    return [
-        ("Mathematics", PAPER["math"]["where"], header, math),
-        ("Sudoku", PAPER["sudoku"]["where"], ["", "accuracy, %", "latency"], sudoku),
-    ]
+def attempts() -> dict[str, list[str]]:
+    """What was tried on a claim that does not hold, by the claim's id: each attempt with its measured outcome."""
+    return json.loads(HERE.joinpath("attempts.json").read_text(encoding="utf-8"))
 
 
 def world(params: Params) -> list[tuple[str, str]]:
@@ -166,6 +176,6 @@ def world(params: Params) -> list[tuple[str, str]]:
 def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
     """Every table of the `tables` step."""
     try:
-        return {name: pd.read_csv(folder / f"{name}.csv") for name in TABLES}
+        return {name: pd.read_csv(folder / f"{name}.csv") for name in (*TABLES, "case_studies")}
     except FileNotFoundError as error:
         raise InputError(f"{error.filename}: no such file; run `snakemake {error.filename}`") from None

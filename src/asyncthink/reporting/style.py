@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.figure import Figure
 
 from asyncthink.files import replacing
@@ -34,6 +35,17 @@ LINES = {"parallel": "--", "sequential": "-.", "no_concurrency_reward": "--", "n
 ON_COLOUR = {"light": "#111111", "dark": "#fefefe"}  # text on a light or a dark area, in the dark report too
 MARKERS = {"asyncthink": "o", "parallel": "s", "sequential": "^"}
 NOT_RUN = "not run at this scale"
+MEASURES = {  # of the tables that compare ways of thinking, in the order of their panels
+    "all_correct": "All correct, %",
+    "accuracy": "Accuracy, %",
+    "concurrency_ratio": "η/c, %",
+    "elapsed": "Latency, tokens",
+    "aime24_accuracy": "AIME-24, %",
+    "aime24_elapsed": "AIME-24, tokens",
+    "amc23_accuracy": "AMC-23, %",
+    "amc23_concurrency_ratio": "AMC-23, η/c, %",
+    "amc23_elapsed": "AMC-23, tokens",
+}
 STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -73,6 +85,12 @@ def styled():
     """Draw in this style, whatever the reader's own settings are."""
     with mpl.rc_context({**mpl.rcParamsDefault, **STYLE, "backend": "agg"}):
         yield
+
+
+def has_data(table: pd.DataFrame) -> bool:
+    """Whether there is anything of ours to show: a table may hold the paper's values, or rules, alone."""
+    measured = [name for name in ("episode", "ours") if name in table and "verdict" not in table]
+    return not table.empty and all(table[name].notna().any() for name in measured)
 
 
 def colour(arm: str) -> str:

@@ -4,7 +4,7 @@ Shares are in percent. A table without data has its columns and no rows, so that
 scale" and does not fail. Each row names the scale that it was made at.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,30 +13,16 @@ import pandas as pd
 
 from asyncthink.evaluation import frontier
 from asyncthink.evaluation.claims import ledger
-from asyncthink.evaluation.evidence import Evidence
 from asyncthink.evaluation.histories import History
 from asyncthink.evaluation.metrics import diversity, rounded
 from asyncthink.evaluation.paper import PAPER
 from asyncthink.evaluation.recordings import HEADLINE, Evaluation, note
-from asyncthink.evaluation.statistics import Bootstrap, Draws
+from asyncthink.evaluation.statistics import Bootstrap
+from asyncthink.reporting import task_tables
+from asyncthink.reporting.source import WAYS, Rows, Source, label, named, shown
 from asyncthink.synthesis.structures import CLASSES, topology_class
 
-LABELS = {
-    "asyncthink": "AsyncThink",
-    "parallel": "Parallel thinking",
-    "sequential": "Sequential thinking",
-    "no_concurrency_reward": "− concurrency reward",
-    "no_cold_start": "− format fine-tuning",
-    "no_rl": "− reinforcement learning",
-    "parallel_no_rl": "Parallel, no RL",
-    "parallel_long": "Parallel, longer traces",
-    "sequential_long": "Sequential, longer traces",
-    "no_random_structures": "− random structures",
-    "leverage": "+ leverage reward",
-}
-WAYS = ("asyncthink", "parallel", "sequential")
 ABLATIONS = ("asyncthink", "no_concurrency_reward", "no_cold_start", "no_rl")
-COUNTS = frozenset({"latency", "elapsed", "work", "forks", "joins", "correct", "offered", "string_distinct"})
 ABLATION_MEASURES = ("all_correct", "accuracy", "concurrency_ratio", "elapsed")
 HACKING_MEASURES = (
     "empty_share",
@@ -61,25 +47,6 @@ DYNAMICS = (
     "kl",
 )
 LEARNING = ("loss", "token_accuracy", "tag_accuracy", "arithmetic", "hit_recall", "copying")
-Rows = Iterable[Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class Source:
-    """All that a table is made from."""
-
-    evidence: Evidence
-    scale: str
-
-    def statistics(self, evaluation: Evaluation) -> dict[str, Draws]:
-        """Every metric of one evaluation over its own seeds."""
-        bootstrap = Bootstrap(len(evaluation.seeds), evaluation.items, self.evidence.resamples)
-        return evaluation.statistics(bootstrap)
-
-    def headlines(self, arms: Sequence[str]) -> list[Evaluation]:
-        """The headline evaluations that are there."""
-        found = [self.evidence.recordings.find(arm) for arm in arms]
-        return [evaluation for evaluation in found if evaluation is not None]
 
 
 @dataclass(frozen=True)
@@ -97,34 +64,13 @@ class Table:
         return pd.DataFrame(rows, columns=[*self.columns, "scale"])
 
 
-def label(arm: str) -> str:
-    """An arm's name for readers."""
-    return LABELS.get(arm, arm.replace("_", " "))
-
-
-def shown(name: str, draws: Draws) -> dict[str, float | None]:
-    """ours, low, high: shares in percent, counts as they are."""
-    estimate, factor = draws.estimate(), 1 if name in COUNTS else 100
-    keys = {"ours": estimate.value, "low": estimate.low, "high": estimate.high}
-    return {key: rounded(value * factor) for key, value in keys.items()}
-
-
-def _named(evaluation: Evaluation) -> dict[str, Any]:
-    return {
-        "arm": evaluation.arm,
-        "label": label(evaluation.arm),
-        "seeds": " ".join(map(str, evaluation.seeds)),
-        "items": evaluation.items,
-    }
-
-
 def _correct_at_least_k(source: Source) -> Rows:
     for evaluation in source.headlines(WAYS):
         statistics = source.statistics(evaluation)
         theirs = PAPER["countdown"]["arms"][evaluation.arm]["at_least"]
         for k in range(1, evaluation.measured.required + 1):
             paper = theirs[k - 1] if k <= len(theirs) else None
-            yield {**_named(evaluation), "k": k, **shown("at_least", statistics[f"at_least_{k}"]), "paper": paper}
+            yield {**named(evaluation), "k": k, **shown("at_least", statistics[f"at_least_{k}"]), "paper": paper}
 
 
 def _ablations(source: Source) -> Rows:
@@ -138,7 +84,8 @@ def _ablations(source: Source) -> Rows:
         }
         for name in ABLATION_MEASURES:
             measured = shown(name, statistics[name])
-            yield {**_named(evaluation), "measure": name, **measured, "paper": paper.get(name)}
+            yield {**named(evaluation), "measure": name, **measured, "paper": paper.get(name)}
+    yield from task_tables.math_ablations(source)
 
 
 def _training_dynamics(source: Source) -> Rows:
@@ -166,7 +113,7 @@ def _frontier(source: Source) -> Rows:
         for point, found in zip(points, statistics, strict=True):
             yield {
                 "way": arm,
-                **_named(point),
+                **named(point),
                 "variant": point.variant,
                 "organizer_budget": point.thinking["organizer_budget"],
                 "worker_budget": point.thinking["worker_budget"] if arm == "asyncthink" else None,
@@ -230,13 +177,13 @@ def _hacking(source: Source) -> Rows:
         if evaluation is not None and evaluation.mode == "asynchronous":
             statistics = source.statistics(evaluation)
             for name in HACKING_MEASURES:
-                yield {**_named(evaluation), "measure": name, **shown(name, statistics[name])}
+                yield {**named(evaluation), "measure": name, **shown(name, statistics[name])}
 
 
 def _evaluations(source: Source) -> Rows:
     for evaluation in source.evidence.recordings.evaluations:
         row = {
-            **_named(evaluation),
+            **named(evaluation),
             "variant": evaluation.variant,
             "aggregation": evaluation.aggregation,
             **{key: evaluation.thinking[key] for key in ("capacity", "organizer_budget", "worker_budget")},
@@ -254,18 +201,21 @@ def _test_sets(source: Source) -> Rows:
         for evaluation in own.headlines(recordings.arms):
             statistics = own.statistics(evaluation)
             for measure in TEST_SET_MEASURES:
-                row = {"test_set": name, **_named(evaluation), "measure": measure}
+                row = {"test_set": name, **named(evaluation), "measure": measure}
                 yield {**row, **shown(measure, statistics[measure])}
 
 
 _OURS = ("ours", "low", "high")
 _ARM = ("arm", "label")
 _RUN = ("seeds", "items")
+_COMPARED = (*_ARM, "measure", *_OURS, "paper", *_RUN)
 TABLES = {
     "correct_at_least_k": Table(
         "share of items with at least k correct solutions, %", (*_ARM, "k", *_OURS, "paper", *_RUN), _correct_at_least_k
     ),
-    "ablations": Table("one measure of one ablation", (*_ARM, "measure", *_OURS, "paper", *_RUN), _ablations),
+    "ablations": Table("one measure of one ablation", _COMPARED, _ablations),
+    "math": Table("one measure of one way at one budget", _COMPARED, task_tables.math),
+    "sudoku": Table("one measure of one way", _COMPARED, task_tables.sudoku),
     "training_dynamics": Table("one step of RL", (*_ARM, "seed", "step", *DYNAMICS), _training_dynamics),
     "frontier": Table(
         "accuracy (%) and latency (decoding steps, all episodes) at one budget; an arm is a budget in training",

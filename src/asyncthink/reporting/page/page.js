@@ -138,7 +138,7 @@ function show(episode) {
   at("events").replaceChildren(...episode.events.map(eventRow));
   traces = episode.traces.map((trace) => traceView(trace));
   at("traces").replaceChildren(...traces.map((trace) => trace.view));
-  at("key").hidden = episode.mode !== "asynchronous";
+  for (const part of ["key", "terms"]) at(part).hidden = episode.mode !== "asynchronous";
   at("injected-hint").hidden = !traces.some((trace) => trace.injected);
   at("spread-hint").hidden = traces.every((trace) => trace.exact);
   at("clock").max = episode.timeline.span;

@@ -1,0 +1,97 @@
+"""The figure of the case studies: each chosen episode as lanes on the token clock."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from asyncthink.reporting import marks
+from asyncthink.reporting.style import INK, MUTED, ON_COLOUR
+
+THICK = 0.52  # of a lane
+LOOKS = {
+    "think": {"facecolor": "#a9c7e8"},
+    "fork": {"facecolor": "#2a5f9e"},
+    "join": {"facecolor": "#2a5f9e"},
+    "answer": {"facecolor": "#2a5f9e"},
+    "wait": {"facecolor": "white", "edgecolor": MUTED, "linestyle": (0, (3, 3)), "linewidth": 0.8},
+    "work": {"facecolor": "#9fd6c2"},
+}
+CRITICAL, READY = "#b9470b", "#0f8f6e"
+KEY = {
+    "organizer decodes": Patch(**LOOKS["think"]),
+    "its fork, join, answer": Patch(**LOOKS["fork"]),
+    "it waits": Patch(**LOOKS["wait"]),
+    "worker decodes": Patch(**LOOKS["work"]),
+    "result ready": Line2D([], [], color=READY, linewidth=1.6, linestyle=":"),
+    "critical path": Line2D([], [], color=CRITICAL, linewidth=2.5),
+}
+LETTER = 0.0105  # of a panel's width
+
+
+def draw(table: pd.DataFrame, width: float) -> Figure:
+    """One panel a case, as high as it has lanes."""
+    cases = [rows for _, rows in table.groupby(["test_set", "case"], sort=False)]
+    heights = [rows.agent.nunique() + 1.2 for rows in cases]
+    figure = Figure(figsize=(width, 0.6 + 0.36 * sum(heights)))
+    panels = figure.subplots(len(cases), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
+    for axes, rows in zip(panels, cases, strict=True):
+        _panel(axes, rows)
+    panels[-1].set_xlabel("Token clock, decoding steps")
+    figure.legend(
+        KEY.values(),
+        KEY.keys(),
+        loc="outside upper left",
+        ncols=len(KEY),
+        columnspacing=1.0,
+        handlelength=1.6,
+        fontsize=7.2,
+    )
+    marks.footer(figure, table)
+    return figure
+
+
+def _panel(axes: Axes, rows: pd.DataFrame) -> None:
+    agents = list(dict.fromkeys(rows.agent))
+    end = int(rows[rows.agent == "organizer"].end.max())
+    first = rows.iloc[0]
+    axes.set_title(f"{first.test_set}: {first.case[0].lower()}{first.case[1:]}, T = {end:,}")
+    for row in rows.itertuples():
+        _stretch(axes, agents.index(row.agent), row, rows.end.max())
+    _arrows(axes, rows, agents)
+    axes.axvline(end, color=INK, linewidth=0.9)
+    axes.set_yticks(range(len(agents)), agents)
+    axes.set_ylim(len(agents) - 0.4, -0.6)
+    axes.set_xlim(0, 1.02 * rows.end.max())
+    axes.grid(axis="y", visible=False)
+    axes.tick_params(axis="y", length=0)
+
+
+def _stretch(axes: Axes, lane: int, row: tuple, span: int) -> None:
+    axes.barh(
+        lane, row.end - row.start, THICK, left=row.start, **{"edgecolor": "white", "linewidth": 0.4, **LOOKS[row.kind]}
+    )
+    if row.critical and row.kind != "wait":
+        axes.plot([row.start, row.end], [lane + 0.36] * 2, color=CRITICAL, linewidth=2.2, solid_capstyle="butt")
+    label = {"work": f"returns {row.text}", "wait": "waits"}.get(row.kind, "")
+    if label and len(label) * LETTER * span <= row.end - row.start:
+        tone = INK if row.kind == "wait" else ON_COLOUR["light"]
+        axes.text((row.start + row.end) / 2, lane, label, ha="center", va="center_baseline", fontsize=7, color=tone)
+
+
+def _arrows(axes: Axes, rows: pd.DataFrame, agents: list[str]) -> None:
+    """Down where a worker starts; up where its result comes in, at its Join or when it is done."""
+    joins = rows[rows.kind == "join"].set_index("text").end
+    for work in rows[rows.kind == "work"].itertuples():
+        lane = agents.index(work.agent)
+        _arrow(axes, work.start, THICK / 2, lane - THICK / 2)
+        joined = joins.get(f"joins {work.agent}")
+        if joined is not None:
+            axes.plot([work.end, max(joined, work.end)], [lane, lane], ":", color=READY, linewidth=1.6)
+            _arrow(axes, max(joined, work.end), lane - THICK / 2, THICK / 2)
+
+
+def _arrow(axes: Axes, x: float, tail: float, head: float) -> None:
+    look = {"arrowstyle": "-|>", "color": MUTED, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 6}
+    axes.annotate("", (x, head), (x, tail), arrowprops=look, zorder=3)
