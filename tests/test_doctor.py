@@ -143,7 +143,7 @@ def test_every_arm_is_counted_once_and_twice_the_steps_take_twice_the_hours():
     doubled = list(estimate.loads(at_scale("nano", grpo={"steps": 2 * NANO.grpo.steps})))
     rate = estimate.rates()["cpu"]
     for one, two in zip(work, doubled, strict=True):
-        step, arm = one.step.split() if " " in one.step else (one.step, "asyncthink")
+        step, arm, *_ = [*one.step.split(), "asyncthink"]
         factor = 2 if step == "grpo" and "steps" not in NANO.arms[arm].get("grpo", {}) else 1
         assert two.hours(10**6, rate) == pytest.approx(factor * one.hours(10**6, rate))
 

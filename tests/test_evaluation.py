@@ -134,7 +134,7 @@ def test_metrics_name_scale_seed_arm_and_config(tmp_path):
     assert (found["scale"], found["seed"], found["arm"], found["task"]) == ("smoke", 7, "no_rl", "countdown")
     assert found["note"] == "smoke: shows the graph, not the science"
     config = found["evaluations"]["headline"]["config"]
-    assert config["reward"]["concurrency_weight"] == 0.1 and config["arm"]["rl"] is False
+    assert config["reward"]["concurrency_weight"] == 0.5 and config["arm"]["rl"] is False
 
 
 def test_a_lone_trace_does_not_depend_on_the_concurrency_reward(tmp_path):

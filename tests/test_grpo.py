@@ -114,7 +114,7 @@ def test_all_traces_of_an_episode_share_an_advantage_and_a_group_sums_to_zero(tm
     one_step(tmp_path, episodes)
     (batch,) = seen
     assert batch["advantages"].shape == (len(episodes),)  # one a row: a row is an episode
-    expected = advantages([episode.reward["total"] for episode in episodes], GROUP, "standardized")
+    expected = advantages([episode.reward["total"] for episode in episodes], GROUP, PARAMS.grpo.advantage)
     order = [_row_of(batch, episode) for episode in episodes]
     found = batch["advantages"][order]
     assert torch.allclose(found, torch.tensor(expected), atol=1e-4)

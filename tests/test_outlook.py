@@ -95,8 +95,11 @@ def test_every_training_and_evaluation_is_estimated_under_the_name_of_its_job(na
     (tmp_path / "params.yaml").write_text(scales.scaled(ROOT, name))
     given = params.read(tmp_path / "params.yaml")
     known = outlook.estimated(given, "cpu")
-    for arm in given.arms:
-        assert outlook.planned("evaluate", {"task": "countdown", "arm": arm, "seed": "1"}).kind in known
+    tests = {name: found.arms for name, found in given.test_sets.items() if found}
+    tests["countdown"] = [name for name in given.arms if given.arm_params(name).arm.task == "countdown"]
+    for test_set, arms in tests.items():
+        for arm in arms:
+            assert outlook.planned("evaluate", {"test_set": test_set, "arm": arm, "seed": "1"}).kind in known
     assert all(seconds > 0 for seconds in known.values())
 
 
