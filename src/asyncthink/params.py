@@ -8,7 +8,7 @@ ablation is a line of YAML and never a branch in the code.
 import difflib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -429,23 +429,27 @@ def _check(params: Params) -> None:
     for name, variant in params.evaluate.variants.items():
         known = set(variant.arms) <= set(params.arms)
         rules.append((f"evaluate.variants.{name}.arms", known, f"some of {', '.join(params.arms)}"))
-    taught = arm.task == COUNTDOWN or params.training_sets.get(arm.task) is not None
-    rules.append(("arm.task", taught, f"{COUNTDOWN}, or a task with an entry in training_sets"))
-    asked = arm.task == COUNTDOWN or not arm.cold_start or params.synthesize.teacher != "solver"
-    rules.append(("synthesize.teacher", asked, f"openai for {arm.task}: the solver solves countdown alone"))
-    for name, found in params.test_sets.items():
-        rules.append(
-            (f"test_sets.{name}", name not in params.training_sets, "another name than that of a training set")
-        )
-        known = found is None or set(found.arms) <= set(params.arms)
-        rules.append((f"test_sets.{name}.arms", known, f"some of {', '.join(params.arms)}"))
-        counted = found is None or found.source != "generated" or (found.items or 0) > 0
-        rules.append((f"test_sets.{name}.items", counted, "1 or more where they are generated"))
-    rules.append(("test_sets", COUNTDOWN not in params.test_sets, f"without the name {COUNTDOWN}"))
+    rules += _item_set_rules(params)
     rules.append(("evaluate.variants", "headline" not in params.evaluate.variants, "without the name headline"))
     for name, holds, allowed in rules:
         if not holds:
             raise InputError(f"params.yaml: {name} must be {allowed}")
+
+
+def _item_set_rules(params: Params) -> Iterator[tuple[str, bool, str]]:
+    """What an arm's task and the test sets must keep: the key, whether it does, what is allowed."""
+    arm = params.arm
+    taught = arm.task == COUNTDOWN or params.training_sets.get(arm.task) is not None
+    yield "arm.task", taught, f"{COUNTDOWN}, or a task with an entry in training_sets"
+    asked = arm.task == COUNTDOWN or not arm.cold_start or params.synthesize.teacher != "solver"
+    yield "synthesize.teacher", asked, f"openai for {arm.task}: the solver solves countdown alone"
+    yield "test_sets", COUNTDOWN not in params.test_sets, f"without the name {COUNTDOWN}"
+    for name, found in params.test_sets.items():
+        yield f"test_sets.{name}", name not in params.training_sets, "another name than that of a training set"
+        known = found is None or set(found.arms) <= set(params.arms)
+        yield f"test_sets.{name}.arms", known, f"some of {', '.join(params.arms)}"
+        counted = found is None or found.source != "generated" or (found.items or 0) > 0
+        yield f"test_sets.{name}.items", counted, "1 or more where they are generated"
 
 
 def _dotted(where: str, key: str) -> str:
