@@ -29,7 +29,6 @@ CHANGES = {
     "reward.format_error": -0.2,
     "arm.cold_start": True,
     "synthesize.demonstrations": 81,
-    "teacher.max_tokens": 4000,
     "filter.fewest_kept": 0.25,
     "pretrain.hit_weight": 3.5,
     "sft.tag_weight": 2.5,
