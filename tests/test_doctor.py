@@ -163,3 +163,4 @@ def test_every_scale_can_be_estimated(scale, tmp_path, capsys, monkeypatch):
     printed = capsys.readouterr().out
     assert f"scale {scale}" in printed and "disk" in printed and "API" in printed
     assert ("measured" in printed) and ("requests to" in printed) == (scale == "paper")
+    assert ("at assumed rates" in printed) == (scale in ("small", "paper"))

@@ -16,6 +16,7 @@ import pytest
 import yaml
 from batch_server import BatchServer
 from misbehaving_server import KEY, ChatServer
+from obedient_teacher import teacher
 from taught_chat_model import tokenizer as byte_tokenizer
 
 from asyncthink import cli, params, protocol
@@ -26,7 +27,7 @@ from asyncthink.synthesis.cost_estimate import estimate
 from asyncthink.synthesis.lessons import prompt_text, read_traces
 from asyncthink.synthesis.openai_client import Endpoint
 from asyncthink.synthesis.openai_teacher import demonstrate
-from asyncthink.synthesis.response_journal import read_records
+from asyncthink.synthesis.response_journal import ResponseJournal, read_records
 from asyncthink.synthesis.structures import followed
 from asyncthink.tasks import TASKS
 from asyncthink.thinking.replay import replay
@@ -48,30 +49,9 @@ def settings(count: int, **teacher):
         ),
         synthesize=dataclasses.replace(BASE.synthesize, demonstrations=count),
         teacher=dataclasses.replace(
-            BASE.teacher, **({"attempts": 8, "time_limit": 5.0, "budget_dollars": None, "max_tokens": 300} | teacher)
+            BASE.teacher, **({"attempts": 8, "time_limit": 60.0, "budget_dollars": None, "max_tokens": 300} | teacher)
         ),
     )
-
-
-def teacher(call) -> str:
-    """A teacher that does as it is told: fragments for a problem, traces along the sequence that it is given."""
-    if call.body["messages"][0]["content"] == prompt_text("prompts/sequential.txt"):
-        return "Thinking. <ANSWER>3 * 8</ANSWER>"
-    if call.body["messages"][0]["content"] == prompt_text("prompts/fragments.txt"):
-        return "1. Sub-query: pairs with 3 for 24\n   Thought: 3*8\n2. Sub-query: the other pairs\n   Thought: none"
-    return traces(re.findall(r"^\d+\. (\w+) ?(\d*)$", call.prompt.split("Sequence of actions:")[1], re.MULTILINE))
-
-
-def traces(actions: list[tuple[str, str]]) -> str:
-    """The layout of prompts/traces.txt for a sequence of actions."""
-    said = {
-        "think": lambda i: "Some thought.",
-        "fork": lambda i: f"<FORK-{i}>pairs number {i}</FORK-{i}>",
-        "join": lambda i: f"<JOIN-{i}>3 * 8</JOIN-{i}>",
-        "answer": lambda i: "<ANSWER>3 * 8</ANSWER>",
-    }
-    workers = [f"=== WORKER {i} ===\nLooking. <RETURN>3 * 8</RETURN>" for kind, i in actions if kind == "fork"]
-    return "\n".join([*workers, "=== ORGANIZER ===", *(said[kind](i) for kind, i in actions)])
 
 
 async def briefly(seconds: float) -> None:
@@ -315,6 +295,22 @@ def test_a_run_that_is_killed_goes_on_without_asking_twice(tmp_path):
     assert len(names) == len(set(names)) == 240
 
 
+def test_two_corpora_are_written_at_once_and_share_what_was_paid_for(tmp_path):
+    wanted = settings(10)
+    with ChatServer(teacher) as server:
+        where = Endpoint("gpt-4o", server.url, KEY)
+
+        def written(corpus):
+            return list(demonstrate(wanted, "asynchronous", ITEMS, where, tmp_path, briefly, corpus))
+
+        with ResponseJournal(tmp_path / "one.jsonl"):
+            first = written("two")
+        assert written("one") == first
+        assert len(server.calls) == 20
+    assert estimate(wanted, "asynchronous", ITEMS, tmp_path, "gpt-4o", "one")["spent_dollars"] == 0
+    assert not (tmp_path / "one.jsonl").read_text()
+
+
 def test_the_command_asks_whom_the_environment_names(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     wanted = settings(4)
@@ -331,7 +327,7 @@ def test_the_command_asks_whom_the_environment_names(tmp_path, monkeypatch, caps
         assert cli.main(["synthesize", "--arm", "asyncthink", *paths]) == 0
     assert {call.body["model"] for call in server.calls} == {"local-teacher"}
     assert reasons(demonstration.read("written.jsonl"), wanted) == [None] * 4
-    assert Path("work/synthesize/responses/asynchronous.jsonl").exists()
+    assert Path("work/synthesize/responses/asyncthink.jsonl").exists()
 
 
 def test_what_the_teacher_wrote_is_replayed_word_for_word(tmp_path):

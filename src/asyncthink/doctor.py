@@ -36,7 +36,12 @@ SMALLEST_GPU = 8e9  # bytes, from which on a model of tens of millions of parame
 COMMANDS = {
     "nano": ["asyncthink scale nano", "snakemake --cores all"],
     "small": ["asyncthink scale small", "snakemake --cores all"],
-    "paper": ["asyncthink scale paper", "asyncthink estimate", "snakemake --workflow-profile profiles/slurm"],
+    "paper": [
+        "asyncthink scale paper",
+        "asyncthink estimate",
+        "export ASYNCTHINK_ENGINE=vllm",
+        "snakemake --workflow-profile profiles/slurm",
+    ],
 }
 
 

@@ -28,7 +28,8 @@ def run(args: argparse.Namespace) -> None:
         hours = load.hours(count, rate)
         print(f"{load.step:<32} {load.runs:>5} {load.decoded:>16,.0f} {load.trained:>16,.0f} {hours:>10,.2f}")
     total = sum(load.hours(count, rate) for load in work)
-    print(f"{'all':<32} {sum(load.runs for load in work):>5} {'':>33} {total:>10,.2f}\n")
+    print(f"{'all':<32} {sum(load.runs for load in work):>5} {'':>33} {total:>10,.2f}")
+    print(f"{'':<32} {'':>39} {'' if rate['measured'] else 'at assumed rates':>16}\n")
     print(f"disk  about {disk(given, work) / 1e9:,.1f} GB")
     for line in _teacher(given, args.puzzles):
         print(f"API   {line}")
@@ -40,13 +41,19 @@ def _teacher(given: params.Params, puzzles: Path) -> list[str]:
         return ["none: the teacher is the solver"]
     from asyncthink.synthesis.cost_estimate import estimate, told
 
-    items = read_json_lines(puzzles) if puzzles.exists() else _sample(given)
     own = {name: given.arm_params(name) for name in steps.cold_starts("synthesize", given)}
-    return [f"{name}: {told(estimate(arm, arm.arm.form, items))}" for name, arm in own.items()]
+    items = {task: _items(given, task, puzzles) for task in {arm.arm.task for arm in own.values()}}
+    costs = {name: estimate(arm, arm.arm.form, items[arm.arm.task], corpus=name) for name, arm in own.items()}
+    total = sum(cost["dollars"] for cost in costs.values())
+    return [*(f"{name}: {told(cost)}" for name, cost in costs.items()), f"all: ${total:,.2f}"]
 
 
-def _sample(given: params.Params) -> list[dict[str, Any]]:
+def _items(given: params.Params, task: str, puzzles: Path) -> list[dict[str, Any]]:
+    """Training items of a task; generated countdown stands for what is not here yet: a prompt of about that length."""
     from asyncthink.tasks import countdown_puzzles
 
+    made = puzzles if task == params.COUNTDOWN else Path("results/items") / f"{task}.jsonl"
+    if made.exists():
+        return read_json_lines(made)
     few = replace(given.puzzles, train=SAMPLE, validation=1, test=1)
     return countdown_puzzles.generate(few, given.seed)["train"]

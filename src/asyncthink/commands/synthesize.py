@@ -29,9 +29,9 @@ def run(args: argparse.Namespace) -> None:
     settings = params.read(args.params).arm_params(args.arm)
     form = settings.arm.form
     if args.estimate:
-        print(json.dumps(estimate(settings, form, read_json_lines(args.puzzles))))
+        print(json.dumps(estimate(settings, form, read_json_lines(args.puzzles), corpus=args.arm)))
         return
-    written = TEACHERS[settings.synthesize.teacher](settings, form, read_json_lines(args.puzzles))
+    written = TEACHERS[settings.synthesize.teacher](settings, form, read_json_lines(args.puzzles), args.arm)
     total = settings.synthesize.demonstrations
     demonstration.write(args.demonstrations, _told(written, f"synthesize {args.arm}", total))
 

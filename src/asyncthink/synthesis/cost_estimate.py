@@ -26,14 +26,15 @@ def estimate(
     items: Sequence[dict[str, Any]],
     responses: str | Path = RESPONSES,
     model: str | None = None,
+    corpus: str | None = None,
 ) -> dict[str, Any]:
-    """Requests, tokens and dollars that are still to be spent on one form; asks nothing and needs no key.
+    """Requests, tokens and dollars that are still to be spent on one corpus; asks nothing and needs no key.
 
     Answers are taken to be as long as those that the journal holds already. `most_dollars` is the case that every
     answer is as long as teacher.max_tokens; attempts that fail come on top.
     """
     model = model or os.environ.get("ASYNCTHINK_TEACHER_MODEL", "").strip() or DEFAULT_MODEL
-    answers, spent = _kept(Path(responses) / f"{form}.jsonl", params)
+    answers, spent = _kept(Path(responses) / f"{corpus or form}.jsonl", params)
     lengths = {step: min(tokens, params.teacher.max_tokens) for step, tokens in _lengths(answers).items()}
     asked = [
         request for lesson in lessons(params, form, items, model) for request in _requests(lesson, answers, lengths)
@@ -68,9 +69,17 @@ def told(cost: dict[str, Any]) -> str:
         f"{cost['requests']:,} requests to {cost['model']} ({cost['answered']:,} were answered before)",
         f"about {tokens:,} tokens, ${cost['dollars']:.2f}, at most ${cost['most_dollars']:.2f}",
         f"${cost['spent_dollars']:.2f} spent so far",
-        f"budget {' and '.join(limits) or 'without limit'}",
+        f"budget {' and '.join(limits) or 'without limit'}{_shortage(cost, tokens)}",
     ]
     return "; ".join(parts)
+
+
+def _shortage(cost: dict[str, Any], tokens: int) -> str:
+    """A warning where the budget will not last."""
+    dollars, limit = cost["spent_dollars"] + cost["dollars"], cost["budget_dollars"]
+    short = limit is not None and dollars > limit
+    short |= cost["budget_tokens"] is not None and tokens > cost["budget_tokens"]
+    return ", which will not last: raise it, or lower synthesize.demonstrations" if short else ""
 
 
 def _requests(lesson: Lesson, answers: dict[str, dict[str, Any]], lengths: dict[str, int]) -> list[Request]:
@@ -84,12 +93,13 @@ def _requests(lesson: Lesson, answers: dict[str, dict[str, Any]], lengths: dict[
 
 
 def _kept(path: Path, params: Params) -> tuple[dict[str, dict[str, Any]], float]:
-    """Answered requests by key, without their bodies, and dollars spent."""
+    """Answered requests of all corpora by key, without their bodies, and the dollars spent on this one."""
     answers, spent = {}, 0.0
-    for record in filter(None, read_records(path)):
-        spent += charge(record).dollars(params.teacher)
-        if record.pop("fault") is None:
-            answers[record["key"]] = {name: record[name] for name in ("name", "text", "completion_tokens")}
+    for journal in {path, *path.parent.glob("*.jsonl")}:
+        for record in filter(None, read_records(journal)):
+            spent += charge(record).dollars(params.teacher) if journal == path else 0.0
+            if record.pop("fault") is None:
+                answers[record["key"]] = {name: record[name] for name in ("name", "text", "completion_tokens")}
     return answers, spent
 
 

@@ -82,15 +82,18 @@ def demonstrate(
     where: Endpoint | None = None,
     responses: str | Path = RESPONSES,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    corpus: str | None = None,
 ) -> Iterator[Demonstration]:
     """`synthesize.demonstrations` demonstrations of one form, in order; an InputError unless all of them are there.
 
-    sleep waits between attempts and looks at batches.
+    sleep waits between attempts and looks at batches. corpus names the file that keeps the responses, by default the
+    form; corpora of other names can be written at the same time.
     """
+    corpus = corpus or form
     where = where or endpoint(os.environ)
-    print(f"synthesize: {told(estimate(params, form, items, responses, where.model))}", file=sys.stderr)
+    print(f"synthesize: {told(estimate(params, form, items, responses, where.model, corpus))}", file=sys.stderr)
     plan = list(lessons(params, form, items, where.model))
-    with ResponseJournal(Path(responses) / f"{form}.jsonl") as journal:
+    with ResponseJournal(Path(responses) / f"{corpus}.jsonl") as journal:
         if journal.broken:
             print(f"synthesize: {journal.path}: passed over {journal.broken} cut lines", file=sys.stderr)
         progress = asyncio.run(_taught(Client(where, params.teacher, journal, sleep), plan))

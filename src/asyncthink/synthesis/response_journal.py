@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 from asyncthink.errors import InputError
 from asyncthink.synthesis.budget import Charge
 
-RESPONSES = "work/synthesize/responses"  # one file a form; never deleted by the project
+RESPONSES = "work/synthesize/responses"  # one file a corpus; never deleted by the project
 
 
 def read_records(path: str | Path) -> Iterator[dict[str, Any] | None]:
@@ -41,8 +41,9 @@ def charge(record: dict[str, Any]) -> Charge:
 class ResponseJournal:
     """One file, held by one process at a time.
 
-    accepted  key -> record of the response that answers the request (the first one, should there be two), without body
-    charges   what each record cost, good and bad ones
+    accepted  key -> record of the response that answers the request (the first one, should there be two), without body;
+              what another corpus paid for, in a file beside this one, answers an equal request of this one too
+    charges   what each record of this file cost, good and bad ones
     broken    lines that could not be read, at most one for each crash
     """
 
@@ -57,6 +58,9 @@ class ResponseJournal:
                 self.broken += 1
             else:
                 self._take(record)
+        for other in sorted(set(self.path.parent.glob("*.jsonl")) - {self.path}):
+            for record in filter(None, read_records(other)):
+                self._accept(record)
         self._lock = asyncio.Lock()
         self._queue: list[bytes] = []
         self._queued = self._written = 0
@@ -69,6 +73,9 @@ class ResponseJournal:
 
     def _take(self, record: dict[str, Any]) -> None:
         self.charges.append(charge(record))
+        self._accept(record)
+
+    def _accept(self, record: dict[str, Any]) -> None:
         if record["fault"] is None:
             self.accepted.setdefault(record["key"], {name: part for name, part in record.items() if name != "body"})
 

@@ -1,6 +1,7 @@
 """The teachers by the names that params.yaml gives them.
 
-A teacher is a function (params, form, items) -> iterator of `synthesize.demonstrations` demonstrations.
+A teacher is a function (params, form, items, name of the corpus) -> iterator of `synthesize.demonstrations`
+demonstrations.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,13 +11,17 @@ from asyncthink.params import Params
 from asyncthink.synthesis import solver_teacher
 from asyncthink.synthesis.demonstration import Demonstration
 
-Teacher = Callable[[Params, str, Sequence[dict[str, Any]]], Iterator[Demonstration]]
+Teacher = Callable[[Params, str, Sequence[dict[str, Any]], str], Iterator[Demonstration]]
 
 
-def _openai(params: Params, form: str, items: Sequence[dict[str, Any]]) -> Iterator[Demonstration]:
+def _solver(params: Params, form: str, items: Sequence[dict[str, Any]], corpus: str) -> Iterator[Demonstration]:
+    return solver_teacher.demonstrate(params, form, items)
+
+
+def _openai(params: Params, form: str, items: Sequence[dict[str, Any]], corpus: str) -> Iterator[Demonstration]:
     from asyncthink.synthesis import openai_teacher
 
-    return openai_teacher.demonstrate(params, form, items)
+    return openai_teacher.demonstrate(params, form, items, corpus=corpus)
 
 
-TEACHERS: dict[str, Teacher] = {"solver": solver_teacher.demonstrate, "openai": _openai}
+TEACHERS: dict[str, Teacher] = {"solver": _solver, "openai": _openai}
