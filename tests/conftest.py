@@ -1,21 +1,43 @@
-"""No test is a race: a busy machine may take its time over an example. The smoke run is made once for all tests."""
+"""No test is a race: a busy machine may take its time over an example. The smoke run is made once for all processes."""
 
 import os
+import shutil
 
 import pytest
 from checkout import ROOT, Project
+from filelock import FileLock
 from hypothesis import settings
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+def pytest_collection_modifyitems(items):
+    """A file's tests stay together in one process, which shares their fixtures.
+
+    The files come in this order: the one that makes the smoke run first, so that another process is at the quick ones
+    meanwhile; then those; then the others that start from the smoke run.
+    """
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items.sort(key=lambda item: (item.path.stem != "test_smoke", "project" in item.fixturenames))
+
+
 @pytest.fixture(scope="session")
-def project(tmp_path_factory):
-    """A copy of this checkout at smoke scale, run to the end by Snakemake and recorded for DVC."""
-    directory = tmp_path_factory.mktemp("smoke") / "project"
-    trace = directory.parent / "trace"
-    trace.mkdir()
+def smoke_run(tmp_path_factory, worker_id):
+    """The folder of a smoke run: project/ is this checkout at smoke scale, run and recorded; trace/ what steps read."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own if worker_id == "master" else own.parent) / "smoke"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "DONE").exists():
+            make_smoke_run(folder / "project", folder / "trace")
+            (folder / "DONE").touch()
+    return folder
+
+
+def make_smoke_run(directory, trace):
+    """Run the whole graph by Snakemake, and record it for DVC."""
+    trace.mkdir(parents=True)
     project = Project.laid_out(directory, "smoke", ASYNCTHINK_TRACE=str(trace))
     project.environment["PYTHONPATH"] += os.pathsep + str(ROOT / "tests" / "tracing")
     assert "not up to date; run `snakemake --cores all` first" in project.run("asyncthink", "record", check=False)
@@ -23,4 +45,10 @@ def project(tmp_path_factory):
     project = Project(directory)
     project.run("asyncthink", "record")
     project.commit("the smoke run")
-    return project
+
+
+@pytest.fixture(scope="module")
+def project(smoke_run, tmp_path_factory):
+    """A copy of the smoke run, for the tests of one file."""
+    directory = tmp_path_factory.mktemp("project") / "project"
+    return Project(shutil.copytree(smoke_run / "project", directory, symlinks=True))

@@ -39,10 +39,10 @@ CHANGES = {
 }
 
 
-@pytest.fixture(scope="session")
-def traces(project):
+@pytest.fixture(scope="module")
+def traces(smoke_run):
     """What each step of the run read: its name, its arm, its test set, keys of params.yaml, files of the package."""
-    records = [json.loads(path.read_text()) for path in (project.directory.parent / "trace").glob("*.json")]
+    records = [json.loads(path.read_text()) for path in (smoke_run / "trace").glob("*.json")]
     found = []
     for record in records:
         command = record["argv"]
@@ -53,7 +53,7 @@ def traces(project):
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def clone(project, tmp_path_factory):
     """A fresh clone of the recorded project, without its results."""
     directory = tmp_path_factory.mktemp("clone") / "project"
@@ -89,10 +89,10 @@ def test_a_second_run_does_nothing_under_either_front_end(project):
     assert project.made() == before
 
 
-def test_a_step_reads_no_key_and_imports_no_file_that_its_table_lacks(project, traces):
+def test_a_step_reads_no_key_and_imports_no_file_that_its_table_lacks(smoke_run, project, traces):
     given = params.read(project.directory / "params.yaml")
     assert {step for step, *_ in traces} == set(steps.READS) - {"figures"}
-    room = project.directory / "src" / "asyncthink"
+    room = smoke_run / "project" / "src" / "asyncthink"
     # params.py asks rewards.py for the names of the rewards, and nothing more.
     started = (*steps.CARRIERS, "__main__.py", "commands/__init__.py", "rewards.py")
     carriers = {str(room / name) for name in started}
