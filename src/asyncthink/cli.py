@@ -34,6 +34,7 @@ TOOLS = {
     "estimate": "device hours, disk and API cost of params.yaml, before anything runs",
     "stages": "write dvc.yaml from the Snakefile",
     "record": "after a Snakemake run: write what was made into dvc.lock",
+    "reference": "put this run's seeds into the committed reference",
     "adopt": "after a checkout or a pull: tell Snakemake that the files are up to date",
 }
 COMMANDS = CONTRACT | STEPS | TOOLS
