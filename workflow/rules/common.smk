@@ -84,6 +84,12 @@ def start(wildcards):
     return f"results/pretrain/{wildcards.seed}"
 
 
+def awaited(wildcards):
+    """The priority of a cold start: how many arms are trained from it, so that few cores make the longest wait first."""
+    starting = [name for name in trained() if PARAMS.arm_params(name).arm.cold_start]
+    return 1 + [alike("sft", name) for name in starting].count(wildcards.arm)
+
+
 def weights(wildcards):
     """The model an arm is evaluated with: its own, or that of the arm it borrows from."""
     arm = PARAMS.arm_params(wildcards.arm).arm

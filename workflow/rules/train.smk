@@ -10,6 +10,7 @@ rule pretrain:
         times="logs/pretrain/{seed}.times.jsonl",
     benchmark:
         "logs/benchmarks/pretrain/{seed}.tsv"
+    priority: len(ARMS)  # every arm waits for it
     conda:
         "../../environment.yml"
     threads: 1
@@ -44,6 +45,7 @@ rule sft:
         times="logs/sft/{arm}/{seed}.times.jsonl",
     benchmark:
         "logs/benchmarks/sft/{arm}/{seed}.tsv"
+    priority: awaited
     conda:
         "../../environment.yml"
     threads: 1
@@ -81,6 +83,7 @@ rule grpo:
         times="logs/grpo/{arm}/{seed}.times.jsonl",
     benchmark:
         "logs/benchmarks/grpo/{arm}/{seed}.tsv"
+    priority: 1  # before evaluations, which are short and fill the end
     conda:
         "../../environment.yml"
     threads: 1
