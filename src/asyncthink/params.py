@@ -149,6 +149,7 @@ class Pretrain:
     hit_weight: float
     worker_share: float
     protocol_share: float
+    notes_share: float
     sudoku_share: float
     checkpoint_every: int
 
@@ -162,6 +163,7 @@ class SFT:
     learning_rate: float
     warmup: float
     tag_weight: float
+    answer_weight: float
     checkpoint_every: int
 
 

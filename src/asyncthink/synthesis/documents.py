@@ -1,10 +1,12 @@
 """The corpus of the base model: what a model trained from scratch knows before it learns to organize.
 
 A base stands in for a pretrained language model, so its documents teach skills: the arithmetic of a search line,
-telling hits from misses, copying what was found into an answer. Four kinds, all in the word language:
+telling hits from misses, copying what was found into an answer. Five kinds, all in the word language:
 
 * sequential search from any branch on, over any number of branches, answer included, under the prompt of a solver or
   of an organizer (the base has to make something of an organizer's prompt, as a language model does);
+* notes, then an answer from them (`pretrain.notes_share`): branches in any order, again and again, of some only what
+  they hold, so that an answer is copied from wherever it stands;
 * a worker's search of one branch (`pretrain.worker_share`);
 * snippets in which the tags occur (`pretrain.protocol_share`), without prompt and answer: no organization policy is
   shown;
@@ -80,6 +82,8 @@ def document(params: Params, items: Sequence[dict[str, Any]], rng: random.Random
         write = _worker
     elif draw < settings.worker_share + settings.protocol_share:
         write = _snippet
+    elif draw < settings.worker_share + settings.protocol_share + settings.notes_share:
+        write = _notes
     else:
         write = _sequential
     text = write(rng, Page(rng, params, rng.choice(items)))
@@ -103,6 +107,17 @@ def _sequential(rng: random.Random, page: Page) -> str:
     return f"{role} {numbers} ={page.target} {page.writer.answered(search, page.longest).text}"
 
 
+def _notes(rng: random.Random, page: Page) -> str:
+    show, parts = page.writer.surface, []
+    known: list[str] = []
+    for place in rng.choices(range(len(page.branches)), k=rng.randint(1, len(page.branches))):
+        whole = page.writer.thought(page.search(place), page.longest)
+        parts.append(whole.text if rng.random() < 0.5 else show.listing(_branch(page, place).told))
+        known += whole.found
+    numbers = " ".join(map(str, page.numbers))
+    return f"<solve> {numbers} ={page.target} {' '.join(parts)} {show.answer(page.writer.distinct(known))}"
+
+
 def _worker(rng: random.Random, page: Page) -> str:
     place = rng.randrange(len(page.branches))
     return f"<worker> {page.query(place)} {_branch(page, place).text}"
@@ -112,8 +127,8 @@ def _snippet(rng: random.Random, page: Page) -> str:
     """A Fork's and a Join's tags with what belongs between them, away from any episode."""
     place, number = rng.randrange(len(page.branches)), rng.randint(1, MOST_IDS)
     show = page.writer.surface
-    found = show.listing(_branch(page, place).found)
-    return f"{show.fork(number, page.query(place))} {show.join(number)} {found} {protocol.join_close(number)}"
+    told = show.listing(_branch(page, place).told)
+    return f"{show.fork(number, page.query(place))} {show.join(number)} {told} {protocol.join_close(number)}"
 
 
 def _branch(page: Page, place: int) -> Piece:

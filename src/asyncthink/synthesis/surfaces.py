@@ -1,7 +1,8 @@
 """How a search looks as text: in the word language of models trained from scratch, or as plain English.
 
 A surface is a table entry, so a teacher writes every style with the same code. In both, a solution is written in the
-answer exactly as it was spelled where it was found, so that answering is copying.
+answer exactly as it was spelled where it was found, so that answering is copying. In the word language a worker returns
+the very lines that hit, so that the organizer reads what it was told as it reads what it found itself.
 """
 
 import re
@@ -14,10 +15,14 @@ from asyncthink.synthesis.search import Branch, Step
 
 @dataclass(frozen=True)
 class Surface:
-    """line and query write one step and one sub-query; gap stands between pieces; count gives tokens of a text."""
+    """line and query write one step and one sub-query, told what a worker returns of a step that hit.
+
+    gap stands between pieces; count gives tokens of a text.
+    """
 
     line: Callable[[Step], str]
     query: Callable[[Branch, int], str]
+    told: Callable[[Step], str]
     listing: Callable[[Sequence[str]], str]
     gap: str
     count: Callable[[str], int]
@@ -38,9 +43,9 @@ class Surface:
         """`<ANSWER> ... </ANSWER>`"""
         return f"{protocol.ANSWER_OPEN} {self.listing(solutions)} {protocol.ANSWER_CLOSE}"
 
-    def returned(self, solutions: Sequence[str]) -> str:
+    def returned(self, told: Sequence[str]) -> str:
         """`<RETURN> ... </RETURN>`"""
-        return f"{protocol.RETURN_OPEN} {self.listing(solutions)} {protocol.RETURN_CLOSE}"
+        return f"{protocol.RETURN_OPEN} {self.listing(told)} {protocol.RETURN_CLOSE}"
 
 
 def words(text: str) -> int:
@@ -53,9 +58,13 @@ def estimate(text: str) -> int:
     return len(re.findall(r"\d|[^\W\d]+|[^\w\s]|\n", text))
 
 
-def listed(solutions: Sequence[str]) -> str:
+def listed(told: Sequence[str]) -> str:
     """`8 * 3 ; 12 + 12`, or `none`."""
-    return " ; ".join(solutions) or "none"
+    return " ; ".join(told) or "none"
+
+
+def _expression(step: Step) -> str:
+    return step.expression
 
 
 def _word_line(step: Step) -> str:
@@ -96,9 +105,9 @@ def surface(prompts: str, uses: int) -> Surface:
 
 
 SURFACES = {
-    ("word", False): Surface(_word_line, _word_query, listed, " ", words),
-    ("word", True): Surface(_word_line, _word_deep_query, listed, " ", words),
-    ("chat", False): Surface(_chat_line, _chat_query, listed, "\n", estimate),
-    ("chat", True): Surface(_chat_line, _chat_deep_query, listed, "\n", estimate),
+    ("word", False): Surface(_word_line, _word_query, _word_line, listed, " ", words),
+    ("word", True): Surface(_word_line, _word_deep_query, _expression, listed, " ", words),
+    ("chat", False): Surface(_chat_line, _chat_query, _expression, listed, "\n", estimate),
+    ("chat", True): Surface(_chat_line, _chat_deep_query, _expression, listed, "\n", estimate),
 }
 COUNTS = {"word": words, "chat": estimate}

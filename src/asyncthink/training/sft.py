@@ -1,7 +1,8 @@
 """Stage 1, cold-start format fine-tuning on TRL's SFT trainer.
 
 A demonstration is replayed through the runtime, so a trace has the layout that inference makes, and each of its traces
-is one row: prompts and injected text are labelled -100, the protocol's tags weigh `tag_weight`, other tokens 1.
+is one row: prompts and injected text are labelled -100, the protocol's tags weigh `tag_weight`, what an answer or a
+return tells `answer_weight`, other tokens 1.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +17,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 from trl import SFTConfig, SFTTrainer
 
-from asyncthink import steps
+from asyncthink import protocol, steps
 from asyncthink.episode import Trace
 from asyncthink.errors import InputError
 from asyncthink.params import Params, Thinking
@@ -36,18 +37,28 @@ CELLS = 32768  # tokens of a micro-batch, padding included; a batch that has mor
 
 
 class TraceTrainer(WeightedLoss, Resumable, SFTTrainer):
-    """weight_V is the loss weight of each token id as a label."""
+    """weight_V is the loss weight of each token id as a label.
 
-    def __init__(self, *, weight_V: Tensor, **others: Any) -> None:
+    What stands between a token id that opens an answer or a return and one that closes it weighs `answer_weight` at
+    least; `telling` holds both sets of ids.
+    """
+
+    def __init__(
+        self, *, weight_V: Tensor, answer_weight: float, telling: tuple[Tensor, Tensor], **others: Any
+    ) -> None:
         super().__init__(**others)
         self.weight_V = weight_V.to(self.accelerator.device)
+        self.answer_weight = answer_weight
+        self.telling = tuple(ids.to(self.accelerator.device) for ids in telling)
         self.head = HEADS[self.accelerator.device.type]
 
     def stream(self, inputs: dict[str, Tensor]) -> Batch:
         """The rows of TRL's collator, without their padding."""
         real_RT = inputs["attention_mask"].bool()
-        labels_N = inputs["labels"][real_RT]
-        weight_N = self.weight_V[labels_N.clamp(min=0)] * (labels_N != IGNORED)
+        labels_RT = inputs["labels"]
+        weight_RT = self.weight_V[labels_RT.clamp(min=0)]
+        weight_RT = torch.where(told(labels_RT, *self.telling), weight_RT.clamp(min=self.answer_weight), weight_RT)
+        weight_N = (weight_RT * (labels_RT != IGNORED))[real_RT]
         return Batch(inputs["input_ids"][real_RT], weight_N, real_RT.sum(1).tolist())
 
 
@@ -92,6 +103,8 @@ def trainer_of(
         train_dataset=Dataset.from_list(data),
         order=order,
         weight_V=weights(model.config.vocab_size, tags, settings.tag_weight),
+        answer_weight=settings.answer_weight,
+        telling=telling(tokenizer, settings.answer_weight),
         watched={"tag": torch.tensor(tags)},
         rate=partial(rate, "cosine", settings.warmup),
         scratch=scratch,
@@ -142,3 +155,21 @@ def weights(vocabulary: int, tags: Sequence[int], tag_weight: float) -> Tensor:
     weight_V = torch.ones(vocabulary)
     weight_V[list(tags)] = tag_weight
     return weight_V
+
+
+def telling(tokenizer: PreTrainedTokenizerBase, answer_weight: float) -> tuple[Tensor, Tensor]:
+    """The token ids that open an answer or a return, and those that close one; none where they weigh as the rest."""
+    pairs = (protocol.ANSWER_OPEN, protocol.RETURN_OPEN), (protocol.ANSWER_CLOSE, protocol.RETURN_CLOSE)
+    opening, closing = ([tokenizer.encode(tag, add_special_tokens=False) for tag in tags] for tags in pairs)
+    if answer_weight == 1:
+        return torch.tensor([], dtype=torch.long), torch.tensor([], dtype=torch.long)
+    if any(len(ids) > 1 for ids in (*opening, *closing)):
+        raise InputError("params.yaml: sft.answer_weight must be 1.0 for a tokenizer whose tags are several tokens")
+    return torch.tensor(opening)[:, 0], torch.tensor(closing)[:, 0]
+
+
+def told(labels_RT: Tensor, opening: Tensor, closing: Tensor) -> Tensor:
+    """Which labels stand inside an answer or a return: behind a token that opens one, up to the one that closes it."""
+    opened, closed = torch.isin(labels_RT, opening), torch.isin(labels_RT, closing)
+    inside = opened.cumsum(1) - opened.long() - closed.cumsum(1) + closed.long()
+    return inside > 0
