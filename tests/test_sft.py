@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from taught_chat_model import tokenizer as chat_tokenizer
 from taught_model import DEMONSTRATION, PARAMS, SEQUENTIAL, WORDS, random_model
 from training_oracle import logprobs, relative_error
 from transformers import TrainerCallback
@@ -22,7 +23,8 @@ from asyncthink.training.checkpoints import Scratch
 from asyncthink.training.tags import token_ids
 from asyncthink.training.weighted_loss import IGNORED
 
-SETTINGS = {"sft": {"epochs": 3, "batch_traces": 4, "learning_rate": 0.01, "tag_weight": 5.0, "checkpoint_every": 2}}
+WEIGHTS = {"tag_weight": 5.0, "answer_weight": 7.0}
+SETTINGS = {"sft": {"epochs": 3, "batch_traces": 4, "learning_rate": 0.01, "checkpoint_every": 2, **WEIGHTS}}
 PARAMETERS = from_mapping(merged(PARAMS.to_mapping(), SETTINGS))
 
 
@@ -83,15 +85,23 @@ def test_the_gradient_is_that_of_a_weighted_mean_over_single_traces(tmp_path, st
     caught = Caught()
     trainer.add_callback(caught)
     trainer.train()
-    assert relative_error(caught.gradients, weighted(traces, 5.0)) < 1e-5
+    assert relative_error(caught.gradients, weighted(traces)) < 1e-5
 
 
-def weighted(traces: list[Trace], tag_weight: float) -> dict[str, torch.Tensor]:
+def word_weights(trace: Trace) -> list[float]:
+    """Of each token: 7 from behind <ANSWER> or <RETURN> up to where it closes, else 5 for a tag, else 1."""
+    result, until = [], None
+    for word in (WORDS.decode([i]).strip() for i in trace.ids):
+        result.append(7.0 if until else 5.0 if word.startswith("<") else 1.0)
+        until = None if word == until else word.replace("<", "</") if word in ("<ANSWER>", "<RETURN>") else until
+    return result
+
+
+def weighted(traces: list[Trace]) -> dict[str, torch.Tensor]:
     model = random_model(WORDS, tie_word_embeddings=True)
     losses, weights = [], []
     for trace in traces:
-        tags = [tag_weight if WORDS.decode([i]).strip().startswith("<") else 1.0 for i in trace.ids]
-        weight = torch.tensor(tags) * torch.tensor(trace.policy)
+        weight = torch.tensor(word_weights(trace)) * torch.tensor(trace.policy)
         losses.append(-(weight * logprobs(model, trace)).sum())
         weights.append(weight.sum())
     (sum(losses) / sum(weights)).backward()
@@ -145,6 +155,13 @@ def test_too_few_traces_for_a_batch_are_told_in_one_line(tmp_path, start):
     params = replace(PARAMETERS, sft=replace(PARAMETERS.sft, batch_traces=64))
     with pytest.raises(InputError, match=r"fewer than sft\.batch_traces = 64"):
         sft.trainer_of(params, 1, start, [SEQUENTIAL], Scratch(tmp_path), "test")
+
+
+def test_an_answer_weight_for_tags_of_several_tokens_is_told_in_one_line():
+    spelled = chat_tokenizer()
+    assert [len(ids) for ids in sft.telling(spelled, 1.0)] == [0, 0]
+    with pytest.raises(InputError, match=r"sft\.answer_weight must be 1\.0 for a tokenizer whose tags are several"):
+        sft.telling(spelled, 8.0)
 
 
 def test_a_folder_without_a_model_is_told_in_one_line(tmp_path):

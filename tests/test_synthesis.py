@@ -56,9 +56,18 @@ def test_an_answer_tells_what_the_search_and_the_joined_workers_found_in_that_or
                 case protocol.Think(text):
                     known += hits(text)
                 case protocol.Join(i):
-                    known += told(protocol.returned(each.workers[i]))
-        assert told(each.answer) == [text for place, text in enumerate(known) if is_first(known, place)]
-        assert all(told(protocol.returned(text)) == hits(text) for text in each.workers.values())
+                    known += hits(protocol.returned(each.workers[i]))
+        assert told(each.answer) == distinct(known)
+        assert all(hits(protocol.returned(text)) == hits(search_of(text)) for text in each.workers.values())
+
+
+def distinct(known):
+    return [text for place, text in enumerate(known) if is_first(known, place)]
+
+
+def search_of(text):
+    """A worker's text before it returns."""
+    return text.partition(protocol.RETURN_OPEN)[0]
 
 
 def test_a_sequential_answer_tells_what_its_search_found():
@@ -88,7 +97,8 @@ def test_the_arithmetic_of_every_demonstration_is_right_and_its_hits_are_marked(
         for each in solver_teacher.demonstrate(settings_with(), form, ITEMS):
             for text in (each.organizer, *each.workers.values()):
                 check_lines(text, each.item["target"])
-            assert all(check_lines(text, each.item["target"]) == 6 for text in each.workers.values())
+            searches = map(search_of, each.workers.values())
+            assert all(check_lines(text, each.item["target"]) == 6 for text in searches)
 
 
 def test_a_worker_searches_exactly_what_its_sub_query_says():
@@ -96,14 +106,14 @@ def test_a_worker_searches_exactly_what_its_sub_query_says():
         for i, query in each.queries.items():
             first, *partners, target = query.split()
             assert target == f"={each.item['target']}"
-            pairs = [{x, y} for x, _, y, _, _ in LINE.findall(each.workers[i])]
+            pairs = [{x, y} for x, _, y, _, _ in LINE.findall(search_of(each.workers[i]))]
             assert pairs == [{first, partner} for partner in partners for _ in "+-*"]
 
 
 def test_systematic_demonstrations_have_no_doubles_and_the_others_do():
     def doubles(**chosen):
         found = solver_teacher.demonstrate(settings_with(synthesize=chosen), "asynchronous", ITEMS)
-        texts = [each.organizer + " ".join(each.workers.values()) for each in found]
+        texts = [each.organizer + " ".join(map(search_of, each.workers.values())) for each in found]
         pairs = [[(frozenset((x, y)), op) for x, op, y, _, _ in LINE.findall(text)] for text in texts]
         return sum(len(set(lines)) < len(lines) for lines in pairs)
 
@@ -165,12 +175,12 @@ def test_documents_are_right_in_every_line_and_tell_what_they_found():
         kinds[role] += 1
         lengths.append(len(text.split()))
         if role == "<worker>":
-            assert told(protocol.returned(text)) == hits(text)[:3]
+            assert hits(protocol.returned(text)) == hits(search_of(text))[:3]
         elif not role.startswith("<FORK"):
-            assert told(protocol.parse(text)[-1].text) == hits(text)[:3]
+            assert told(protocol.parse(text)[-1].text) == distinct(hits(text))[:3]
             assert "<FORK" not in text
     assert kinds["<worker>"] / 2000 == pytest.approx(settings_with().pretrain.worker_share, abs=0.04)
-    assert kinds["<solve>"] > 500 and kinds["<organizer>"] > 500
+    assert kinds["<solve>"] > 500 and kinds["<organizer>"] > 300
     assert 20 < 2000 - kinds["<worker>"] - kinds["<solve>"] - kinds["<organizer>"] < 70
     assert max(lengths) <= 260 and sum(length > 150 for length in lengths) > 100
 
