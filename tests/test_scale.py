@@ -55,6 +55,13 @@ def test_going_to_a_scale_and_back_restores_every_byte(name):
     assert scales.merge(scales.merge(SHIPPED, scale_file(name)), scale_file("nano")) == SHIPPED
 
 
+@pytest.mark.parametrize("text, value", [("5e-05", 5e-05), ("1.5E3", 1500.0), ("3", 3.0)])
+def test_a_number_is_read_however_dvc_writes_it(text, value):
+    raw = yaml.safe_load(SHIPPED)
+    raw["grpo"]["learning_rate"] = yaml.safe_load(text)
+    assert params.from_mapping(raw).grpo.learning_rate == value
+
+
 def test_all_scales_name_the_same_keys():
     keys = {name: {key for key, _ in leaves(yaml.safe_load(scale_file(name)))} for name in NAMES}
     assert all(found == keys["nano"] for found in keys.values())

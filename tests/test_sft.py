@@ -169,21 +169,26 @@ def test_a_folder_without_a_model_is_told_in_one_line(tmp_path):
         language_model.load(tmp_path)
 
 
+@pytest.mark.parametrize("last", [False, True], ids=["a state", "the result"])
 def test_a_disk_that_is_full_is_told_in_one_line_and_keeps_the_state_before(
-    tmp_path, start, demonstrations, monkeypatch
+    tmp_path, start, demonstrations, monkeypatch, last
 ):
     """A limit on the size of files stands in for the disk."""
     whole = run(tmp_path / "whole", start, demonstrations, monkeypatch)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    original = sft.TraceTrainer.training_step
+    step, finish = sft.TraceTrainer.training_step, sft.finish
+
+    def fill() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
 
     def filling(trainer: Any, *inputs: Any, **named: Any) -> Any:
-        if trainer.state.global_step == 3:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
-        return original(trainer, *inputs, **named)
+        if trainer.state.global_step == 3 and not last:
+            fill()
+        return step(trainer, *inputs, **named)
 
     with monkeypatch.context() as patched, pytest.raises(InputError, match="cannot be saved"):
         patched.setattr(sft.TraceTrainer, "training_step", filling)
+        patched.setattr(sft, "finish", lambda *given: (fill(), finish(*given)))
         try:
             run(tmp_path / "full", start, demonstrations, monkeypatch)
         finally:

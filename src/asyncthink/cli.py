@@ -41,7 +41,7 @@ COMMANDS = CONTRACT | STEPS | TOOLS
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; bad input is one line on standard error and exit code 2."""
+    """Run one command; bad input, a full disk, a file out of reach: one line on standard error and exit code 2."""
     argv = sys.argv[1:] if argv is None else argv
     name = argv[0] if argv and argv[0] in COMMANDS else None
     parser = argparse.ArgumentParser(prog="asyncthink", formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -60,3 +60,7 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"asyncthink {name}: {where}{error.strerror or error}", file=sys.stderr)
+        return 2

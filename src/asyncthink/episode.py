@@ -113,6 +113,8 @@ def write(path: str | Path, episodes: Iterable[Episode]) -> None:
 
 def read(path: str | Path) -> Iterator[Episode]:
     """Read JSON Lines of episodes; a line that is not one is an InputError that names file and line."""
+    from asyncthink.files import UNREADABLE
+
     path = Path(path)
     opener = gzip.open if path.suffix == ".gz" else open
     try:
@@ -124,5 +126,5 @@ def read(path: str | Path) -> Iterator[Episode]:
                     raise InputError(f"{path}: line {number} is not an episode: {error}") from None
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (gzip.BadGzipFile, EOFError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path}: not readable as JSON Lines: {error}") from None

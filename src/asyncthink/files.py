@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from glob import escape
@@ -13,6 +14,8 @@ from typing import Any
 import psutil
 
 from asyncthink.errors import InputError
+
+UNREADABLE = (gzip.BadGzipFile, zlib.error, EOFError, UnicodeDecodeError)  # of a damaged text file, gzipped or not
 
 
 @contextmanager
@@ -81,7 +84,7 @@ def read_json_lines(path: str | Path) -> list[dict[str, Any]]:
             return [_object(line, f"{path}: line {number}") for number, line in enumerate(lines, 1)]
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run the step that makes it (snakemake {path})") from None
-    except (gzip.BadGzipFile, EOFError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path}: not readable as JSON Lines: {error}") from None
 
 

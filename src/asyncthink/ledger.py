@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 
 from asyncthink.errors import InputError
+from asyncthink.files import replacing, write_text
 
 LOCK = Path("dvc.lock")
 LOCKS = Path(".snakemake/locks")
@@ -28,8 +29,10 @@ RUN = "ASYNCTHINK_RUN"  # in the environment of every process that a run starts:
 
 
 def record() -> str:
-    """Write what Snakemake made into dvc.lock."""
+    """Write what Snakemake made into dvc.lock; a DVC that a killed `record` left writing is ended first."""
     _require("dvc.yaml")
+    os.environ[RUN] = str(os.getpid())
+    _end([seen for seen in _processes_here() if _is("dvc", seen.command) and _orphaned(seen)])
     steps = pending()
     if steps:
         raise InputError(f"{_listed(steps)} not up to date; run `snakemake --cores all` first, then record")
@@ -45,7 +48,8 @@ def _commit() -> None:
         _call("dvc", "commit", "--force", "--quiet")
     except InputError:
         if before is not None:
-            LOCK.write_bytes(before)
+            with replacing(LOCK) as place:
+                place.write_bytes(before)
         raise
 
 
@@ -95,7 +99,7 @@ def take_over() -> None:
 
 def sign_lock() -> None:
     """Note which machine holds the locks."""
-    HOLDER.write_text(socket.gethostname(), encoding="utf-8")
+    write_text(HOLDER, socket.gethostname())
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,7 @@ def _abandoned(run: _Seen) -> bool:
 
 
 def _orphaned(seen: _Seen) -> bool:
-    """A step whose run is dead."""
+    """Started by a run that is dead."""
     run = seen.environment.get(RUN)
     return run is not None and int(run) != os.getpid() and not psutil.pid_exists(int(run))
 

@@ -6,6 +6,7 @@ ablation is a line of YAML and never a branch in the code.
 """
 
 import difflib
+import re
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ from asyncthink.errors import InputError
 from asyncthink.rewards import GATES, REWARDS
 
 COUNTDOWN = "countdown"  # the test set that `puzzles` makes
+EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?e[-+]?\d+", re.IGNORECASE)  # DVC writes 5e-05, which PyYAML takes for a word
 
 
 @dataclass(frozen=True)
@@ -361,11 +363,10 @@ def _value(kind: Any, raw: Any, where: str) -> Any:
         if not isinstance(raw, Mapping):
             raise InputError(f"params.yaml: {where} must be a table of keys, not {raw!r}")
         return {str(key): _value(arguments[1], entry, _dotted(where, str(key))) for key, entry in raw.items()}
-    if kind is float and isinstance(raw, int) and not isinstance(raw, bool):
+    if kind is float and (type(raw) is int or (isinstance(raw, str) and EXPONENT.fullmatch(raw))):
         return float(raw)
     if not isinstance(raw, kind) or (kind is int and isinstance(raw, bool)):
-        hint = " (write 1.0e-4, not 1e-4)" if kind is float and isinstance(raw, str) else ""
-        raise InputError(f"params.yaml: {where} must be {kind.__name__}, not {raw!r}{hint}")
+        raise InputError(f"params.yaml: {where} must be {kind.__name__}, not {raw!r}")
     return raw
 
 

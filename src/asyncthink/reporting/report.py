@@ -174,8 +174,14 @@ def world(params: Params) -> list[tuple[str, str]]:
 
 
 def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
-    """Every table of the `tables` step."""
+    """Every table of the `tables` step, and the case studies."""
+    return {name: _table(folder / f"{name}.csv") for name in (*TABLES, "case_studies")}
+
+
+def _table(path: Path) -> pd.DataFrame:
     try:
-        return {name: pd.read_csv(folder / f"{name}.csv") for name in (*TABLES, "case_studies")}
-    except FileNotFoundError as error:
-        raise InputError(f"{error.filename}: no such file; run `snakemake {error.filename}`") from None
+        return pd.read_csv(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run `snakemake {path}`") from None
+    except ValueError as error:
+        raise InputError(f"{path}: not a table: {error}; run `snakemake --force {path}`") from None

@@ -9,6 +9,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -94,15 +95,21 @@ class Resumable:
         if self.args.should_save:
             self.scratch.drop(step)
         self.accelerator.wait_for_everyone()
-        try:
+        with _saving(self.scratch.state(step)):
             super()._save_checkpoint(model, trial)
-        except (OSError, RuntimeError, SafetensorError) as error:
-            reason = " ".join(str(error).split())[:200]
-            where = self.scratch.state(step)
-            raise InputError(f"{where}: the state cannot be saved ({reason}); an older state is kept") from None
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
             self.scratch.finish(step)
+
+
+@contextmanager
+def _saving(place: Path) -> Iterator[None]:
+    """What torch, safetensors and the system raise where a disk is full, as one sentence."""
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{place}: cannot be saved ({reason}); the states before it are kept") from None
 
 
 def arguments(kind: type[TrainingArguments], model: Any, scratch: Scratch, steps: int, **others: Any) -> Any:
@@ -159,7 +166,8 @@ def finish(trainer: Trainer, rows: Sequence[dict[str, Any]], model: Path, histor
     """Publish the result, the weights last, and remove the scratch folder. `rows` is the history, one object a step."""
     result = trainer.scratch.folder / "result"
     trainer.model.config.use_cache = True
-    trainer.save_model(str(result))
+    with _saving(result):
+        trainer.save_model(str(result))
     trainer.accelerator.wait_for_everyone()
     if trainer.accelerator.is_main_process:
         (result / "training_args.bin").unlink(missing_ok=True)
