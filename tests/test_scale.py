@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import yaml
 
 from asyncthink import params, scales
 from asyncthink.errors import InputError
+from asyncthink.evaluation.claims_of_frontier import FEWEST_BUDGETS
+from asyncthink.evaluation.evidence import ASYNC, BASELINES, LONGER
 
 ROOT = Path(__file__).parents[1]
 NAMES = sorted(path.stem for path in (ROOT / "workflow" / "scales").glob("*.yaml"))
@@ -53,6 +56,15 @@ def test_a_scale_sets_its_own_keys_and_leaves_all_others(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_going_to_a_scale_and_back_restores_every_byte(name):
     assert scales.merge(scales.merge(SHIPPED, scale_file(name)), scale_file("nano")) == SHIPPED
+
+
+@pytest.mark.parametrize("name", sorted({*NAMES} - {"smoke"}))
+def test_a_scale_evaluates_as_many_budgets_as_the_claim_on_frontiers_needs(name):
+    given = params.from_mapping(yaml.safe_load(scales.merge(SHIPPED, scale_file(name))))
+    for arm in (ASYNC, *BASELINES):
+        found = [each for own in (arm, *LONGER.get(arm, ())) for each in given.evaluations(own).values()]
+        alike = {astuple(each) for each in found if each.capacity == given.arm_params(arm).thinking.capacity}
+        assert len(alike) >= FEWEST_BUDGETS, arm
 
 
 def test_all_scales_name_the_same_keys():
