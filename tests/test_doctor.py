@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from taught_chat_model import tokenizer as byte_tokenizer
 from taught_model import WORDS
@@ -163,4 +164,12 @@ def test_every_scale_can_be_estimated(scale, tmp_path, capsys, monkeypatch):
     printed = capsys.readouterr().out
     assert f"scale {scale}" in printed and "disk" in printed and "API" in printed
     assert ("measured" in printed) and ("requests to" in printed) == (scale == "paper")
-    assert ("at assumed rates" in printed) == (scale in ("small", "paper"))
+    assert ("at assumed rates" in printed) == (scale in ("small", "paper")) == ("each training process" in printed)
+
+
+def test_a_scales_disk_is_what_doctor_asks_for():
+    from asyncthink import scales
+
+    given = params.from_mapping(yaml.safe_load(scales.scaled(ROOT, "paper")))
+    needed, _ = doctor.NEEDS["paper"]
+    assert needed / 2 < estimate.disk(given, list(estimate.loads(given))) < needed

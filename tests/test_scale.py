@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import yaml
 
 from asyncthink import params, scales
 from asyncthink.errors import InputError
+from asyncthink.evaluation.claims_of_frontier import FEWEST_BUDGETS
+from asyncthink.evaluation.evidence import ASYNC, BASELINES, LONGER
 
 ROOT = Path(__file__).parents[1]
 NAMES = sorted(path.stem for path in (ROOT / "workflow" / "scales").glob("*.yaml"))
@@ -60,6 +63,15 @@ def test_a_number_is_read_however_dvc_writes_it(text, value):
     raw = yaml.safe_load(SHIPPED)
     raw["grpo"]["learning_rate"] = yaml.safe_load(text)
     assert params.from_mapping(raw).grpo.learning_rate == value
+
+
+@pytest.mark.parametrize("name", sorted({*NAMES} - {"smoke"}))
+def test_a_scale_evaluates_as_many_budgets_as_the_claim_on_frontiers_needs(name):
+    given = params.from_mapping(yaml.safe_load(scales.merge(SHIPPED, scale_file(name))))
+    for arm in (ASYNC, *BASELINES):
+        found = [each for own in (arm, *LONGER.get(arm, ())) for each in given.evaluations(own).values()]
+        alike = {astuple(each) for each in found if each.capacity == given.arm_params(arm).thinking.capacity}
+        assert len(alike) >= FEWEST_BUDGETS, arm
 
 
 def test_all_scales_name_the_same_keys():

@@ -1,16 +1,19 @@
 """The vLLM engine and the text engine against a server on this machine that answers in vLLM's words."""
 
 import asyncio
+import sys
+from types import SimpleNamespace
 
 import pytest
-from misbehaving_server import Answer, Server
-from vllm_stub import ITEM, SCRIPTS, SETTINGS, TOKENIZERS, WORDS, VLLMStub, say
+from misbehaving_server import KEY, Answer, Server
+from vllm_stub import ITEM, SCRIPTS, SETTINGS, TOKENIZERS, WORDS, LLMStub, VLLMStub, say
 
 from asyncthink import engines
 from asyncthink.engines import Identity, Request
 from asyncthink.engines.scripted import Scripted
 from asyncthink.engines.text_server import TextServer
 from asyncthink.engines.vllm import VLLM
+from asyncthink.engines.vllm_here import VLLMHere, load
 from asyncthink.engines.vocabulary import Vocabulary
 from asyncthink.errors import InputError
 from asyncthink.thinking import THINKING
@@ -66,6 +69,36 @@ def test_what_is_watched_is_what_is_said_and_changes_nothing(kind, style):
         assert watched.decode(heard[name])[: len(text)] == text
 
 
+@pytest.fixture
+def package(monkeypatch):
+    """What the engine in this process takes from the package vllm, which is not installed here."""
+    monkeypatch.setitem(sys.modules, "vllm", SimpleNamespace(SamplingParams=SimpleNamespace, __version__="0.31.0"))
+
+
+@pytest.mark.parametrize("style", TOKENIZERS)
+def test_an_episode_on_vllm_in_this_process_is_the_scripted_one_token_for_token(style, package):
+    llm, heard = LLMStub(style), {}
+    engine = VLLMHere(llm, TOKENIZERS[style])
+    engine.watch = lambda trace, token: heard.setdefault(trace[-1], []).append(token)
+    spoken = episode(engine, style)
+    assert unscored(spoken.traces) == unscored(episode(scripted(style), style).traces)
+    assert llm.most_at_once >= 2
+    first = spoken.traces[0]
+    assert heard["organizer"] == [i for i, sampled in zip(first.ids, first.policy, strict=True) if sampled]
+    assert first.logprobs[:2] == [-0.25, -0.375] and engine.identity() == Identity("vllm", "0.31.0")
+
+
+def test_vllm_in_this_process_must_drop_its_prefix_cache():
+    VLLMHere(LLMStub("word"), WORDS).reset_prefix_cache()
+    with pytest.raises(InputError, match="was not reset"):
+        VLLMHere(LLMStub("word", reset=False), WORDS).reset_prefix_cache()
+
+
+def test_without_the_package_it_is_said_what_to_do():
+    with pytest.raises(InputError, match=r"pip install -e '\.\[vllm\]'"):
+        load("anything")
+
+
 def test_a_server_says_its_version_and_by_text_there_is_none():
     with Server(VLLMStub("word")) as server:
         assert VLLM(server.url, WORDS).identity() == Identity("vllm", "0.31.0")
@@ -74,7 +107,7 @@ def test_a_server_says_its_version_and_by_text_there_is_none():
 
 @pytest.mark.parametrize("style", TOKENIZERS)
 def test_workers_run_while_the_organizer_decodes(style):
-    with Server(VLLMStub(style), pause=0.05) as server:
+    with Server(VLLMStub(style), pause=0.3) as server:
         episode(VLLM(server.url, TOKENIZERS[style]), style)
         assert server.most_at_once >= 2
 
@@ -166,6 +199,14 @@ def test_a_server_error_is_asked_again_with_the_same_seed():
 def test_a_server_that_is_not_what_it_should_be_is_told(oddities, told):
     with Server(VLLMStub("word", **oddities)) as server, pytest.raises(InputError, match=told):
         complete(VLLM(server.url, WORDS), request())
+
+
+@pytest.mark.parametrize("kind", [VLLM, TextServer])
+def test_the_key_is_in_no_error_even_where_the_server_quotes_it(kind):
+    refusal = Answer({"error": {"message": f"Incorrect API key provided: {KEY}"}}, 401)
+    with Server(lambda call: refusal) as server, pytest.raises(InputError, match=r"401: .*provided: \[key\]") as error:
+        complete(kind(server.url, WORDS, model="served", key=KEY), request())
+    assert KEY not in str(error.value)
 
 
 def test_a_model_that_is_not_served_is_told():

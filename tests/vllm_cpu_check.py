@@ -5,7 +5,8 @@ model whose tags are several tokens, so that stops go by id once and by text onc
 greedily by `engines.vllm` and `engines.local`: at capacity 2 and 4, with a worker budget that lets workers end and with
 one that cuts them. The episodes must be equal token for token. Where they part, the two tokens must be a tie: their
 log-probabilities, by the server and by transformers, within TIE of each other. Sampled episodes must carry
-log-probabilities within TIE of teacher-forced ones. What was seen is written as one JSON record.
+log-probabilities within TIE of teacher-forced ones. vLLM in a process of its own, without a server, is held to the
+same. What was seen is written as one JSON record.
 """
 
 import argparse
@@ -30,7 +31,7 @@ import torch
 from padded_heads import padded
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from asyncthink import engines, params
+from asyncthink import engines, episode, params
 from asyncthink.engines import Request
 from asyncthink.engines.local import Local
 from asyncthink.engines.vllm import VLLM
@@ -128,13 +129,18 @@ def examined(subject: Subject, environment: Path) -> dict[str, Any]:
     ]
     with served(environment, folder, environment / "server.log") as url:
         remote, local = VLLM.of_checkpoint(url, folder), Local(subject.model, subject.tokenizer)
-        found = [compared(remote, local, subject, each) for each in settings]
+        ours = [episodes(local, subject.items, each) for each in settings]
+        served_ones = [episodes(remote, subject.items, each) for each in settings]
+        found = [compared(remote, subject.model, *case) for case in zip(settings, ours, served_ones, strict=True)]
+        inside = in_process(environment, folder, subject, settings)
+        here = [compared(remote, subject.model, *case) for case in zip(settings, ours, inside, strict=True)]
         sampled = sampled_difference(remote, subject)
         asyncio.run(_reset(remote))
     return {
         "parameters": sum(parameter.numel() for parameter in subject.model.parameters()),
         "head_size": {"own": subject.model.config.head_dim, "served": served_head},
         "greedy": [asdict(comparison) for comparison in found],
+        "greedy, without a server": [asdict(comparison) for comparison in here],
         "largest_logprob_difference": sampled,
         "prefix_cache_reset": True,
     }
@@ -142,7 +148,7 @@ def examined(subject: Subject, environment: Path) -> dict[str, Any]:
 
 def passed(found: dict[str, Any]) -> bool:
     """No difference beyond a tie, and workers that were joined and cut."""
-    greedy = found["greedy"]
+    greedy = found["greedy"] + found["greedy, without a server"]
     faults, joins, cut = (sum(each[name] for each in greedy) for name in ("faults", "joins", "cut_workers"))
     return not faults and joins > 0 and cut > 0 and found["largest_logprob_difference"] <= TIE
 
@@ -213,11 +219,27 @@ def _await_health(address: str, process: subprocess.Popen, log: Path) -> None:
     raise SystemExit(f"the server did not start in {START} s; see {log}")
 
 
-def compared(remote: VLLM, local: Local, subject: Subject, settings: Thinking) -> Comparison:
-    """All items by both engines."""
+def in_process(
+    environment: Path, folder: Path, subject: Subject, settings: Sequence[Thinking]
+) -> list[Sequence[Episode]]:
+    """The episodes of each setting by vLLM without a server, in a process of the environment that has it."""
+    jobs, written = environment / "jobs.json", environment / "episodes.jsonl"
+    write_json(jobs, [{"items": list(subject.items), "thinking": asdict(each)} for each in settings])
+    script = Path(__file__).with_name("vllm_here_episodes.py")
+    command = [environment / "bin" / "python", script, folder, jobs, written]
+    own = {"PYTHONPATH": str(script.parents[1] / "src"), "VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
+    with open(environment / "here.log", "wb") as log:
+        subprocess.run(list(map(str, command)), check=True, stdout=log, stderr=log, env={**os.environ, **SERVER, **own})
+    found, count = episode.read(written), len(subject.items)
+    return [found[start : start + count] for start in range(0, len(found), count)]
+
+
+def compared(
+    remote: VLLM, model: PreTrainedModel, settings: Thinking, ours: Sequence[Episode], theirs: Sequence[Episode]
+) -> Comparison:
+    """The same items by two engines."""
     result = Comparison(settings.capacity, settings.worker_budget)
-    pairs = (episodes(engine, subject.items, settings) for engine in (local, remote))
-    for here, there in zip(*pairs, strict=True):
+    for here, there in zip(ours, theirs, strict=True):
         result.episodes += 1
         result.traces += len(here.traces)
         result.tokens += sum(trace.decoded for trace in here.traces)
@@ -226,7 +248,7 @@ def compared(remote: VLLM, local: Local, subject: Subject, settings: Thinking) -
         if [trace.ids for trace in here.traces] == [trace.ids for trace in there.traces]:
             result.equal += 1
         else:
-            _explain(result, remote, subject.model, here, there)
+            _explain(result, remote, model, here, there)
     return result
 
 
@@ -282,7 +304,7 @@ def sampled_difference(remote: VLLM, subject: Subject) -> float:
     """The largest gap between the server's log-probabilities of sampled tokens and teacher-forced ones."""
     largest = 0.0
     sampled = episodes(remote, subject.items, replace(subject.thinking, temperature=1.0))
-    for trace in (trace for episode in sampled for trace in episode.traces):
+    for trace in (trace for each in sampled for trace in each.traces):
         context = torch.tensor([trace.prompt_ids + trace.ids])
         with torch.no_grad():
             logits = subject.model(input_ids=context).logits[0, len(trace.prompt_ids) - 1 : -1]

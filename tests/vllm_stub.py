@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 from misbehaving_server import Answer
 from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
@@ -153,6 +154,44 @@ class VLLMStub:
 
 
 SSE = {"Content-Type": "text/event-stream"}
+
+
+class LLMStub:
+    """vllm.LLM, whose core decodes one token of every request at each step; `reset` is what a reset answers."""
+
+    def __init__(self, style: str, reset: bool = True):
+        self.llm_engine, self.style, self.reset = self, style, reset
+        self.most_at_once = 0
+        self.open = {}
+
+    def add_request(self, name, prompt, params):
+        body = {"prompt": prompt["prompt_token_ids"], "return_token_ids": True, **vars(params)}
+        [choice] = VLLMStub(self.style).complete(body)["choices"]
+        self.open[name] = [choice, 0]
+
+    def abort_request(self, names):
+        for name in names:
+            self.open.pop(name, None)
+
+    def reset_prefix_cache(self):
+        return self.reset
+
+    def step(self):
+        self.most_at_once = max(self.most_at_once, len(self.open))
+        for name, progress in list(self.open.items()):
+            progress[1] += 1
+            yield self.output(name, *progress)
+
+    def output(self, name, choice, done):
+        ids = choice["token_ids"][:done]
+        logprobs = choice["logprobs"]["token_logprobs"]
+        told = [{token: SimpleNamespace(logprob=value)} for token, value in zip(ids, logprobs, strict=False)]
+        finished = done == len(choice["token_ids"])
+        reasons = {key: choice[key] if finished else None for key in ("finish_reason", "stop_reason")}
+        if finished:
+            del self.open[name]
+        output = SimpleNamespace(token_ids=ids, logprobs=told, **reasons)
+        return SimpleNamespace(request_id=name, outputs=[output], finished=finished)
 
 
 def _text_choice(text, finish=None):

@@ -24,6 +24,7 @@ SUBWORDS = 151_936  # of the Qwen3 family's
 MOST_KEY_HEADS = 8  # of the Qwen3 family; models trained from scratch have as many as heads
 STATE_BYTES = 16  # a parameter in a training state: weights, gradients, two moments
 KEPT_STATES = 2
+START_BYTES = 4  # a parameter of the model at its start, which RL keeps for the divergence from it
 TOKEN_BYTES = 6  # of a recorded token, compressed
 
 
@@ -107,6 +108,11 @@ def _test_set(params: Params, name: str, found: TestSet, arm: str) -> Load:
     (thinking,) = params.evaluations(arm, name).values()
     decoded = episodes * episode_tokens(params.arm_params(arm).arm.mode, thinking)
     return Load(f"evaluate {arm} {name}", len(params.seeds), decoded)
+
+
+def memory(params: Params) -> float:
+    """Bytes that a training process holds, however many train together; activations and a vLLM beside it apart."""
+    return parameters(params) * (STATE_BYTES + START_BYTES)
 
 
 def disk(params: Params, work: Sequence[Load]) -> float:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from asyncthink import params, steps
-from asyncthink.estimate import disk, loads, parameters, rates
+from asyncthink.estimate import disk, loads, memory, parameters, rates
 from asyncthink.files import read_json_lines
 
 SAMPLE = 32  # items that stand for the training split where it was not generated yet
@@ -30,6 +30,8 @@ def run(args: argparse.Namespace) -> None:
     total = sum(load.hours(count, rate) for load in work)
     print(f"{'all':<32} {sum(load.runs for load in work):>5} {'':>33} {total:>10,.2f}")
     print(f"{'':<32} {'':>39} {'' if rate['measured'] else 'at assumed rates':>16}\n")
+    if device == "gpu":
+        print(f"GPU   about {memory(given) / 1e9:,.1f} GB in each training process; activations and vLLM come on top")
     print(f"disk  about {disk(given, work) / 1e9:,.1f} GB")
     for line in _teacher(given, args.puzzles):
         print(f"API   {line}")

@@ -1,10 +1,17 @@
 """`asyncthink grpo`: stage 2, reinforcement learning of one arm."""
 
 import argparse
+import os
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from asyncthink import params
+from asyncthink.commands import engine_choice
 from asyncthink.errors import InputError
+
+if TYPE_CHECKING:
+    from asyncthink.training.samplers import Sampler
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,12 +23,36 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, required=True, help="written: a folder with the model and its tokenizer")
     parser.add_argument("--history", type=Path, required=True, help="written: one JSON object a step")
     parser.add_argument("--times", type=Path, help="written: the wall-clock seconds of each step")
+    engine_choice.arguments(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     settings = params.read(args.params)
     if not settings.arm_params(args.arm).arm.rl:
         raise InputError(f"params.yaml: the arm {args.arm} is not trained (arm.rl is false); evaluate its start")
+    choice = engine_choice.chosen(args, os.environ)
+    if choice.name not in SAMPLERS:
+        raise InputError(f"the engine {choice.name} knows no log-probabilities: nothing can be trained on its episodes")
     from asyncthink.training.grpo import grpo
 
-    grpo(settings, args.arm, args.seed, args.start, args.puzzles, args.model, args.history, args.times)
+    paths = (args.start, args.puzzles, args.model, args.history, args.times)
+    grpo(settings, args.arm, args.seed, *paths, SAMPLERS[choice.name](choice))
+
+
+def _local(choice: engine_choice.Choice) -> "Sampler":
+    from asyncthink.training import samplers
+
+    return samplers.LOCAL
+
+
+def _vllm(choice: engine_choice.Choice) -> "Sampler":
+    from asyncthink.engines.vllm_here import MISSING
+
+    if find_spec("vllm") is None:
+        raise InputError(f"{MISSING}; to send weights to a server too")
+    from asyncthink.training import samplers
+
+    return samplers.vllm_server(choice.server, choice.served_model) if choice.server else samplers.vllm_here()
+
+
+SAMPLERS = {"local": _local, "vllm": _vllm}

@@ -17,7 +17,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from asyncthink.engines import Completion, Identity, Request, Watcher, vocabulary
-from asyncthink.engines.vllm import ATTEMPTS, TIME_LIMIT
+from asyncthink.engines.vllm import ATTEMPTS, TIME_LIMIT, said
 from asyncthink.engines.vllm_dialect import SEED_BITS
 from asyncthink.errors import InputError
 
@@ -87,8 +87,7 @@ class TextServer:
             try:
                 return await self._streamed(request)
             except openai.APIStatusError as error:
-                told = " ".join(error.response.text.split())[:300]
-                raise InputError(f"{self.url}: {error.status_code}: {told}") from None
+                raise InputError(f"{self.url}: {error.status_code}: {said(error.response.text, self._key)}") from None
             except Exception as error:
                 if not isinstance(error, EOFError | openai.OpenAIError) and "httpx" not in type(error).__module__:
                     raise

@@ -24,7 +24,13 @@ from asyncthink.errors import InputError
 ATTEMPTS = 5  # a repeated request says the same, because its seed does
 TIME_LIMIT = 3600.0  # seconds; a request may wait for its turn for long
 SHOWN = 5  # of the likeliest tokens, when the server's log-probabilities are checked
+SHORTEST_SECRET = 8  # characters; "none" and "EMPTY", as local servers take them, are no secrets
 FEWEST_STOPS = 4  # texts that a server takes unless VLLM_MAX_STOP_STRINGS tells it to take more
+
+
+def said(text: str, key: str) -> str:
+    """What a server says of a fault, in one line, without the key should it quote it."""
+    return " ".join((text.replace(key, "[key]") if len(key) >= SHORTEST_SECRET else text).split())[:300]
 
 
 class VLLM:
@@ -178,8 +184,7 @@ class VLLM:
         try:
             yield
         except openai.APIStatusError as error:
-            told = " ".join(error.response.text.split())[:300]
-            raise InputError(f"{self.url}: {error.status_code}: {told}") from None
+            raise InputError(f"{self.url}: {error.status_code}: {said(error.response.text, self._key)}") from None
         except openai.APIConnectionError as error:
             raise InputError(f"{self.url}: cannot be reached ({type(error.__cause__).__name__})") from None
         except (httpx.HTTPError, openai.APIError) as error:

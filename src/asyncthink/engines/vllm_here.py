@@ -16,6 +16,7 @@ from asyncthink.engines.vllm_dialect import Dialect
 from asyncthink.errors import InputError
 
 SETTLING = 4  # turns of the event loop in which whoever got a result can ask for more, before a step goes without it
+MISSING = "the engine vllm needs the package vllm in this environment (pip install -e '.[vllm]')"
 MADE = {"logprobs_mode": "processed_logprobs", "disable_log_stats": True}
 
 
@@ -24,8 +25,7 @@ def load(folder: str, **settings: Any) -> Any:
     try:
         from vllm import LLM
     except ImportError:
-        told = "the engine vllm needs the package vllm in this environment (pip install -e '.[vllm]') or a --server"
-        raise InputError(told) from None
+        raise InputError(f"{MISSING} or a --server") from None
     return LLM(model=folder, **MADE, **settings)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from asyncthink.episode import Episode
 from asyncthink.protocol import FORMAT_ERRORS
 
+GAP = "sampling/sampling_logp_difference/mean"  # TRL's name: |log p of the sampler - log p of the trainer|, in nats
 NUMBERS = (
     *("reward", "reward_accuracy", "reward_concurrency", "accuracy", "all_correct"),
     *("concurrency_ratio", "forks", "latency", "valid", "work", "unjoined", "cut_workers", "episodes", "kl"),
@@ -18,7 +19,8 @@ def line(entry: dict[str, Any]) -> dict[str, Any]:
     told = entry["episodes"]
     errors = {name: told["format_errors"][name] for name in FORMAT_ERRORS}
     numbers = {name: told[name] for name in NUMBERS}
-    return {"step": entry["step"], **numbers, "entropy": entry["entropy"], "format_errors": errors}
+    gap = {"sampler_gap": entry[GAP]} if GAP in entry else {}
+    return {"step": entry["step"], **numbers, "entropy": entry["entropy"], **gap, "format_errors": errors}
 
 
 def record(episode: Episode) -> dict[str, Any]:

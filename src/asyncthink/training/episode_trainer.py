@@ -17,10 +17,14 @@ from torch import Tensor
 from trl import GRPOTrainer
 
 from asyncthink.episode import Episode
+from asyncthink.errors import InputError
 from asyncthink.thinking.agents import sampling_seed
 from asyncthink.training import episode_rows
+from asyncthink.training.episode_history import GAP
 from asyncthink.training.log_probabilities import HEADS, layout_of, score
 from asyncthink.training.resumption import Resumable
+
+WIDEST_GAP = 0.3  # nats: rounding makes hundredths, other weights make more
 
 # (rows of the data set, trainer) -> one episode a row and, once a step, what to log of them
 Rollout = Callable[[list[dict[str, Any]], Any], tuple[list[Episode], dict[str, Any]]]
@@ -53,6 +57,7 @@ class EpisodeTrainer(Resumable, GRPOTrainer):
         """Add the segments; drop the sampled log-probabilities, which only an off-policy correction would read."""
         self._rows = inputs
         output = super()._generate_and_score_completions(inputs)
+        self._check_sampler()
         output["segments"] = self._sampled_segments
         output.pop("sampling_per_token_logps", None)
         if output["segments"].shape != output["completion_ids"].shape:
@@ -60,6 +65,13 @@ class EpisodeTrainer(Resumable, GRPOTrainer):
         # TRL shuffles the rows from here with the global generator: keyed, so that a resumed run shuffles alike.
         torch.manual_seed(sampling_seed(self.args.seed, self.state.global_step, self.accelerator.process_index))
         return output
+
+    def _check_sampler(self) -> None:
+        """A sampler with other weights than the trainer's would teach nothing, without a word."""
+        gaps = self._metrics["train"].get(GAP)
+        if gaps and not gaps[-1] <= WIDEST_GAP:
+            apart = f"the sampler's log-probabilities are {gaps[-1]:.2f} away from the trainer's on average"
+            raise InputError(f"{apart}: it has other weights; it must serve the model at the start, for this run alone")
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Tensor:
         self._segments = inputs["segments"]

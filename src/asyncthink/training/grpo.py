@@ -1,4 +1,4 @@
-"""Stage 2, reinforcement learning: GRPO over episodes, sampled by the local engine from the model that is trained.
+"""Stage 2, reinforcement learning: GRPO over episodes, sampled from the model that is trained.
 
 A step takes `prompts_per_step` items and runs `group` episodes of each. Which items, and with which seeds, depends on
 the run's seed and the step's number alone; so does everything else that a step does.
@@ -18,7 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import GRPOConfig
 
 from asyncthink import engines, steps
-from asyncthink.engines.local import Local
+from asyncthink.engines import Engine
 from asyncthink.episode import Episode
 from asyncthink.errors import InputError
 from asyncthink.files import read_json_lines
@@ -34,6 +34,7 @@ from asyncthink.training.episode_trainer import EpisodeTrainer
 from asyncthink.training.log_probabilities import score
 from asyncthink.training.progress import Progress
 from asyncthink.training.resumption import arguments, finish, rate, share, train
+from asyncthink.training.samplers import LOCAL, Sampler
 
 SCALES = {"centered": "none", "standardized": "group"}  # TRL's names for what advantages are divided by
 WATCHED = ("reward", "accuracy", "valid", "concurrency_ratio", "forks", "latency")
@@ -57,21 +58,29 @@ class Rollout:
     (Schulman's k3: exp(d) - d - 1 with d = log p_start - log p).
     """
 
-    def __init__(self, params: Params, items: Sequence[dict[str, Any]], seed: int, start: PreTrainedModel) -> None:
-        self.params, self.items, self.seed, self.start = params, items, seed, start
-        self._engine: Local | None = None
+    def __init__(
+        self,
+        params: Params,
+        items: Sequence[dict[str, Any]],
+        seed: int,
+        start: PreTrainedModel,
+        sampler: Sampler = LOCAL,
+    ) -> None:
+        self.params, self.items, self.seed, self.start, self.sampler = params, items, seed, start, sampler
+        self._engine: Engine | None = None
 
     def __call__(self, rows: list[dict[str, Any]], trainer: EpisodeTrainer) -> tuple[list[Episode], dict[str, Any]]:
         if self._engine is None:
-            self._engine = Local(trainer.accelerator.unwrap_model(trainer.model), trainer.processing_class)
+            self._engine = self.sampler.engine(trainer)
             self.start.to(trainer.accelerator.device)
+        self.sampler.settle(self._engine, trainer)
         episodes = self.episodes(self._engine, rows)
         firsts = [episode for row, episode in zip(rows, episodes, strict=True) if row["sample"] == 0]
         told = summary(gather_object([record(episode) for episode in episodes]))
         gaps, tokens = (sum(part) for part in zip(*gather_object([self.divergence(firsts)]), strict=True))
         return episodes, {**told, "kl": gaps / tokens}
 
-    def episodes(self, engine: Local, rows: Sequence[dict[str, Any]]) -> list[Episode]:
+    def episodes(self, engine: Engine, rows: Sequence[dict[str, Any]]) -> list[Episode]:
         """One scored episode a row."""
         think, task, settings = THINKING[self.params.arm.mode], self.params.arm.task, self.params.thinking
         runs = [
@@ -112,19 +121,26 @@ def grpo(
     model: Path,
     history: Path,
     times: Path | None = None,
+    sampler: Sampler = LOCAL,
 ) -> None:
     """The step: train one arm from `start`."""
     language_model.deterministic()
     own = params.arm_params(arm)
-    config = {**steps.reads("grpo", params, arm), "arm": arm, "seed": seed}
+    config = {**steps.reads("grpo", params, arm), "arm": arm, "seed": seed, "sampler": sampler.name}
     scratch = Scratch.of("grpo", config, [start, puzzles])
-    trainer = trainer_of(own, seed, start, read_json_lines(puzzles), scratch, f"grpo {arm}")
+    trainer = trainer_of(own, seed, start, read_json_lines(puzzles), scratch, f"grpo {arm}", sampler)
     logged = train(trainer)
     finish(trainer, [line(entry) for entry in logged], model, history, times)
 
 
 def trainer_of(
-    params: Params, seed: int, start: Path, items: Sequence[dict[str, Any]], scratch: Scratch, name: str
+    params: Params,
+    seed: int,
+    start: Path,
+    items: Sequence[dict[str, Any]],
+    scratch: Scratch,
+    name: str,
+    sampler: Sampler = LOCAL,
 ) -> EpisodeTrainer:
     """A trainer with its curriculum; `params` has the arm's overrides in it."""
     settings = params.grpo
@@ -139,19 +155,21 @@ def trainer_of(
     rows = curriculum(settings, len(items), seed)
     per_step = settings.prompts_per_step * settings.group
     accumulation = settings.accumulation
+    micro_batch = share(per_step, accumulation, "episodes of a step")
     batches = [list(range(first, first + per_step)) for first in range(0, len(rows), per_step)]
-    return EpisodeTrainer(
-        model=model,
-        processing_class=tokenizer,
-        train_dataset=Dataset.from_list(rows),
-        # TRL asks for a step's rows at every micro-batch, and uses them at the first one.
-        order=list(chain.from_iterable(batched * accumulation for batched in batches)),
-        rollout=Rollout(params, items, seed, frozen),
-        rate=partial(rate, settings.schedule, settings.warmup),
-        scratch=scratch,
-        progress=Progress(name, WATCHED),
-        args=config_of(params, seed, model, tokenizer, scratch, share(per_step, accumulation, "episodes of a step")),
-    )
+    with sampler.making():
+        return EpisodeTrainer(
+            model=model,
+            processing_class=tokenizer,
+            train_dataset=Dataset.from_list(rows),
+            # TRL asks for a step's rows at every micro-batch, and uses them at the first one.
+            order=list(chain.from_iterable(batched * accumulation for batched in batches)),
+            rollout=Rollout(params, items, seed, frozen, sampler),
+            rate=partial(rate, settings.schedule, settings.warmup),
+            scratch=scratch,
+            progress=Progress(name, WATCHED),
+            args=config_of(params, seed, model, tokenizer, scratch, micro_batch, **sampler.arguments),
+        )
 
 
 def config_of(
@@ -161,6 +179,7 @@ def config_of(
     tokenizer: PreTrainedTokenizerBase,
     scratch: Scratch,
     micro_batch: int,
+    **sampling: Any,
 ) -> GRPOConfig:
     """TRL's configuration. On-policy: the episodes of a step are used for its one update and dropped."""
     settings = params.grpo
@@ -183,4 +202,5 @@ def config_of(
         beta=settings.kl,
         shuffle_dataset=False,
         save_steps=settings.checkpoint_every,
+        **sampling,
     )

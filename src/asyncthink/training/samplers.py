@@ -1,0 +1,103 @@
+"""Who samples the episodes of reinforcement learning: our engine on the trained weights, or a vLLM.
+
+With a vLLM, TRL does what it is good at: before the episodes of a step are asked for, it sends the trainer's weights to
+the server (over NCCL) or to the vLLM in this process, and drops the prefix cache. It does not look at whether the cache
+was dropped, and other processes may ask before the main one is through; both are seen to here. vLLM rounds differently,
+so TRL weights each token by the ratio of the trainer's probability to the sampler's, cut from above: per token, since a
+ratio over a whole episode is noise.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+from asyncthink.engines import Engine
+from asyncthink.engines.local import Local
+from asyncthink.engines.vllm import VLLM
+from asyncthink.engines.vllm_here import VLLMHere
+from asyncthink.errors import InputError
+
+CORRECTED = {
+    "use_vllm": True,
+    "vllm_importance_sampling_correction": True,
+    "vllm_importance_sampling_mode": "token_truncate",
+}
+
+
+def _nothing(engine: Any, trainer: Any) -> None:
+    """Our engine reads the weights themselves."""
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """How a trainer gets its episodes.
+
+    engine     engine(trainer) makes the engine, once
+    settle     settle(engine, trainer) comes before the episodes of each step
+    arguments  TRL's, for its configuration
+    making     a context in which the trainer is made
+    """
+
+    name: str
+    engine: Callable[[Any], Engine]
+    settle: Callable[[Any, Any], None] = _nothing
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    making: Callable[[], AbstractContextManager[None]] = nullcontext
+
+
+def _own(trainer: Any) -> Local:
+    return Local(trainer.accelerator.unwrap_model(trainer.model), trainer.processing_class)
+
+
+LOCAL = Sampler("local", _own)
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """What TRL says of a vLLM that is not there, or was not started for training, as one line for people."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        raise InputError(f"vllm: {' '.join(str(error).split())}") from error
+
+
+def vllm_here() -> Sampler:
+    """The vLLM that TRL makes in each training process, beside the trained weights."""
+
+    def engine(trainer: Any) -> VLLMHere:
+        return VLLMHere(trainer.vllm_generation.llm, trainer.processing_class, trainer.model.config.vocab_size)
+
+    def settle(engine: VLLMHere, trainer: Any) -> None:
+        engine.reset_prefix_cache()
+
+    return Sampler("vllm", engine, settle, {**CORRECTED, "vllm_mode": "colocate"}, _in_words)
+
+
+def vllm_server(url: str, served_model: str | None = None) -> Sampler:
+    """A vLLM server that belongs to this training alone; url ends in /v1."""
+
+    def engine(trainer: Any) -> VLLM:
+        return VLLM(url, trainer.processing_class, trainer.model.config.vocab_size, served_model)
+
+    def settle(engine: VLLM, trainer: Any) -> None:
+        if trainer.accelerator.is_main_process:
+            asyncio.run(_reset(engine))
+        trainer.accelerator.wait_for_everyone()
+
+    where = {"vllm_server_base_url": url.rstrip("/").removesuffix("/v1"), "vllm_group_port": _free_port()}
+    return Sampler("vllm", engine, settle, {**CORRECTED, "vllm_mode": "server", **where}, _in_words)
+
+
+async def _reset(engine: VLLM) -> None:
+    async with engine:
+        await engine.reset_prefix_cache()
+
+
+def _free_port() -> int:
+    """Of this machine, for the group in which weights are sent."""
+    with socket.socket() as found:
+        found.bind(("", 0))
+        return found.getsockname()[1]

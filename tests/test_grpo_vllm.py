@@ -1,0 +1,98 @@
+"""GRPO whose episodes come from a vLLM, on a server or in the training process, through TRL and our engines."""
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+from taught_model import ITEM, PARAMS, WORDS, random_model, taught_model
+from weight_server import Served, in_this_process, on_a_server
+
+from asyncthink import cli
+from asyncthink.errors import InputError
+from asyncthink.params import from_mapping, merged
+from asyncthink.training import grpo, language_model
+from asyncthink.training.checkpoints import Scratch
+from asyncthink.training.episode_history import line
+
+SETTINGS = {
+    "thinking": {"organizer_budget": 40, "worker_budget": 20, "temperature": 1.0},
+    "grpo": {"steps": 3, "prompts_per_step": 2, "group": 2, "checkpoint_every": 5, "learning_rate": 1.0e-2},
+}
+WAYS = {"on a server": on_a_server, "in this process": in_this_process}
+SYNCED = {
+    "on a server": ["start_weight_update", "update_weights", "finish_weight_update", "reset_prefix_cache"],
+    "in this process": ["load_weights", "reset_prefix_cache"],
+}
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("start")
+    language_model.write(taught_model(), WORDS, folder)
+    return folder
+
+
+def other_model():
+    """The shape of the trained model with other weights."""
+    return random_model(WORDS, seed=5, tie_word_embeddings=True)
+
+
+def trained(way, start, served, scratch, **started):
+    """The trainer after its steps."""
+    params = from_mapping(merged(PARAMS.to_mapping(), SETTINGS))
+    items = [{**ITEM, "id": str(n)} for n in range(4)]
+    with pytest.MonkeyPatch.context() as monkeypatch, WAYS[way](served, monkeypatch, **started) as sampler:
+        trainer = grpo.trainer_of(params, 1, start, items, Scratch(scratch), "test", sampler)
+        trainer.train()
+    return trainer
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def run(request, start, tmp_path_factory):
+    """Three steps with a vLLM that begins with other weights than the trainer."""
+    served = Served(other_model(), WORDS)
+    trainer = trained(request.param, start, served, tmp_path_factory.mktemp("work"))
+    return SimpleNamespace(way=request.param, served=served, trainer=trainer)
+
+
+def test_each_step_is_sampled_from_the_weights_that_it_updates(run):
+    """Were one update late, the log-probabilities would tell."""
+    history = [line(entry) for entry in run.trainer.state.log_history if "loss" in entry]
+    assert [row["step"] for row in history] == [1, 2, 3]
+    assert all(row["sampler_gap"] < 1e-5 for row in history)
+    served, ends = (model.state_dict() for model in (run.served.model, run.trainer.model))
+    assert any(not torch.allclose(served[name], ends[name]) for name in ends)  # the last update is nobody's to sample
+
+
+def test_weights_are_sent_and_the_cache_is_reset_before_the_episodes_of_every_step(run):
+    synced = SYNCED[run.way]
+    said = [name for name in run.served.said if name in (*synced, "completions")]
+    assert said == [*synced, "reset_prefix_cache", "completions"] * 3
+
+
+FAULTS = {"the prefix cache was not reset": {"resets": False}, "it has other weights": {"applies": False}}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("told", "fault"), FAULTS.items(), ids=FAULTS)
+def test_a_vllm_that_keeps_old_weights_ends_the_run(told, fault, way, start, tmp_path):
+    with pytest.raises(InputError, match=told):
+        trained(way, start, Served(other_model(), WORDS, **fault), tmp_path)
+
+
+def test_a_server_that_was_not_started_for_training_is_told_how(start, tmp_path):
+    with pytest.raises(InputError, match="Restart it with `VLLM_SERVER_DEV_MODE=1`"):
+        trained("on a server", start, Served(other_model(), WORDS), tmp_path, develops=False)
+
+
+REFUSED = {"nothing can be trained on its episodes": "text", "pip install -e '.[vllm]'": "vllm"}
+
+
+@pytest.mark.parametrize(("told", "engine"), REFUSED.items(), ids=REFUSED.values())
+def test_an_engine_that_cannot_train_is_refused_before_anything_is_loaded(told, engine, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "vllm", None)
+    paths = [word for name in ("start", "puzzles", "model", "history") for word in (f"--{name}", str(tmp_path / name))]
+    server = ["--engine", engine, "--server", "http://127.0.0.1:1/v1"]
+    assert cli.main(["grpo", "--arm", "asyncthink", "--seed", "1", *paths, *server]) == 2
+    assert told in capsys.readouterr().err
