@@ -3,7 +3,9 @@
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
 import yaml
 from recorded_experiment import experiment
 
@@ -11,6 +13,8 @@ from asyncthink import cli
 from asyncthink.commands.reference import recorded
 from asyncthink.evaluation import claims, evidence
 from asyncthink.reporting import claims_table
+
+ROOT = Path(__file__).parents[1]
 
 
 def machine(folder, seed, metrics=None):
@@ -63,3 +67,10 @@ def test_without_a_run_there_is_nothing_to_keep(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert cli.main(["reference"]) == 2
     assert "holds no whole run of params.yaml; run `snakemake --cores all` first" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ledger", sorted((ROOT / "metrics/reference").glob("*.json")), ids=lambda path: path.stem)
+def test_every_verdict_of_the_committed_reference_follows_from_its_recorded_metrics(ledger):
+    folder = ledger.with_suffix("")
+    found = evidence.read(*([folder / name for name in names] for names in recorded(folder)))
+    assert claims.ledger(found, ledger.stem) == claims.read(ledger)
