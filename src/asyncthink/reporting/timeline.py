@@ -6,6 +6,7 @@ a painter takes the first that fits, or none. The two painters, timeline_picture
 of thinking, and the rules of page/timeline.css dress both.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
@@ -19,7 +20,8 @@ TOP, BAR, PITCH = 56, 20, 58  # pixels: the first lane's upper edge, a lane's th
 UNDERLINE = BAR + 5  # the critical path, below a lane's upper edge
 STRIP, AXIS = 30, 22  # pixels of the strip that counts active agents, and of the axis below it
 ANY = 10**9  # room without a limit
-CROWDED = 0.08  # of the span: labels that are nearer to each other stand in two rows
+CROWDED = 0.08  # of the span: labels that are nearer to each other stand in different rows
+LABEL_ROWS = (6, 19, 32)  # pixels above a lane
 
 TAGS = {"fork": ("fork {0}", "↓{0}"), "join": ("join {0}", "↑{0}"), "answer": ("answer",)}
 
@@ -156,20 +158,31 @@ def _heading(row: int, lane: Lane, queries: Mapping[int, str], span: int) -> lis
 
 
 def _tag_labels(row: int, schedule: Schedule, plan: Mapping[str, Any]) -> list[Mark]:
-    """Above the lane: each tag where it begins, crowded ones in two rows, with room up to the next one of its row."""
+    """Above the lane: each tag where it begins, crowded ones in different rows, with room up to the next of its row."""
     done = [interval for interval in schedule.lanes[0].intervals if interval.kind != "wait"]
     tags = [(done[i], action) for i, action in enumerate(plan["organizer"][: len(done)]) if "think" not in action]
-    nearest = CROWDED * schedule.elapsed
-    upper, marks = False, []
+    nearest, marks = CROWDED * schedule.elapsed, []
+    heights = _heights([tag.start for tag, _ in tags], nearest)
     for place, (tag, action) in enumerate(tags):
-        upper = place > 0 and not upper and tag.start - tags[place - 1][0].start < nearest
-        ahead = [other.start for other, _ in tags[place + 1 :] if other.start - tag.start >= nearest]
-        room = (ahead[0] if ahead else max(schedule.elapsed, tag.start + nearest)) - tag.start
-        y = _y(row) - (19 if upper else 6)
+        ahead = [other.start for (other, _), height in zip(tags, heights, strict=True) if height == heights[place]]
+        following = [start for start in ahead if start > tag.start]
+        room = (following[0] if following else max(schedule.elapsed, tag.start + nearest)) - tag.start
+        y = _y(row) - heights[place]
         last = schedule.elapsed - tag.start < nearest
         variants = [variant.format(action.get(tag.kind)) for variant in TAGS[tag.kind]]
         marks.append(["text", "tagged", *((tag.end, y, "end") if last else (tag.start, y, "start")), room, *variants])
     return marks
+
+
+def _heights(starts: Sequence[int], nearest: float) -> list[int]:
+    """A row for each label: the lowest in which the last one is far enough behind, else the one where it is farthest."""
+    last = dict.fromkeys(LABEL_ROWS, -math.inf)
+    heights = []
+    for start in starts:
+        free = [height for height in LABEL_ROWS if start - last[height] >= nearest]
+        heights.append(free[0] if free else min(LABEL_ROWS, key=last.__getitem__))
+        last[heights[-1]] = start
+    return heights
 
 
 def _end(error: str | None, stop: int, span: int, floor: int) -> list[Mark]:
