@@ -159,7 +159,9 @@ def test_every_scale_can_be_estimated(scale, tmp_path, capsys, monkeypatch):
     from asyncthink import scales
 
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").write_text(scales.scaled(ROOT, scale))
+    (tmp_path / "params.yaml").write_text(
+        scales.merge(scales.scaled(ROOT, scale), "synthesize:\n  demonstrations: 400\n")
+    )
     cli.main(["estimate"])
     printed = capsys.readouterr().out
     assert f"scale {scale}" in printed and "disk" in printed and "API" in printed
