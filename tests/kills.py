@@ -109,7 +109,6 @@ def run(project: Project, command: Sequence[str], moments: Sequence[Moment], not
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            timeout=1500,
         )
         output.seek(0)
         return done.returncode, output.read()
