@@ -11,6 +11,7 @@ from pathlib import Path
 from asyncthink import params
 
 ROOT = Path(__file__).parents[1]
+COMMITTED = ("metrics/reference/", "metrics/attempts/")
 
 
 class Project:
@@ -68,10 +69,11 @@ class Project:
         return json.dumps(raw)
 
     def made(self):
-        """Every data set, model, record, table and figure, by path."""
+        """Every data set, model, record, table and figure, by path; what was committed is none of them."""
         found = {}
         for folder in ("results", "metrics", "figures"):
             for path in (self.directory / folder).rglob("*"):
-                if path.is_file() and path.name != ".snakemake_timestamp":
-                    found[path.relative_to(self.directory).as_posix()] = path.read_bytes()
+                name = path.relative_to(self.directory).as_posix()
+                if path.is_file() and path.name != ".snakemake_timestamp" and not name.startswith(COMMITTED):
+                    found[name] = path.read_bytes()
         return found
