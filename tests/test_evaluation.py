@@ -335,10 +335,9 @@ def test_bad_input_of_the_measure_command_is_one_line_and_exit_2(tmp_path):
 @pytest.mark.slow
 def test_the_evaluate_command_records_a_model_and_measures_it(tmp_path):
     """In a process of its own, to the same bytes as in this one."""
-    from taught_model import PARAMS, WORDS, taught_model
+    from taught_model import ITEM, PARAMS, WORDS, taught_model
 
     from asyncthink.engines.local import Local
-    from asyncthink.tasks import countdown
     from asyncthink.training import language_model
 
     variants = {"worker_9": {"arms": ["asyncthink"], "thinking": {"worker_budget": 9}}}
@@ -348,7 +347,7 @@ def test_the_evaluate_command_records_a_model_and_measures_it(tmp_path):
     given = params.from_mapping(raw)
     (tmp_path / "params.yaml").write_text(json.dumps(raw))
     language_model.write(taught_model(), WORDS, tmp_path / "model")
-    items = countdown.generate(given.puzzles, 0)["test"]
+    items = [{**ITEM, "id": f"countdown-test-{index}"} for index in range(4)]
     write_json_lines(tmp_path / "test.jsonl", items)
     outputs = ("--episodes", "episodes.jsonl.gz", "--metrics", "metrics.json")
     inputs = (
