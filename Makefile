@@ -19,7 +19,7 @@ smoke: $(READY)
 	@echo "Scale smoke: shows the graph, not the science."
 
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 vllm-check: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/vllm_cpu_check.py --model results/sft/asyncthink/1 --items results/puzzles/test.jsonl

@@ -12,16 +12,12 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items):
-    """A file's tests stay together in one process, which shares their fixtures.
+    """The file that makes the smoke run comes first, so that another process is at the quick ones meanwhile.
 
-    The files come in this order: the one that makes the smoke run first, so that another process is at the quick ones
-    meanwhile; then those; then the others that start from the smoke run.
+    Then come those, and then the other files that start from the smoke run.
     """
     smoky = {item.path for item in items if "smoke_run" in item.fixturenames}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(item.path.stem))
     items.sort(key=lambda item: (item.path.stem != "test_smoke", item.path in smoky))
 
 
