@@ -10,7 +10,7 @@ then held against those of the undisturbed run; only the report tells times and 
 kills have come as were asked for: a moment can stay out, where what it waits for was finished before.
 
 Everything lies in --folder, and a soak that was stopped goes on there. Its log, soak.jsonl, has a line a kill and a
-line a round; the committed one lies beside this file.
+line a round.
 """
 
 import argparse
