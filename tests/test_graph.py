@@ -45,6 +45,27 @@ def test_dvc_yaml_is_what_the_snakefile_says():
     assert stages.text(ROOT) == (ROOT / "dvc.yaml").read_text(encoding="utf-8"), "run `asyncthink stages`"
 
 
+def test_a_scale_brings_its_own_stages_and_a_source_of_ones_own_is_a_dependency(tmp_path):
+    project = laid_out(tmp_path, (ROOT / "params.yaml").read_text(encoding="utf-8"))
+    for name in ("workflow/scales/small.yaml", "dvc.yaml", "mine/amc.jsonl"):
+        (project / name).parent.mkdir(exist_ok=True)
+    (project / "mine" / "amc.jsonl").write_text("")
+    (project / "dvc.yaml").write_text("stages: {}\n")
+    own = {"task": "competition_math", "source": "mine/amc.jsonl", "subset": None, "items": None, "clues": None}
+    own |= {"gaps": None, "samples": 1, "arms": ["asyncthink"], "thinking": {}}
+    raw = yaml.safe_load((project / "params.yaml").read_text())
+    raw["test_sets"]["mine"] = own
+    (project / "params.yaml").write_text(yaml.safe_dump(raw))
+    assert not stages.are_current(project)
+    command = [sys.executable, "-m", "asyncthink", "scale", "paper"]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert stages.are_current(project)
+    found = yaml.safe_load((project / "dvc.yaml").read_text())["stages"]
+    assert "mine/amc.jsonl" in found["items_mine"]["deps"]
+    assert {"evaluate_mine_asyncthink", "grpo_asyncthink_math"} <= set(found)
+
+
 @pytest.mark.parametrize("stage", DVC)
 def test_a_stage_is_a_leaf_call_of_its_own_rule(stage):
     leaf = r"snakemake --cores all --allowed-rules (\w+) --force -- (\S+)"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from checkout import Project
+from kills import Moment, repeated
 from safetensors.torch import load_file
 from training_oracle import relative_error
 
@@ -89,6 +90,18 @@ def test_a_second_run_does_nothing_under_either_front_end(project):
     assert project.made() == before
 
 
+def test_record_refuses_where_dvc_yaml_would_leave_something_out(project):
+    place = project.directory / "dvc.yaml"
+    before = place.read_text()
+    try:
+        place.write_text(before.replace("  evaluate_sudoku_parallel:", "  evaluate_of_old:"))
+        said = project.run("asyncthink", "record", check=False)
+    finally:
+        place.write_text(before)
+    assert said.splitlines()[-1].endswith("run `asyncthink stages` first, then record")
+    assert "Data and pipelines are up to date" in project.run("dvc", "status")
+
+
 def test_a_step_reads_no_key_and_imports_no_file_that_its_table_lacks(smoke_run, project, traces):
     given = params.read(project.directory / "params.yaml")
     assert {step for step, *_ in traces} == set(steps.READS) - {"figures"}
@@ -140,12 +153,20 @@ def test_a_colleague_gets_the_results_without_running_a_step(project, clone):
     assert clone.made() == project.made()
 
 
-def test_dvc_repro_makes_every_byte_again(project, tmp_path):
+def test_dvc_repro_makes_every_byte_again_though_it_is_killed(project, tmp_path):
     """Two runs, two front ends, one result; only the report tells times, so it is left out."""
     directory = tmp_path / "project"
     project.run("git", "clone", "--quiet", ".", str(directory))
     again = Project(directory)
-    again.run("dvc", "repro", "tables", "claims", "page", *(f"figures@{name}" for name in steps.FIGURES))
+    (directory / "dvc.lock").unlink()  # so that every stage is written into it, and a kill can come while it is
+    command = ["dvc", "repro", "tables", "claims", "page", *(f"figures@{name}" for name in steps.FIGURES)]
+    moments = [
+        Moment("dvc", "writing dvc.lock", call=4, victim="driver"),
+        Moment("grpo", "updating", call=2),
+        Moment("evaluate", "decoding", delay=0.1, victim="step"),
+    ]
+    attempts = [(each.came, each.mended) for each in repeated(again, command, moments, tmp_path / "notes")]
+    assert attempts == [([0], False), ([], True), ([1], False), ([2], False), ([], False)]
     first, second = project.made(), again.made()
     assert set(first) - set(second) == {"results/report/index.html"}
     assert [path for path in second if second[path] != first[path]] == []

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import psutil
 
+from asyncthink import stages
 from asyncthink.errors import InputError
 from asyncthink.files import replacing, write_text
 
@@ -36,6 +37,10 @@ def record() -> str:
     steps = pending()
     if steps:
         raise InputError(f"{_listed(steps)} not up to date; run `snakemake --cores all` first, then record")
+    if not stages.are_current(Path()):
+        raise InputError(
+            "dvc.yaml is not of this Snakefile and params.yaml; run `asyncthink stages` first, then record"
+        )
     _commit()
     return "dvc.lock now holds what Snakemake made; commit dvc.lock and metrics, and `dvc push` to share the rest"
 

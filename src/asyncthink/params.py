@@ -269,6 +269,11 @@ class Params:
             raise InputError(f"params.yaml: the items of {name} are made by `asyncthink puzzles`")
         return found
 
+    def local_sources(self) -> list[str]:
+        """The local files that training and test sets are read from."""
+        sets = (*self.training_sets.values(), *self.test_sets.values())
+        return [each.source for each in sets if each and each.source.endswith(".jsonl")]
+
     def test_set(self, name: str) -> TestSet | None:
         """A test set that is run at this scale; None for countdown's own, which `puzzles` describes."""
         if name != COUNTDOWN and self.test_sets.get(name) is None:

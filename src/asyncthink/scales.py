@@ -42,9 +42,10 @@ def scaled(directory: Path, name: str) -> str:
 def lay_out(source: Path, target: Path, params: str) -> None:
     """Make `target` a directory in which the graph runs with a params.yaml of its own; sources are only linked."""
     target.mkdir(parents=True, exist_ok=True)
-    for entry in SOURCES:
+    for entry in (*SOURCES, *from_mapping(yaml.safe_load(params)).local_sources()):
         link = target / entry
-        if (source / entry).exists() and not link.is_symlink():
+        if (source / entry).exists() and not (link.exists() or link.is_symlink() or ".." in link.parts):
+            link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to((source / entry).resolve(), target_is_directory=(source / entry).is_dir())
     place = target / "params.yaml"
     if not place.exists() or place.read_text(encoding="utf-8") != params:

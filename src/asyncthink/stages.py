@@ -22,10 +22,10 @@ import yaml
 
 from asyncthink import machine, scales, steps
 from asyncthink.errors import InputError
-from asyncthink.params import COUNTDOWN, Params, read
+from asyncthink.params import COUNTDOWN, Params, from_mapping
 
 HEADER = """\
-# Written from the Snakefile by `asyncthink stages`: run it again after changing a rule, an import or an arm.
+# Written from the Snakefile by `asyncthink stages`: run it after changing a rule, an import, an arm or a test set.
 # A stage is a leaf call: DVC decides whether the step is stale, Snakemake runs that one rule and no other.
 """
 SEED = "271828"  # stands for every seed in the list of jobs; a number that no path holds otherwise
@@ -59,11 +59,13 @@ class Job:
         return {key: value for key, value in self.wildcards.items() if key not in NAMED}
 
 
-def text(directory: Path) -> str:
-    """The dvc.yaml that belongs to the Snakefile and the params.yaml of a directory."""
-    params = read(directory / "params.yaml")
+def text(directory: Path, params_text: str | None = None) -> str:
+    """The dvc.yaml that belongs to the Snakefile of a directory, and to its params.yaml or to another text of it."""
+    if params_text is None:
+        params_text = (directory / "params.yaml").read_text(encoding="utf-8")
+    params = from_mapping(yaml.safe_load(params_text))
     groups: dict[str, list[Job]] = {}
-    for job in jobs(directory):
+    for job in jobs(directory, params_text):
         named = [job.wildcards[key] for key in NAMED if key in job.wildcards]
         groups.setdefault("_".join([job.rule, *named]), []).append(job)
     stages = {name: stage(groups[name], params) for name in sorted(groups, key=_phase)}
@@ -99,11 +101,15 @@ def _body(job: Job, common: set[str], params: Params) -> dict[str, Any]:
     return {key: value for key, value in body.items() if value}
 
 
-def jobs(directory: Path) -> list[Job]:
+def are_current(directory: Path) -> bool:
+    """Whether the dvc.yaml of a directory says what its Snakefile and its params.yaml do."""
+    return yaml.safe_load((directory / "dvc.yaml").read_text(encoding="utf-8")) == yaml.safe_load(text(directory))
+
+
+def jobs(directory: Path, params_text: str) -> list[Job]:
     """Every job of the graph, from `snakemake --dry-run --forceall`, which needs no data."""
     with tempfile.TemporaryDirectory() as scratch:
-        params = (directory / "params.yaml").read_text(encoding="utf-8")
-        scales.lay_out(directory, Path(scratch), scales.merge(params, f"seeds: [{SEED}]"))
+        scales.lay_out(directory, Path(scratch), scales.merge(params_text, f"seeds: [{SEED}]"))
         command = [sys.executable, "-m", "snakemake", "--dry-run", "--forceall", "--nolock"]
         details = {**os.environ, machine.DETAILS: "1"}
         done = subprocess.run(command, cwd=scratch, env=details, capture_output=True, text=True)

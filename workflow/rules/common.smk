@@ -110,7 +110,7 @@ def training_items(wildcards):
 def source(wildcards):
     """The local file that items are read from, if it is one."""
     named = PARAMS.item_set(wildcards.item_set).source
-    return [named] if named.endswith(".jsonl") else []
+    return [named] if named in PARAMS.local_sources() else []
 
 
 def evaluated(pattern):
