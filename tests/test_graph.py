@@ -279,7 +279,9 @@ def test_arms_on_mathematics_share_no_cold_start_with_countdown(tmp_path):
 
 def test_a_mistyped_key_stops_snakemake_with_the_nearest_one(tmp_path):
     text = (ROOT / "params.yaml").read_text().replace("  concurrency_weight:", "  concurency_weight:", 1)
-    done = snakemake(laid_out(tmp_path, text), "--dry-run")
+    project = laid_out(tmp_path, (ROOT / "params.yaml").read_text())
+    (project / "params.yaml").write_text(text)
+    done = snakemake(project, "--dry-run")
     assert done.returncode != 0
     said = "unknown key reward.concurency_weight; did you mean concurrency_weight?"
     assert said in done.stdout + done.stderr
