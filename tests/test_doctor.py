@@ -169,6 +169,13 @@ def test_every_scale_can_be_estimated(scale, tmp_path, capsys, monkeypatch):
     assert ("at assumed rates" in printed) == (scale in ("small", "paper")) == ("each training process" in printed)
 
 
+def test_processes_that_share_a_model_hold_their_part_of_it_and_the_model_at_the_start():
+    whole, quarter = (estimate.memory(NANO, sharing) for sharing in (1, 4))
+    assert quarter - estimate.START_BYTES * estimate.parameters(NANO) == pytest.approx(
+        (whole - estimate.START_BYTES * estimate.parameters(NANO)) / 4
+    )
+
+
 def test_a_scales_disk_is_what_doctor_asks_for():
     from asyncthink import scales
 

@@ -306,12 +306,14 @@ def test_a_training_starts_as_many_processes_as_its_resources_say(tmp_path):
     laid_out(tmp_path, (ROOT / "params.yaml").read_text())
     target = "metrics/grpo/asyncthink/1.jsonl"
     nodes = ("grpo:gpu=8", "grpo:nodes=2", "grpo:tasks=2", "grpo:mpi=srun")
-    asked = ("--resources", "gpu=8", "--set-resources", "pretrain:gpu=4", "sft:processes=2", *nodes)
+    asked = ("--resources", "gpu=8", "--set-resources", "pretrain:gpu=4", "sft:processes=2", "sft:shard=1", *nodes)
     done = snakemake(tmp_path, "--dry-run", *asked, "--", target)
     shell = {rule: line for line in done.stdout.splitlines() for rule in re.findall(r"-m asyncthink (\w+) ", line)}
     assert shell["puzzles"].startswith("Shell command: python -m asyncthink puzzles")
     assert "--num_processes 4 --num_machines 1" in shell["pretrain"]
     assert "--num_processes 2 --num_machines 1" in shell["sft"]
+    assert "--use_fsdp --fsdp_version 2" in shell["sft"] and "--multi_gpu" not in shell["sft"]
+    assert "--multi_gpu" in shell["grpo"] and "fsdp" not in shell["grpo"] + shell["pretrain"]
     assert "srun --ntasks=2 " in shell["grpo"] and "--num_processes 8 --num_machines 2" in shell["grpo"]
     refused = snakemake(
         tmp_path, "--dry-run", "--set-resources", "grpo:tasks=2", "--", "metrics/grpo/asyncthink/1.jsonl"

@@ -3,14 +3,17 @@
 import copy
 import os
 import random
-import signal
+import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 import yaml
@@ -27,7 +30,7 @@ from asyncthink.errors import InputError
 from asyncthink.files import read_json_lines, sha256, write_json_lines
 from asyncthink.params import from_mapping, merged
 from asyncthink.thinking.agents import Agent
-from asyncthink.training import grpo, language_model
+from asyncthink.training import grpo, language_model, log_probabilities
 from asyncthink.training.checkpoints import Scratch
 from asyncthink.training.episode_history import summary
 from asyncthink.training.episode_trainer import EpisodeTrainer
@@ -143,6 +146,22 @@ def test_traces_do_not_see_each_other(layout, budget, attention):
         assert (own[len(trace.prompt_ids) :] - logprobs(model, trace, 0.7)).abs().max() < 1e-5
 
 
+@pytest.mark.parametrize("head", [plain, fused])
+def test_a_pass_that_is_made_because_others_need_more_changes_nothing(monkeypatch, head):
+    episodes = written_episodes(4, 1, VOCABULARY)
+    ids_N, lengths, _ = grpo.trace_stream(episodes[0].traces)
+
+    def gradient() -> dict[str, torch.Tensor]:
+        model = model_of()
+        add_fused_lm_head(model, temperature=1.0, outputs=("log_probs", "entropy", "is_top1"))
+        score(model, ids_N, lengths.tolist(), head=head).logprob_N.sum().backward()
+        return {name: parameter.grad for name, parameter in model.named_parameters()}
+
+    alone = gradient()
+    monkeypatch.setattr(log_probabilities, "most", lambda model, passes: passes + 2)
+    assert relative_error(gradient(), alone) < 1e-6
+
+
 def test_the_fused_head_says_what_the_logits_say():
     model = model_of()
     ids_N, lengths, _ = grpo.trace_stream(written_episodes(2, 1, VOCABULARY)[0].traces)
@@ -237,11 +256,18 @@ def command(name: str) -> list[str]:
     return ["-m", "asyncthink", "grpo", "--arm", "asyncthink", "--seed", "1", *start, *paths]
 
 
-def train(world: Path, name: str, *launcher: str) -> dict[str, torch.Tensor]:
+# What the rule starts; several processes meet over gloo.
+LAUNCHERS = {"one": machine.python(1), "two": machine.python(2), "sharing": machine.python(2, shard=True)}
+
+
+def words(launcher: str) -> list[str]:
+    return [sys.executable, *LAUNCHERS[launcher].split()[1:], *command(".")]
+
+
+def train(world: Path, name: str, launcher: str) -> dict[str, torch.Tensor]:
     """Run the command to its end in a folder of its own; the weights."""
     (world / name).mkdir(exist_ok=True)
-    words = [*(launcher or (sys.executable,)), *command(".")]
-    done = subprocess.run(words, cwd=world / name, env=environment(), capture_output=True, text=True)
+    done = subprocess.run(words(launcher), cwd=world / name, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     return load_file(world / name / "model" / "model.safetensors")
 
@@ -251,48 +277,77 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(world) -> dict[str, torch.Tensor]:
-    return train(world, "whole")
+def undisturbed(world) -> Callable[[str], dict[str, torch.Tensor]]:
+    """The weights of a whole run by a launcher, made once; its folder has the launcher's name."""
+    return cache(lambda launcher: train(world, launcher, launcher))
+
+
+@pytest.fixture(scope="module")
+def killed(world) -> Callable[[str], Path]:
+    """The folder of a launcher's run that was killed behind its second step, made once."""
+    return cache(lambda launcher: kill(world / f"{launcher}, killed", launcher))
+
+
+def kill(folder: Path, launcher: str) -> Path:
+    folder.mkdir()
+    process = subprocess.Popen(words(launcher), cwd=folder, env=environment(), stderr=subprocess.DEVNULL)
+    while process.poll() is None and not list(folder.glob("work/grpo/*/checkpoint-2/DONE")):
+        time.sleep(0.005)
+    assert process.poll() is None, "the run ended before it could be killed"
+    started = psutil.Process(process.pid).children(recursive=True)
+    for victim in (process, *started):
+        victim.kill()
+    process.wait()
+    psutil.wait_procs(started)
+    return folder
 
 
 @pytest.mark.slow
 def test_the_command_publishes_a_changed_model_and_a_history_and_cleans_up(world, undisturbed):
-    begun = load_file(world / "start" / "model.safetensors")
-    assert any(not torch.equal(undisturbed[name], begun[name]) for name in begun)
-    names = {path.name for path in (world / "whole" / "model").iterdir()}
+    begun, ended = load_file(world / "start" / "model.safetensors"), undisturbed("one")
+    assert any(not torch.equal(ended[name], begun[name]) for name in begun)
+    names = {path.name for path in (world / "one" / "model").iterdir()}
     files = {"model.safetensors", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"}
     assert names == files
-    history = read_json_lines(world / "whole" / "history.jsonl")
+    history = read_json_lines(world / "one" / "history.jsonl")
     assert [row["step"] for row in history] == [1, 2, 3, 4, 5]
     assert {"reward", "latency", "concurrency_ratio", "forks", "valid", "entropy", "kl"} <= history[0].keys()
     assert history[0]["kl"] < 1e-6 < history[-1]["kl"]
-    assert not list((world / "whole" / "work").glob("grpo/*"))
+    assert not list((world / "one" / "work").glob("grpo/*"))
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_to_the_same_bytes(world, undisturbed):
-    folder = world / "killed"
-    folder.mkdir()
-    process = subprocess.Popen(
-        [sys.executable, *command(".")], cwd=folder, env=environment(), stderr=subprocess.DEVNULL
-    )
-    while process.poll() is None and not list(folder.glob("work/grpo/*/checkpoint-2/DONE")):
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert process.returncode == -signal.SIGKILL, "the run ended before it could be killed"
-    train(world, "killed")
+@pytest.mark.parametrize("launcher", ["one", "sharing"])
+def test_a_killed_run_goes_on_to_the_same_bytes(world, undisturbed, killed, launcher):
+    undisturbed(launcher)
+    folder = shutil.copytree(killed(launcher), world / f"{launcher}, gone on")
+    train(world, folder.name, launcher)
     for name in ("model/model.safetensors", "model/config.json", "history.jsonl"):
-        assert sha256(folder / name) == sha256(world / "whole" / name), name
+        assert sha256(folder / name) == sha256(world / launcher / name), name
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one(world, undisturbed):
-    """Over gloo, with the launcher that the rule starts."""
-    found = train(world, "two", sys.executable, *machine.python(2).split()[1:])
+@pytest.mark.parametrize("launcher", ["two", "sharing"])
+def test_two_processes_train_as_one(world, undisturbed, launcher):
+    assert 0 < update_error(world, undisturbed(launcher), undisturbed("one")) < 1e-4
+    assert sha256(world / launcher / "model/config.json") == sha256(world / "one/model/config.json")
+    histories = (read_json_lines(world / name / "history.jsonl") for name in ("one", launcher))
+    for one, two in zip(*histories, strict=True):
+        assert {**one, "kl": 0, "entropy": 0} == {**two, "kl": 0, "entropy": 0}
+
+
+@pytest.mark.slow
+def test_what_processes_that_shared_a_model_left_behind_one_goes_on_from(world, undisturbed, killed):
+    folder = shutil.copytree(killed("sharing"), world / "taken over")
+    assert 0 < update_error(world, train(world, folder.name, "one"), undisturbed("one")) < 1e-4
+
+
+def update_error(world: Path, found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> float:
+    """How far one run's update is from another's; tensors of the same names, shapes and types."""
     begun = load_file(world / "start" / "model.safetensors")
-    moved = {name: undisturbed[name] - begun[name] for name in begun}
-    assert 0 < relative_error({name: found[name] - begun[name] for name in begun}, moved) < 1e-4
-    whole, two = (read_json_lines(world / name / "history.jsonl") for name in ("whole", "two"))
-    for one, other in zip(whole, two, strict=True):
-        assert {**one, "kl": 0, "entropy": 0} == {**other, "kl": 0, "entropy": 0}
+    for ended in (found, expected):
+        assert {name: (value.dtype, value.shape) for name, value in ended.items()} == {
+            name: (value.dtype, value.shape) for name, value in begun.items()
+        }
+    moved, wanted = ({name: ended[name] - begun[name] for name in begun} for ended in (found, expected))
+    return relative_error(moved, wanted)

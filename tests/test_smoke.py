@@ -173,12 +173,12 @@ def test_dvc_repro_makes_every_byte_again_though_it_is_killed(project, tmp_path)
     assert "metrics/" not in again.run("git", "status", "--short")
 
 
-def test_the_rule_in_two_processes_trains_as_in_one_and_nothing_gets_stale(project, tmp_path):
+def test_the_rule_in_two_processes_that_share_a_model_trains_as_in_one_and_nothing_gets_stale(project, tmp_path):
     weights = "results/grpo/asyncthink/1/model.safetensors"
     two = Project(shutil.copytree(project.directory, tmp_path / "project", symlinks=True))
-    asked = ("--allowed-rules", "grpo", "--force", "--set-resources", "grpo:processes=2")
+    asked = ("--allowed-rules", "grpo", "--force", "--set-resources", "grpo:processes=2", "grpo:shard=1")
     said = two.run("snakemake", "--cores", "2", *asked, "--", weights)
-    assert "--multi_gpu" in said
+    assert "--use_fsdp" in said
     begun = load_file(project.directory / "results/sft/asyncthink/1/model.safetensors")
     ends = (load_file(each.directory / weights) for each in (two, project))
     found, expected = ({name: end[name] - begun[name] for name in begun} for end in ends)

@@ -110,9 +110,12 @@ def _test_set(params: Params, name: str, found: TestSet, arm: str) -> Load:
     return Load(f"evaluate {arm} {name}", len(params.seeds), decoded)
 
 
-def memory(params: Params) -> float:
-    """Bytes that a training process holds, however many train together; activations and a vLLM beside it apart."""
-    return parameters(params) * (STATE_BYTES + START_BYTES)
+def memory(params: Params, sharing: int = 1) -> float:
+    """Bytes that a training process holds where `sharing` processes share a model; activations and a vLLM apart.
+
+    The model at the start is whole in each of them.
+    """
+    return parameters(params) * (STATE_BYTES / sharing + START_BYTES)
 
 
 def disk(params: Params, work: Sequence[Load]) -> float:

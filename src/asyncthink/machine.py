@@ -19,11 +19,19 @@ def has_gpu() -> bool:
     return Path("/dev/nvidia0").exists()
 
 
-def python(processes: int, machines: int = 1, mpi: str | None = None, threads: int = 1) -> str:
+# FSDP2 around each layer of the model. Every process loads the weights: each also keeps the model at the start.
+SHARDED = (
+    "--use_fsdp --fsdp_version 2 --fsdp_reshard_after_forward true --fsdp_auto_wrap_policy TRANSFORMER_BASED_WRAP"
+    " --fsdp_state_dict_type FULL_STATE_DICT --fsdp_cpu_ram_efficient_loading false"
+)
+
+
+def python(processes: int, machines: int = 1, mpi: str | None = None, threads: int = 1, *, shard: bool = False) -> str:
     """What starts a module in `processes` processes that train together, `processes / machines` on each machine.
 
     On several machines `mpi` (srun) starts a launcher on each; they meet on the one that the job itself runs on.
-    Without --multi_gpu, accelerate would start a single process on a machine without GPUs, and say nothing.
+    With `shard` they share one model, else each has its own. Without a flag for either, accelerate would start a single
+    process on a machine without GPUs, and say nothing.
     """
     if machines > 1 and not mpi:
         raise InputError(f"a training on {machines} machines (tasks: {machines}) needs mpi: srun beside it")
@@ -34,7 +42,8 @@ def python(processes: int, machines: int = 1, mpi: str | None = None, threads: i
     if processes == 1:
         return "python"
     launch = (
-        "python -m accelerate.commands.launch --multi_gpu --mixed_precision no --dynamo_backend no"
+        f"python -m accelerate.commands.launch {SHARDED if shard else '--multi_gpu'}"
+        " --mixed_precision no --dynamo_backend no"
         f" --num_processes {processes} --num_machines {machines}"
     )
     if machines == 1:

@@ -57,8 +57,8 @@ def trained():
 
 def python(wildcards, threads, resources):
     """What starts a training: as many processes as its resources say, by default one a GPU. They decide no result."""
-    processes = resources.get("processes", max(1, resources.gpu))
-    return machine.python(processes, resources.get("tasks", 1), resources.get("mpi"), threads)
+    processes, shard = resources.get("processes", max(1, resources.gpu)), bool(resources.get("shard", 0))
+    return machine.python(processes, resources.get("tasks", 1), resources.get("mpi"), threads, shard=shard)
 
 
 def model(folder):

@@ -9,6 +9,7 @@ from asyncthink import params, steps
 from asyncthink.estimate import disk, loads, memory, parameters, rates
 from asyncthink.files import read_json_lines
 
+SHARING = (2, 4, 8)  # processes that a model is shared by
 SAMPLE = 32  # items that stand for the training split where it was not generated yet
 
 
@@ -31,7 +32,9 @@ def run(args: argparse.Namespace) -> None:
     print(f"{'all':<32} {sum(load.runs for load in work):>5} {'':>33} {total:>10,.2f}")
     print(f"{'':<32} {'':>39} {'' if rate['measured'] else 'at assumed rates':>16}\n")
     if device == "gpu":
+        shared = ", ".join(f"{memory(given, sharing) / 1e9:,.1f} ({sharing})" for sharing in SHARING)
         print(f"GPU   about {memory(given) / 1e9:,.1f} GB in each training process; activations and vLLM come on top")
+        print(f"      with shard: 1, by the number of processes: {shared} GB; each keeps the model at the start whole")
     print(f"disk  about {disk(given, work) / 1e9:,.1f} GB")
     for line in _teacher(given, args.puzzles):
         print(f"API   {line}")

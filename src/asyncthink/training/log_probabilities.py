@@ -17,11 +17,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from asyncthink.training.sharding import most
+
 BUDGETS = {"cpu": 4096, "cuda": 65536}  # cells a pass: caches set it on a CPU, memory on a GPU
 ALIKE = 0.85  # rows of one pass are at least this share of its longest row ...
 WORTH = 8  # ... once the pass has this part of its budget
 
 Rows = list[list[int]]  # the traces (by number) of each row of one pass
+NOTHING: Rows = [[]]  # a pass that a process makes because others, which share the model, have more to do
 
 
 @dataclass(frozen=True)
@@ -118,8 +121,10 @@ def score(
     budget is the most cells of a pass; by default what suits the device.
     """
     starts = torch.tensor([0, *lengths]).cumsum(0).tolist()
+    passes = layout(lengths, budget or BUDGETS[ids_N.device.type])
+    passes += [NOTHING] * (most(model, len(passes)) - len(passes))
     parts = []
-    for rows in layout(lengths, budget or BUDGETS[ids_N.device.type]):
+    for rows in passes:
         token_RT, position_RT = (cells.to(ids_N.device) for cells in _cells(rows, starts, lengths))
         wanted_RT = (position_RT > 0) & (token_RT >= 0)
         scored = head(model, ids_N[token_RT.clamp(min=0)], position_RT, wanted_RT, temperature)
@@ -138,7 +143,7 @@ def _cells(rows: Rows, starts: Sequence[int], lengths: Sequence[int]) -> tuple[T
 
     Padding counts its positions on, so that it never looks like the start of a sequence.
     """
-    width = max(sum(lengths[trace] for trace in row) for row in rows)
+    width = max(1, *(sum(lengths[trace] for trace in row) for row in rows))
     token_RT = torch.full((len(rows), width), -1)
     position_RT = torch.zeros(len(rows), width, dtype=torch.long)
     for number, row in enumerate(rows):

@@ -20,10 +20,10 @@ from asyncthink import steps
 from asyncthink.files import read_json_lines, write_json_lines
 from asyncthink.params import Params
 from asyncthink.synthesis.documents import documents
-from asyncthink.training import language_model, word_tokenizer
+from asyncthink.training import language_model, sharding, word_tokenizer
 from asyncthink.training.checkpoints import Scratch, publish
 from asyncthink.training.progress import Progress
-from asyncthink.training.resumption import Resumable, arguments, finish, processes_in_all, rate, train
+from asyncthink.training.resumption import Resumable, arguments, finish, rate, train
 from asyncthink.training.skills import measure
 from asyncthink.training.tags import extend, tags
 from asyncthink.training.weighted_loss import Batch, WeightedLoss
@@ -121,7 +121,7 @@ def trainer_of(params: Params, seed: int, items: Sequence[dict[str, Any]], scrat
     vocabulary = tokenizer.get_vocab()
     model = language_model.build(params.model, tokenizer, seed)
     data = corpus(params, items, vocabulary, seed)
-    processes = processes_in_all()
+    processes = sharding.processes().num_processes
     return PretrainTrainer(
         model=model,
         processing_class=tokenizer,

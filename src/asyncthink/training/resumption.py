@@ -18,11 +18,13 @@ from safetensors import SafetensorError
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import Sampler
 from transformers import Trainer, TrainingArguments
+from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME
 from transformers.trainer_callback import PrinterCallback
 
 from asyncthink.errors import InputError
 from asyncthink.files import write_json_lines
-from asyncthink.training.checkpoints import Scratch, publish
+from asyncthink.training import sharding
+from asyncthink.training.checkpoints import WEIGHTS, Scratch, publish
 from asyncthink.training.language_model import settings
 from asyncthink.training.progress import Progress
 
@@ -68,6 +70,13 @@ class Resumable:
         super().__init__(**others, callbacks=[progress])
         self.remove_callback(PrinterCallback)
 
+    def create_accelerator_and_postprocess(self) -> None:
+        """Where weights are sharded, on CPUs too and without rounding them."""
+        sharding.allow_cpus()
+        super().create_accelerator_and_postprocess()
+        if self.is_fsdp_enabled:
+            sharding.gather_unrounded(self.accelerator.state.fsdp_plugin)
+
     def _get_train_sampler(self, dataset: Any = None) -> FixedOrder:
         return FixedOrder(self.order)
 
@@ -101,6 +110,34 @@ class Resumable:
         if self.args.should_save:
             self.scratch.finish(step)
 
+    def _save(self, folder: str, state_dict: dict[str, Any] | None = None) -> None:
+        if state_dict is not None:  # gathered, and with it tied weights twice
+            state_dict = {name: state_dict[name] for name, _ in self.model.named_parameters()}
+        super()._save(folder, state_dict)
+
+    def _save_optimizer_and_scheduler(self, folder: str) -> None:
+        if not self.is_fsdp_enabled:
+            super()._save_optimizer_and_scheduler(folder)
+            return
+        state = sharding.optimizer_state(self.optimizer, kept=self.args.should_save)
+        if self.args.should_save:
+            torch.save(state, Path(folder) / OPTIMIZER_NAME)
+            torch.save(self.lr_scheduler.state_dict(), Path(folder) / SCHEDULER_NAME)
+
+    def _load_from_checkpoint(self, folder: str, model: Any = None) -> None:
+        if not self.is_fsdp_enabled:
+            super()._load_from_checkpoint(folder, model)
+            return
+        sharding.load_weights(self.model, Path(folder) / WEIGHTS)
+
+    def _load_optimizer_and_scheduler(self, folder: str | None) -> None:
+        if not self.is_fsdp_enabled or folder is None:
+            super()._load_optimizer_and_scheduler(folder)
+            return
+        state = torch.load(Path(folder) / OPTIMIZER_NAME, map_location="cpu", mmap=True, weights_only=True)
+        sharding.load_optimizer_state(self.optimizer, state)
+        self.lr_scheduler.load_state_dict(torch.load(Path(folder) / SCHEDULER_NAME, weights_only=True))
+
 
 @contextmanager
 def _saving(place: Path) -> Iterator[None]:
@@ -131,6 +168,8 @@ def arguments(kind: type[TrainingArguments], model: Any, scratch: Scratch, steps
         average_tokens_across_devices=True,
         ddp_find_unused_parameters=False,
         ddp_broadcast_buffers=False,  # a step makes several forward passes before its backward pass
+        # Gradients that wait for the last micro-batch of a step would wait whole in each process.
+        accelerator_config={"gradient_accumulation_kwargs": {"sync_each_batch": sharding.asked()}},
         max_grad_norm=1.0,
         weight_decay=0.0,
         **settings(model),
@@ -140,17 +179,10 @@ def arguments(kind: type[TrainingArguments], model: Any, scratch: Scratch, steps
 
 def share(total: int, accumulation: int, what: str) -> int:
     """Rows of one micro-batch of one process, where a step has `total`."""
-    processes = processes_in_all()
+    processes = sharding.processes().num_processes
     if total % (accumulation * processes):
         raise InputError(f"{what} = {total} cannot be dealt out to {processes} processes x accumulation {accumulation}")
     return total // (accumulation * processes)
-
-
-def processes_in_all() -> int:
-    """How many processes train together; 1 unless a launcher such as accelerate's started several."""
-    from accelerate import PartialState
-
-    return PartialState(cpu=not torch.cuda.is_available()).num_processes
 
 
 def train(trainer: Trainer) -> list[dict[str, Any]]:

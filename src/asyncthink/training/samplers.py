@@ -19,16 +19,13 @@ from asyncthink.engines.local import Local
 from asyncthink.engines.vllm import VLLM
 from asyncthink.engines.vllm_here import VLLMHere
 from asyncthink.errors import InputError
+from asyncthink.training import sharding
 
 CORRECTED = {
     "use_vllm": True,
     "vllm_importance_sampling_correction": True,
     "vllm_importance_sampling_mode": "token_truncate",
 }
-
-
-def _nothing(engine: Any, trainer: Any) -> None:
-    """Our engine reads the weights themselves."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +40,21 @@ class Sampler:
 
     name: str
     engine: Callable[[Any], Engine]
-    settle: Callable[[Any, Any], None] = _nothing
+    settle: Callable[[Any, Any], None]
     arguments: Mapping[str, Any] = field(default_factory=dict)
     making: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 def _own(trainer: Any) -> Local:
-    return Local(trainer.accelerator.unwrap_model(trainer.model), trainer.processing_class)
+    return Local(sharding.unsharded(trainer.accelerator.unwrap_model(trainer.model)), trainer.processing_class)
 
 
-LOCAL = Sampler("local", _own)
+def _filled(engine: Local, trainer: Any) -> None:
+    """Our engine reads the weights themselves, or a whole copy where they are sharded."""
+    sharding.fill(engine.decoder.model, trainer.accelerator.unwrap_model(trainer.model))
+
+
+LOCAL = Sampler("local", _own, _filled)
 
 
 @contextmanager

@@ -51,7 +51,8 @@ class WeightedLoss:
     ) -> Tensor:
         """The share of this micro-batch; DistributedDataParallel averages over processes, so it is scaled up."""
         batch = self.stream(inputs)
-        scores = score(model, batch.ids_N, batch.lengths, head=self.head)
+        with self.accelerator.autocast():
+            scores = score(model, batch.ids_N, batch.lengths, head=self.head)
         self._count(batch, scores.likeliest_N)
         total = -(batch.weight_N * scores.logprob_N).sum() / num_items_in_batch
         return total * self.accelerator.num_processes
