@@ -183,6 +183,13 @@ def test_signs_of_reward_hacking_are_counted():
     }
 
 
+@pytest.mark.parametrize("returned, unused", [("3 * 8 24 !", 0), ("3*8", 0), ("5 * 3 15 ! ; 3 * 8", 0), ("13 * 8", 1)])
+def test_a_sub_query_serves_where_the_answer_holds_what_its_worker_returned(returned, unused):
+    text = "<FORK-1> 3 8 =24 </FORK-1> <JOIN-1> <ANSWER> 3 * 8 </ANSWER>"
+    worker = f" 3 * 8 24 ! <RETURN> {returned} </RETURN>"
+    assert measures.measures(organized(text, {1: worker}))["unused_queries"] == unused
+
+
 def test_concurrency_is_split_into_right_and_wrong_answers():
     wrong = measures.measures(organized("<ANSWER> 3 + 5 </ANSWER>", {}))
     assert wrong["concurrency_ratio_wrong"] == wrong["concurrency_ratio"] > 0

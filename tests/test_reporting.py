@@ -162,6 +162,12 @@ def test_intervals_are_drawn_and_a_single_seed_has_no_band():
     assert len([c for c in figure.axes[0].containers if type(c).__name__ == "ErrorbarContainer"]) == 3
 
 
+def test_a_line_without_a_name_is_not_in_the_legend():
+    (legend,) = plots.learning_curves(as_read(frames(evidence_of("one seed"), "nano")["learning_curves"])).legends
+    names = [text.get_text() for text in legend.get_texts()]
+    assert "AsyncThink" in names and "nan" not in names
+
+
 def test_a_table_holds_the_metrics_and_the_papers_values_beside_them():
     made = frames(evidence_of("two seeds"), "nano")
     found = evidence_of("two seeds").recordings

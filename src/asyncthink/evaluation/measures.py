@@ -5,6 +5,7 @@ give the rest. A latency of a broken episode does not exist (paper: T is defined
 there; `elapsed`, the clock at which the episode ended, is there for every episode.
 """
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,8 @@ from asyncthink.schedule import validate
 from asyncthink.synthesis.structures import topology
 from asyncthink.tasks import TASKS
 from asyncthink.thinking import THINKING, plans
+
+Words = tuple[str, ...]
 
 NAN = float("nan")
 NO_RESULT = frozenset({"", "none"})  # what a worker returns when its search was in vain
@@ -96,7 +99,7 @@ def _queries(episode: Episode) -> dict[str, float]:
     forks = [action for action in actions if isinstance(action, protocol.Fork)]
     joined = {action.id for action in actions if isinstance(action, protocol.Join)}
     queries = [" ".join(fork.query.split()) for fork in forks]
-    returns = {trace.fork: pieces(protocol.returned(trace.own_text)) for trace in episode.traces[1:]}
+    returns = {trace.fork: _parts(protocol.returned(trace.own_text)) for trace in episode.traces[1:]}
     used = [fork.id in joined and _serves(returns.get(fork.id, ()), episode) for fork in forks]
     return {
         "forks": float(len(forks)),
@@ -143,14 +146,24 @@ def episode_topology(episode: Episode) -> str:
 
 
 def pieces(text: str | None) -> tuple[str, ...]:
-    """The parts of an answer or of what a worker returned, without white space; none of a search in vain."""
-    parts = (text or "").replace("\n", ";").split(";")
-    return tuple(plain for plain in ("".join(part.split()) for part in parts) if plain not in NO_RESULT)
+    """The parts of an answer, without white space; none of a search in vain."""
+    return tuple("".join(words) for words in _parts(text))
 
 
-def _serves(returned: tuple[str, ...], episode: Episode) -> bool:
-    """Whether the answer holds a part of what came back; of a single answer no text tells, so anything serves it."""
-    return bool(returned) and ("required" not in episode.item or not set(returned).isdisjoint(pieces(episode.answer)))
+def _parts(text: str | None) -> list[Words]:
+    """The parts of an answer or of what a worker returned, as numbers and signs; none of a search in vain."""
+    parts = [tuple(re.findall(r"\d+|\S", part)) for part in (text or "").replace("\n", ";").split(";")]
+    return [words for words in parts if "".join(words) not in NO_RESULT]
+
+
+def _serves(returned: list[Words], episode: Episode) -> bool:
+    """Whether a part of what came back is in the answer, or begins as one there: a worker may return its whole line.
+
+    Of a single answer no text tells, so anything serves it.
+    """
+    if "required" not in episode.item:
+        return bool(returned)
+    return any(words[: len(part)] == part for words in returned for part in _parts(episode.answer))
 
 
 def string_distinct(episode: Episode) -> int:

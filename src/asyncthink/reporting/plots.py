@@ -273,7 +273,7 @@ def learning_curves(table: pd.DataFrame) -> Figure:
     """Loss of pretraining and of format fine-tuning over the steps, one line a cold start."""
     figure = Figure(figsize=(WIDTH, 2.7))
     for axes, (stage, title) in zip(figure.subplots(1, 2), LOSSES.items(), strict=True):
-        rows = table[table.stage == stage].fillna({"arm": ""})
+        rows = table[table.stage == stage].fillna({"arm": "", "label": ""})
         axes.set_title(title)
         marks.steps(axes, "Step")
         for arm, found in rows.groupby("arm"):
