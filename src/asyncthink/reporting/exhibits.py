@@ -129,13 +129,13 @@ _STAGES = {"pretrain": "base model", "sft": "format fine-tuning"}
 
 
 def _learning_curves(table: pd.DataFrame) -> str:
-    runs = table.fillna({"arm": ""}).groupby(["stage", "arm"], sort=True)
+    runs = table.fillna({"label": ""}).groupby(["stage", "label"], sort=True)
     ends = {
-        _STAGES[stage] + (f" ({arm})" if arm else ""): (
+        _STAGES[stage] + (f" ({label})" if label else ""): (
             rows.loc[rows.step == rows.step.min()],
             rows.loc[rows.step == rows.step.max()],
         )
-        for (stage, arm), rows in runs
+        for (stage, label), rows in runs
     }
     found = "; ".join(f"{name}: {a.loss.mean():.2f} to {b.loss.mean():.2f}" for name, (a, b) in ends.items())
     return f"Loss, {found}."
@@ -199,7 +199,7 @@ EXHIBITS = {
     "learning_curves": Exhibit(
         "Learning before RL",
         "Not in the paper",
-        "Loss of the base model and of the two format fine-tunings over their steps.",
+        "Loss of the base model and of the format fine-tunings over their steps.",
         _learning_curves,
     ),
 }
