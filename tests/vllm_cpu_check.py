@@ -193,7 +193,7 @@ def served(environment: Path, model: Path, log: Path) -> Iterator[str]:
         port = free.getsockname()[1]
     command = [environment / "bin" / "python", "-m", "vllm.entrypoints.openai.api_server", "--model", model]
     command += ["--served-model-name", "checkpoint", "--host", "127.0.0.1", "--port", port, "--dtype", "float32"]
-    command += ["--max-model-len", 1024, "--logprobs-mode", "processed_logprobs", "--max-logprobs", SHOWN]
+    command += ["--max-model-len", 2048, "--logprobs-mode", "processed_logprobs", "--max-logprobs", SHOWN]
     command += ["--enforce-eager", "--disable-log-stats"]
     with open(log, "wb") as output:
         process = subprocess.Popen(
@@ -230,7 +230,7 @@ def in_process(
     own = {"PYTHONPATH": str(script.parents[1] / "src"), "VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
     with open(environment / "here.log", "wb") as log:
         subprocess.run(list(map(str, command)), check=True, stdout=log, stderr=log, env={**os.environ, **SERVER, **own})
-    found, count = episode.read(written), len(subject.items)
+    found, count = list(episode.read(written)), len(subject.items)
     return [found[start : start + count] for start in range(0, len(found), count)]
 
 

@@ -17,7 +17,7 @@ from asyncthink.thinking import THINKING
 
 def main(checkpoint: str, jobs: str, episodes: str) -> None:
     """Every item of every job, one episode each, in order."""
-    llm = load(checkpoint, dtype="float32", enforce_eager=True, max_model_len=1024)
+    llm = load(checkpoint, dtype="float32", enforce_eager=True, max_model_len=2048)
     engine = VLLMHere(llm, AutoTokenizer.from_pretrained(checkpoint), llm.llm_engine.model_config.get_vocab_size())
     think, found = THINKING["asynchronous"], []
     for job in json.loads(Path(jobs).read_text(encoding="utf-8")):
