@@ -1,11 +1,9 @@
 """GRPO over episodes against a plain loop over traces; runs of the real command, whole, killed and doubled."""
 
 import copy
-import os
 import random
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,13 +15,13 @@ import psutil
 import pytest
 import torch
 import yaml
+from launched import environment, train, update_error, words
 from safetensors.torch import load_file
 from taught_model import ITEM, PARAMS, WORDS, random_model, taught_model
 from training_oracle import advantages, gradients, logprobs, relative_error, written_episodes, written_trace
 from transformers import TrainerCallback
 from trl.trainer.utils import add_fused_lm_head
 
-from asyncthink import machine
 from asyncthink.engines import run
 from asyncthink.engines.local import Local
 from asyncthink.errors import InputError
@@ -250,36 +248,15 @@ def world(tmp_path_factory) -> Path:
     return folder
 
 
-def command(name: str) -> list[str]:
-    paths = ["--model", f"{name}/model", "--history", f"{name}/history.jsonl", "--times", f"{name}/times.jsonl"]
-    start = ["--start", "../start", "--puzzles", "../train.jsonl", "--params", "../params.yaml"]
-    return ["-m", "asyncthink", "grpo", "--arm", "asyncthink", "--seed", "1", *start, *paths]
-
-
-# What the rule starts; several processes meet over gloo.
-LAUNCHERS = {"one": machine.python(1), "two": machine.python(2), "sharing": machine.python(2, shard=True)}
-
-
-def words(launcher: str) -> list[str]:
-    return [sys.executable, *LAUNCHERS[launcher].split()[1:], *command(".")]
-
-
-def train(world: Path, name: str, launcher: str) -> dict[str, torch.Tensor]:
-    """Run the command to its end in a folder of its own; the weights."""
-    (world / name).mkdir(exist_ok=True)
-    done = subprocess.run(words(launcher), cwd=world / name, env=environment(), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return load_file(world / name / "model" / "model.safetensors")
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+READ = ["--start", "../start", "--puzzles", "../train.jsonl", "--params", "../params.yaml"]
+WRITTEN = ["--model", "model", "--history", "history.jsonl", "--times", "times.jsonl"]
+COMMAND = ["-m", "asyncthink", "grpo", "--arm", "asyncthink", "--seed", "1", *READ, *WRITTEN]
 
 
 @pytest.fixture(scope="module")
 def undisturbed(world) -> Callable[[str], dict[str, torch.Tensor]]:
     """The weights of a whole run by a launcher, made once; its folder has the launcher's name."""
-    return cache(lambda launcher: train(world, launcher, launcher))
+    return cache(lambda launcher: train(world / launcher, launcher, COMMAND))
 
 
 @pytest.fixture(scope="module")
@@ -290,7 +267,7 @@ def killed(world) -> Callable[[str], Path]:
 
 def kill(folder: Path, launcher: str) -> Path:
     folder.mkdir()
-    process = subprocess.Popen(words(launcher), cwd=folder, env=environment(), stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(words(launcher, COMMAND), cwd=folder, env=environment(), stderr=subprocess.DEVNULL)
     while process.poll() is None and not list(folder.glob("work/grpo/*/checkpoint-2/DONE")):
         time.sleep(0.005)
     assert process.poll() is None, "the run ended before it could be killed"
@@ -321,7 +298,7 @@ def test_the_command_publishes_a_changed_model_and_a_history_and_cleans_up(world
 def test_a_killed_run_goes_on_to_the_same_bytes(world, undisturbed, killed, launcher):
     undisturbed(launcher)
     folder = shutil.copytree(killed(launcher), world / f"{launcher}, gone on")
-    train(world, folder.name, launcher)
+    train(folder, launcher, COMMAND)
     for name in ("model/model.safetensors", "model/config.json", "history.jsonl"):
         assert sha256(folder / name) == sha256(world / launcher / name), name
 
@@ -329,7 +306,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(world, undisturbed, killed, laun
 @pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["two", "sharing"])
 def test_two_processes_train_as_one(world, undisturbed, launcher):
-    assert 0 < update_error(world, undisturbed(launcher), undisturbed("one")) < 1e-4
+    assert 0 < update_error(world / "start", undisturbed(launcher), undisturbed("one")) < 1e-4
     assert sha256(world / launcher / "model/config.json") == sha256(world / "one/model/config.json")
     histories = (read_json_lines(world / name / "history.jsonl") for name in ("one", launcher))
     for one, two in zip(*histories, strict=True):
@@ -339,15 +316,4 @@ def test_two_processes_train_as_one(world, undisturbed, launcher):
 @pytest.mark.slow
 def test_what_processes_that_shared_a_model_left_behind_one_goes_on_from(world, undisturbed, killed):
     folder = shutil.copytree(killed("sharing"), world / "taken over")
-    assert 0 < update_error(world, train(world, folder.name, "one"), undisturbed("one")) < 1e-4
-
-
-def update_error(world: Path, found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> float:
-    """How far one run's update is from another's; tensors of the same names, shapes and types."""
-    begun = load_file(world / "start" / "model.safetensors")
-    for ended in (found, expected):
-        assert {name: (value.dtype, value.shape) for name, value in ended.items()} == {
-            name: (value.dtype, value.shape) for name, value in begun.items()
-        }
-    moved, wanted = ({name: ended[name] - begun[name] for name in begun} for ended in (found, expected))
-    return relative_error(moved, wanted)
+    assert 0 < update_error(world / "start", train(folder, "one", COMMAND), undisturbed("one")) < 1e-4

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
+from launched import train, update_error
 from taught_chat_model import tokenizer as chat_tokenizer
 from taught_model import DEMONSTRATION, PARAMS, SEQUENTIAL, WORDS, random_model
 from training_oracle import logprobs, relative_error
@@ -225,3 +227,14 @@ def test_a_loss_that_is_no_number_ends_the_run_in_one_line(tmp_path, demonstrati
     language_model.write(model, WORDS, tmp_path / "start")
     with pytest.raises(InputError, match="the loss of step 1 is nan"):
         run(tmp_path / "run", tmp_path / "start", demonstrations, monkeypatch)
+
+
+@pytest.mark.slow
+def test_two_processes_that_share_a_model_fine_tune_as_one(tmp_path, start, demonstrations):
+    params = tmp_path / "params.yaml"
+    params.write_text(yaml.safe_dump(PARAMETERS.to_mapping(), sort_keys=False))
+    read = ["--start", str(start), "--demonstrations", str(demonstrations), "--params", str(params)]
+    written = ["--model", "model", "--history", "history.jsonl"]
+    command = ["-m", "asyncthink", "sft", "--arm", "asyncthink", "--seed", "1", *read, *written]
+    one, sharing = (train(tmp_path / launcher, launcher, command) for launcher in ("one", "sharing"))
+    assert 0 < update_error(start, sharing, one) < 1e-4
