@@ -38,7 +38,9 @@ arms:
   no_concurrency_reward: null
   no_random_structures: null
   leverage: null
+  sequential_medium: null
   sequential_long: null
+  parallel_medium: null
   parallel_long: null
   parallel_no_rl: null
   asyncthink_math: {arm: {task: competition_math}, thinking: {capacity: 4}}

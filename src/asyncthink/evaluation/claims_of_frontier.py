@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from asyncthink.evaluation import frontier
-from asyncthink.evaluation.evidence import ASYNC, BASELINES, LONGER, PARALLEL, Evidence
+from asyncthink.evaluation.evidence import ASYNC, BASELINES, PARALLEL, Evidence
 from asyncthink.evaluation.statistics import Draws, combine
 from asyncthink.evaluation.verdicts import Finding, NotRun, Part, above, exact, text
 
@@ -36,7 +36,7 @@ def lower_latency(evidence: Evidence, arm: str = ASYNC, baseline: str = PARALLEL
         f"for which parallel thinking needs {_told(needed, 'accuracy', ours, theirs)}; all correct "
         f"{100 * ours['all_correct'].value:.1f} %, for which it needs {_told(needed, 'all_correct', ours, theirs)}"
     )
-    return Finding(words, parts, seeds, (arm, baseline, *LONGER[baseline]))
+    return Finding(words, parts, seeds, (arm, *dict.fromkeys(point.arm for point in points)))
 
 
 def lower_latency_on_mathematics(evidence: Evidence) -> Finding:
@@ -74,7 +74,8 @@ def dominates(evidence: Evidence) -> Finding:
         ahead = sum(gap.value > 0 for gap in gaps)
         where = f"{ahead} of {len(gaps)} points of its frontier"
         words.append(f"above {name} thinking at {where}, {text(mean.shown, 'points')}")
-    return Finding("; ".join(words), parts, seeds, (ASYNC, *BASELINES))
+    arms = dict.fromkeys(evaluation.arm for found in budgets.values() for evaluation in found)
+    return Finding("; ".join(words), parts, seeds, tuple(arms))
 
 
 def best(points: Sequence[Statistics]) -> list[Statistics]:

@@ -19,8 +19,12 @@ ASYNC, SEQUENTIAL, PARALLEL = "asyncthink", "sequential", "parallel"
 NO_REWARD, NO_COLD_START, NO_RL = "no_concurrency_reward", "no_cold_start", "no_rl"
 LEVERAGE, FIXED_STRUCTURES = "leverage", "no_random_structures"
 BASELINES = (SEQUENTIAL, PARALLEL)
-# The baselines trained at a longer budget, as the paper's at 2K beside 1K: further points of their frontiers.
-LONGER = {SEQUENTIAL: ("sequential_long",), PARALLEL: ("parallel_long",), "parallel_math": ("parallel_math_1k",)}
+# The baselines trained at other budgets, as the paper's at 2K beside 1K: further points of their frontiers.
+OTHER_BUDGETS = {
+    SEQUENTIAL: ("sequential_medium", "sequential_long"),
+    PARALLEL: ("parallel_medium", "parallel_long"),
+    "parallel_math": ("parallel_math_1k",),
+}
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ class Evidence:
     def budgets(self, arm: str) -> list[Evaluation]:
         """Evaluations that differ in budgets alone, in training too: as many agents and the headline's temperature."""
         headline = self.recordings.find(arm)
-        names = () if headline is None else (arm, *LONGER.get(arm, ()))
+        names = () if headline is None else (arm, *OTHER_BUDGETS.get(arm, ()))
         found = [evaluation for name in names for evaluation in self.recordings.variants(name)]
         alike = [e for e in found if all(e.thinking[k] == headline.thinking[k] for k in ("capacity", "temperature"))]
         return sorted(alike, key=lambda e: (e.arm != arm, e.variant != HEADLINE, e.variant))

@@ -13,7 +13,16 @@ COLUMNS = {
     "work": "tokens in all",
     "concurrency_ratio": "η/c, %",
 }
-ARMS = ("asyncthink", "parallel", "parallel_long", "parallel_no_rl", "sequential", "sequential_long")
+ARMS = (
+    "asyncthink",
+    "parallel",
+    "parallel_medium",
+    "parallel_long",
+    "parallel_no_rl",
+    "sequential",
+    "sequential_medium",
+    "sequential_long",
+)
 HACKING = {
     "empty_share": "empty sub-queries, %",
     "duplicate_share": "repeated sub-queries, %",

@@ -21,7 +21,9 @@ COLOURS = {
     "no_concurrency_reward": "#cc79a7",
     "no_cold_start": "#e69f00",
     "no_rl": "#56b4e9",
+    "parallel_medium": "#d55e00",
     "parallel_long": "#d55e00",
+    "sequential_medium": "#009e73",
     "sequential_long": "#009e73",
 }
 OTHER_COLOUR = "#8c959f"
