@@ -33,7 +33,13 @@ LOOKS = {
     "parallel": {"facecolor": "#d55e00", "edgecolor": "white", "hatch": "////", "linewidth": 0},
     "sequential": {"facecolor": "#8fd3bd", "edgecolor": "#009e73"},
 }
-LINES = {"parallel": "--", "sequential": "-.", "no_concurrency_reward": "--", "no_cold_start": ":"}
+LINES = {
+    "parallel": "--",
+    "sequential": "-.",
+    "sequential_medium": ":",
+    "no_concurrency_reward": "--",
+    "no_cold_start": ":",
+}
 ON_COLOUR = {"light": "#111111", "dark": "#fefefe"}  # text on a light or a dark area, in the dark report too
 MARKERS = {"asyncthink": "o", "parallel": "s", "sequential": "^"}
 NOT_RUN = "not run at this scale"
