@@ -24,6 +24,7 @@ SYNTHESIZE = {
     "overlap": 0.5,
     "think_share": 0.5,
     "window_share": 0.35,
+    "first_branch_share": 0.35,
     "correct_share": 1.0,
 }
 LINE = re.compile(r"(\d+) ([-+*/]) (\d+) (\d+|void) ([.!])")

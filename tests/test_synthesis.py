@@ -121,6 +121,17 @@ def test_systematic_demonstrations_have_no_doubles_and_the_others_do():
     assert doubles(window_share=0.0) > 100
 
 
+def test_sequential_demonstrations_begin_with_the_first_branch_in_the_share_asked_for():
+    def first(share):
+        settings = settings_with(synthesize={"first_branch_share": share})
+        found = list(solver_teacher.demonstrate(settings, "sequential", ITEMS))
+        begun = [str(each.item["numbers"][0]) in LINE.search(each.organizer).group(1, 3) for each in found]
+        return sum(begun) / len(begun)
+
+    assert first(1.0) == 1
+    assert 0.1 < first(0.0) < 0.5
+
+
 def test_thoughts_are_whole_branches_where_one_fits():
     thinking = {"organizer_budget": 128, "worker_budget": 58}
     chosen = settings_with(puzzles={"numbers": 6}, thinking=thinking)

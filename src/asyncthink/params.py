@@ -111,6 +111,7 @@ class Synthesize:
     overlap: float
     think_share: float
     window_share: float
+    first_branch_share: float
     correct_share: float
 
 

@@ -3,7 +3,7 @@
 Like the paper's teacher it gives the form and not the policy. A share of the demonstrations (`window_share`) covers
 the branches in order and without doubles; in the rest every sub-query and every thought is drawn at random, with
 repetition. That mixture, unfiltered for correctness, is what reinforcement learning could start from. The sequential
-form searches branches in order from the first number or, for the rest, from a random one.
+form searches branches in order, from the first (`first_branch_share`) or, for the rest, from a random one.
 
 Every text keeps its budget, answer included: thoughts that do not fit are taken out of the structure. An answer lists
 the distinct solutions of the organizer's own search and of the joined workers, in the order in which they came into
@@ -103,7 +103,7 @@ def asynchronous(rng: random.Random, desk: Desk) -> Demonstration:
 def sequential(rng: random.Random, desk: Desk) -> Demonstration:
     """One trace: branches in circular order until the budget, or up to one branch less of it, is used."""
     settings, budget = desk.params.synthesize, desk.params.thinking.organizer_budget
-    start = 0 if rng.random() < settings.window_share else rng.randrange(len(desk.branches))
+    start = 0 if rng.random() < settings.first_branch_share else rng.randrange(len(desk.branches))
     search = chain(*desk.searches[start:], *desk.searches[:start])
     unused = rng.randrange(min(max(desk.lengths), budget // 2) + 1)
     trace = desk.writer.answered(search, budget - unused)
