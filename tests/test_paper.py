@@ -40,8 +40,10 @@ arms:
   leverage: null
   sequential_medium: null
   sequential_long: null
+  sequential_longest: null
   parallel_medium: null
   parallel_long: null
+  parallel_longest: null
   parallel_no_rl: null
   asyncthink_math: {arm: {task: competition_math}, thinking: {capacity: 4}}
   no_concurrency_reward_math: null

@@ -21,8 +21,8 @@ LEVERAGE, FIXED_STRUCTURES = "leverage", "no_random_structures"
 BASELINES = (SEQUENTIAL, PARALLEL)
 # The baselines trained at other budgets, as the paper's at 2K beside 1K: further points of their frontiers.
 OTHER_BUDGETS = {
-    SEQUENTIAL: ("sequential_medium", "sequential_long"),
-    PARALLEL: ("parallel_medium", "parallel_long"),
+    SEQUENTIAL: ("sequential_medium", "sequential_long", "sequential_longest"),
+    PARALLEL: ("parallel_medium", "parallel_long", "parallel_longest"),
     "parallel_math": ("parallel_math_1k",),
 }
 

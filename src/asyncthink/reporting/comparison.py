@@ -18,10 +18,12 @@ ARMS = (
     "parallel",
     "parallel_medium",
     "parallel_long",
+    "parallel_longest",
     "parallel_no_rl",
     "sequential",
     "sequential_medium",
     "sequential_long",
+    "sequential_longest",
 )
 HACKING = {
     "empty_share": "empty sub-queries, %",

@@ -19,8 +19,10 @@ LABELS = {
     "parallel_no_rl": "Parallel, no RL",
     "parallel_medium": "Parallel, medium traces",
     "parallel_long": "Parallel, longer traces",
+    "parallel_longest": "Parallel, longest traces",
     "sequential_medium": "Sequential, medium traces",
     "sequential_long": "Sequential, longer traces",
+    "sequential_longest": "Sequential, longest traces",
     "no_random_structures": "− random structures",
     "leverage": "+ leverage reward",
 }

@@ -23,8 +23,10 @@ COLOURS = {
     "no_rl": "#56b4e9",
     "parallel_medium": "#d55e00",
     "parallel_long": "#d55e00",
+    "parallel_longest": "#d55e00",
     "sequential_medium": "#009e73",
     "sequential_long": "#009e73",
+    "sequential_longest": "#009e73",
 }
 OTHER_COLOUR = "#8c959f"
 # Bars and lines that are told apart without their colour too.
@@ -37,6 +39,7 @@ LINES = {
     "parallel": "--",
     "sequential": "-.",
     "sequential_medium": ":",
+    "sequential_longest": (0, (8, 2)),
     "no_concurrency_reward": "--",
     "no_cold_start": ":",
 }
