@@ -1,0 +1,73 @@
+"""Which temperature each way of thinking answers best at: accuracy on the validation items, which no test item is in.
+
+    python benchmarks/temperature.py --temperatures 1.0 0.6 0.3 --samples 4
+
+It reads the trained models of the arms (`snakemake --cores all` made them) for every seed in params.yaml, and adds to the
+record what they answer. `evaluate.temperature` in params.yaml is chosen from it, parallel thinking's in its arms.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from asyncthink import files, params
+from asyncthink.engines.local import Local
+from asyncthink.evaluation import evaluate
+from asyncthink.evaluation.evidence import ASYNC, PARALLEL, SEQUENTIAL
+from asyncthink.training import language_model
+
+MODELS = {ASYNC: ASYNC, SEQUENTIAL: SEQUENTIAL, PARALLEL: SEQUENTIAL}
+
+
+def main() -> None:
+    """Print and record one line a temperature, seed and way of thinking."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--params", default="params.yaml")
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    parser.add_argument("--temperatures", type=float, nargs="+", default=[1.0, 0.6, 0.3])
+    parser.add_argument("--samples", type=int, default=4)
+    parser.add_argument("--record", type=Path, default=Path("benchmarks/temperature.json"))
+    options = parser.parse_args()
+    language_model.deterministic()
+    given = params.read(options.params)
+    items = files.read_json_lines(options.results / "puzzles/validation.jsonl")
+    rows = json.loads(options.record.read_text(encoding="utf-8")) if options.record.exists() else []
+    for seed in given.seeds:
+        for temperature in options.temperatures:
+            for arm, weights in MODELS.items():
+                model = options.results / "grpo" / weights / str(seed)
+                chosen = at(given, arm, temperature, options.samples)
+                rows.append({"arm": arm, "seed": seed, **answers(chosen, arm, seed, model, items)})
+                print(json.dumps(rows[-1]), flush=True)
+    files.write_json(options.record, rows)
+
+
+def at(given: params.Params, arm: str, temperature: float, samples: int) -> params.Params:
+    """The parameters with another temperature and number of samples, for an arm that may name its own."""
+    chosen = {"evaluate": {"temperature": temperature, "samples": samples}}
+    arms = {**given.arms, arm: params.merged(given.arms[arm], chosen)}
+    return replace(given, arms=arms, evaluate=replace(given.evaluate, variants={}))
+
+
+def answers(given: params.Params, arm: str, seed: int, model: Path, items: Sequence[dict]) -> dict:
+    """Accuracy, and the share of episodes with at least k right answers, for k = 1 to K."""
+    engine = Local(*language_model.load(model))
+    subject = evaluate.Subject(params.COUNTDOWN, "validation", arm, seed, items, given, engine.identity())
+    with TemporaryDirectory() as scratch:
+        episodes = evaluate.record(subject, engine, Path(scratch))
+    correct = np.array([e.score["correct"] for e in episodes])
+    return {
+        "temperature": subject.own.evaluate.temperature,
+        "episodes": len(episodes),
+        "accuracy": round(float(np.mean([e.score["accuracy"] for e in episodes])), 4),
+        "at_least": [round(float((correct >= k).mean()), 4) for k in range(1, given.puzzles.required + 1)],
+    }
+
+
+if __name__ == "__main__":
+    main()
