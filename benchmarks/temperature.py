@@ -2,8 +2,8 @@
 
     python benchmarks/temperature.py --temperatures 1.0 0.6 0.3 --samples 4
 
-It reads the trained models of the arms (`snakemake --cores all` made them) for every seed in params.yaml, and adds to the
-record what they answer. `evaluate.temperature` in params.yaml is chosen from it, parallel thinking's in its arms.
+It reads the models that `snakemake --cores all` trained, for every seed in params.yaml, and adds what they answer to
+the record. `evaluate.temperature` in params.yaml is chosen from it, and that of parallel thinking, in its arms.
 """
 
 import argparse
@@ -18,10 +18,10 @@ import numpy as np
 from asyncthink import files, params
 from asyncthink.engines.local import Local
 from asyncthink.evaluation import evaluate
-from asyncthink.evaluation.evidence import ASYNC, PARALLEL, SEQUENTIAL
+from asyncthink.evaluation.evidence import ASYNC, BASELINES, OTHER_BUDGETS
 from asyncthink.training import language_model
 
-MODELS = {ASYNC: ASYNC, SEQUENTIAL: SEQUENTIAL, PARALLEL: SEQUENTIAL}
+ARMS = (ASYNC, *BASELINES, *(other for arm in BASELINES for other in OTHER_BUDGETS[arm]))
 
 
 def main() -> None:
@@ -39,8 +39,8 @@ def main() -> None:
     rows = json.loads(options.record.read_text(encoding="utf-8")) if options.record.exists() else []
     for seed in given.seeds:
         for temperature in options.temperatures:
-            for arm, weights in MODELS.items():
-                model = options.results / "grpo" / weights / str(seed)
+            for arm in (arm for arm in ARMS if arm in given.arms):
+                model = options.results / "grpo" / (given.arm_params(arm).arm.weights_of or arm) / str(seed)
                 chosen = at(given, arm, temperature, options.samples)
                 rows.append({"arm": arm, "seed": seed, **answers(chosen, arm, seed, model, items)})
                 print(json.dumps(rows[-1]), flush=True)
