@@ -1,8 +1,8 @@
 """Which temperature each way of thinking answers best at: accuracy on the validation items, which no test item is in.
 
-    python benchmarks/temperature.py --temperatures 1.0 0.6 0.3 --samples 4
+    python benchmarks/temperature.py --temperatures 1.0 0.6 --samples 4
 
-It reads the models that `snakemake --cores all` trained, for every seed in params.yaml, and adds what they answer to
+It reads the models that `snakemake --cores all` trained, for every seed in params.yaml, and puts what they answer into
 the record. `evaluate.temperature` in params.yaml is chosen from it, and that of parallel thinking, in its arms.
 """
 
@@ -29,22 +29,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--params", default="params.yaml")
     parser.add_argument("--results", type=Path, default=Path("results"))
-    parser.add_argument("--temperatures", type=float, nargs="+", default=[1.0, 0.6, 0.3])
+    parser.add_argument("--temperatures", type=float, nargs="+", default=[1.0, 0.6])
     parser.add_argument("--samples", type=int, default=4)
-    parser.add_argument("--record", type=Path, default=Path("benchmarks/temperature.json"))
+    parser.add_argument("--record", type=Path, default=Path("benchmarks/temperature.jsonl"))
     options = parser.parse_args()
     language_model.deterministic()
     given = params.read(options.params)
     items = files.read_json_lines(options.results / "puzzles/validation.jsonl")
-    rows = json.loads(options.record.read_text(encoding="utf-8")) if options.record.exists() else []
+    rows = files.read_json_lines(options.record) if options.record.exists() else []
+    found = {(row["seed"], row["temperature"], row["arm"]): row for row in rows}
     for seed in given.seeds:
         for temperature in options.temperatures:
             for arm in (arm for arm in ARMS if arm in given.arms):
                 model = options.results / "grpo" / (given.arm_params(arm).arm.weights_of or arm) / str(seed)
                 chosen = at(given, arm, temperature, options.samples)
-                rows.append({"arm": arm, "seed": seed, **answers(chosen, arm, seed, model, items)})
-                print(json.dumps(rows[-1]), flush=True)
-    files.write_json(options.record, rows)
+                row = {"arm": arm, "seed": seed, **answers(chosen, arm, seed, model, items)}
+                print(json.dumps(row), flush=True)
+                found[seed, temperature, arm] = row
+                files.write_json_lines(options.record, found.values())
 
 
 def at(given: params.Params, arm: str, temperature: float, samples: int) -> params.Params:
