@@ -16,7 +16,7 @@ from asyncthink.schedule import Arrow, Interval, Lane, Schedule
 Mark = list[Any]
 Scene = dict[str, Any]  # {"span": steps, "height": pixels, "marks": [Mark, ...]}
 
-TOP, BAR, PITCH = 56, 20, 58  # pixels: the first lane's upper edge, a lane's thickness, from lane to lane
+TOP, BAR, PITCH = 64, 20, 58  # pixels: the first lane's upper edge, a lane's thickness, from lane to lane
 UNDERLINE = BAR + 5  # the critical path, below a lane's upper edge
 STRIP, AXIS = 30, 22  # pixels of the strip that counts active agents, and of the axis below it
 ANY = 10**9  # room without a limit
