@@ -367,8 +367,6 @@ HOSTILE = '<script>alert(1)</script><img src=x onerror="alert(2)">{{ 7 * 7 }}'
 
 
 def test_text_is_shown_as_text_and_never_as_markup(results):
-    if results.tables["frontier"].empty:
-        pytest.skip("there is no text to poison")
     poisoned = {name: table.copy() for name, table in results.tables.items()}
     for name in ("frontier", "hacking", "evaluations", "ablations", "training_dynamics"):
         poisoned[name]["label"] = HOSTILE
