@@ -89,14 +89,14 @@ def _spaced(expression: str) -> str:
     return " ".join(re.findall(r"\d+|[-+*/()]", expression))
 
 
-def settings(scale: str = "nano", items: int = 40, resamples: int = 400) -> Params:
+def settings(scale: str = "nano", items: int = 40) -> Params:
     """The committed parameters with a small test split, and the world that the author knows."""
     raw = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     override = {
         "scale": scale,
         "puzzles": {"train": 0, "validation": 0, "test": items, "uses": 2, "operations": "+-*", "largest_result": 60},
         "thinking": {"capacity": 3, "organizer_budget": 96, "worker_budget": 60, "latency_budget": None},
-        "evaluate": {"resamples": resamples, "variants": VARIANTS},
+        "evaluate": {"variants": VARIANTS},
         "arms": {"asyncthink": {}},
     }
     raw["arms"] = {name: keys for name, keys in raw["arms"].items() if name in SKILLS}

@@ -92,7 +92,7 @@ def test_an_episode_on_a_server_is_watched_as_one_here_is(engine, model, capsys)
 
 def evaluate(model, server, folder, *flags):
     raw = yaml.safe_load((ROOT / "params.yaml").read_text())
-    raw["evaluate"] |= {"resamples": 50, "variants": {}}
+    raw["evaluate"] |= {"variants": {}}
     (folder / "params.yaml").write_text(json.dumps(raw))
     write_json_lines(folder / "test.jsonl", [ITEM])
     paths = ["--items", "test.jsonl", "--episodes", "episodes.jsonl", "--metrics", "metrics.json"]

@@ -20,7 +20,7 @@ from asyncthink.evaluation.measure import measure, rescored
 from asyncthink.files import write_json_lines
 from asyncthink.training.word_tokenizer import build
 
-GIVEN = experiment.settings(items=12, resamples=200)
+GIVEN = experiment.settings(items=12)
 
 
 def recorded(tmp_path, arm="asyncthink", **own):
@@ -130,7 +130,7 @@ def test_metrics_are_the_means_that_the_episodes_say(tmp_path):
 
 
 def test_metrics_name_scale_seed_arm_and_config(tmp_path):
-    _, found = experiment.record(experiment.settings("smoke", items=4, resamples=50), "no_rl", 7, tmp_path)
+    _, found = experiment.record(experiment.settings("smoke", items=4), "no_rl", 7, tmp_path)
     assert (found["scale"], found["seed"], found["arm"], found["task"]) == ("smoke", 7, "no_rl", "countdown")
     assert found["note"] == "smoke: shows the graph, not the science"
     config = found["evaluations"]["headline"]["config"]
@@ -215,17 +215,17 @@ def test_a_structure_is_named_by_the_order_of_its_forks():
 def test_diversity_counts_equally_frequent_structures():
     names = np.array(["a", "b", "c", "d"] * 50, dtype=object).reshape(1, 200, 1)
     measured = metrics.Measurement(1, {}, names)
-    found = metrics.diversity(measured, metrics.Bootstrap(1, 200, 300))
+    found = metrics.diversity(measured)
     assert found.value == pytest.approx(4) and found.estimate().low > 3.7
     lopsided = metrics.Measurement(1, {}, np.array(["a"] * 199 + ["b"], dtype=object).reshape(1, 200, 1))
-    assert metrics.diversity(lopsided, metrics.Bootstrap(1, 200, 10)).value < 1.05
+    assert metrics.diversity(lopsided).value < 1.05
 
 
 def test_measuring_the_recorded_episodes_gives_the_recorded_metrics(tmp_path):
     for arm in ("asyncthink", "parallel"):
         episodes, found = recorded(tmp_path, arm)
         episode.write(tmp_path / f"{arm}.jsonl.gz", episodes)
-        lines = list(measure(rescored(tmp_path / f"{arm}.jsonl.gz"), 200))
+        lines = list(measure(rescored(tmp_path / f"{arm}.jsonl.gz")))
         named = {line["variant"] + ("_union" if line["aggregation"] == "union" else ""): line for line in lines}
         assert list(named) == list(found["evaluations"])
         for name, entry in found["evaluations"].items():
@@ -236,7 +236,7 @@ def test_measuring_the_recorded_episodes_gives_the_recorded_metrics(tmp_path):
 def test_measuring_trusts_plan_and_answer_and_no_recorded_score(tmp_path):
     episodes, _ = recorded(tmp_path)
     lies = [replace(e, score={"accuracy": 1.0}, schedule={"latency": 1}) for e in episodes]
-    honest, lying = (list(measure(map(measures.scored, each), 100)) for each in (episodes, lies))
+    honest, lying = (list(measure(map(measures.scored, each))) for each in (episodes, lies))
     assert honest == lying
 
 
@@ -244,12 +244,12 @@ def test_recordings_without_keys_or_with_missing_samples_are_measured_too():
     alone = [replace(organized("<ANSWER> 1 </ANSWER>", {}), key={}) for _ in range(3)]
     uneven = [replace(alone[0], key={"index": i, "sample": s}) for i, s in ((0, 0), (0, 1), (1, 0))]
     for episodes in (alone, uneven):
-        (line,) = measure(episodes, 50)
+        (line,) = measure(episodes)
         assert line["episodes"] == 3 and line["valid"] == 1.0 and line["accuracy"] == 0.0
 
 
 def test_metrics_files_come_back_as_they_were_and_seeds_are_merged(tmp_path):
-    given = experiment.settings(items=6, resamples=60)
+    given = experiment.settings(items=6)
     paths = experiment.write_metrics(given, tmp_path, seeds=(2, 1), arms=("no_rl", "parallel"))
     found = recordings.read(paths)
     merged = found.find("no_rl")
@@ -273,7 +273,7 @@ def test_metrics_files_come_back_as_they_were_and_seeds_are_merged(tmp_path):
     ],
 )
 def test_metrics_that_do_not_belong_together_are_not_merged(tmp_path, key, value, complaint):
-    paths = experiment.write_metrics(experiment.settings(items=3, resamples=20), tmp_path, (1, 2), ("no_rl",))
+    paths = experiment.write_metrics(experiment.settings(items=3), tmp_path, (1, 2), ("no_rl",))
     record = json.loads(paths[1].read_text())
     record[key] = value
     if value is None:
@@ -320,7 +320,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("kind", BROKEN)
 def test_a_corrupt_line_is_named(tmp_path, kind):
-    episodes, _ = experiment.record(experiment.settings(items=2, resamples=20), "no_rl", 1, tmp_path)
+    episodes, _ = experiment.record(experiment.settings(items=2), "no_rl", 1, tmp_path)
     lines = [episode.to_json(e) for e in episodes]
     path = tmp_path / "broken.jsonl"
     path.write_text("\n".join([lines[0], BROKEN[kind](lines[1])]) + "\n")
@@ -348,7 +348,7 @@ def test_the_evaluate_command_records_a_model_and_measures_it(tmp_path):
     from asyncthink.training import language_model
 
     variants = {"worker_9": {"arms": ["asyncthink"], "thinking": {"worker_budget": 9}}}
-    small = {"evaluate": {"resamples": 50}, "puzzles": {"train": 0, "validation": 0, "test": 4}}
+    small = {"puzzles": {"train": 0, "validation": 0, "test": 4}}
     raw = params.merged(PARAMS.to_mapping(), small)
     raw["evaluate"]["variants"] = variants
     given = params.from_mapping(raw)

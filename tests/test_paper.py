@@ -71,7 +71,6 @@ grpo:
   checkpoint_every: 1
 evaluate:
   temperature: 0.5
-  resamples: 50
   variants:
     worker_1024: {arms: [asyncthink], thinking: {worker_budget: 20}}
     trace_1024: {arms: [sequential, parallel], thinking: {organizer_budget: 30}}

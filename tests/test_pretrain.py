@@ -17,7 +17,7 @@ from asyncthink.synthesis.documents import documents
 from asyncthink.training import language_model, pretrain, skills
 from asyncthink.training.checkpoints import Scratch
 from asyncthink.training.progress import Progress
-from asyncthink.training.resumption import rate
+from asyncthink.training.learning_rate import rate
 from asyncthink.training.tags import extend, tags
 from asyncthink.training.weighted_loss import Batch
 

@@ -202,7 +202,6 @@ class Evaluate:
 
     samples: int
     temperature: float
-    resamples: int
     variants: Mapping[str, Variant]
 
 

@@ -77,7 +77,7 @@ READS: dict[str, tuple[str, ...]] = {
     "page": (),
 }
 # Of items beside countdown's own: these, and their own entry of training_sets or test_sets.
-OF_ITEM_SET = {"items": ("seed",), "evaluate": ("scale", "evaluate.temperature", "evaluate.resamples")}
+OF_ITEM_SET = {"items": ("seed",), "evaluate": ("scale", "evaluate.temperature")}
 CARRIERS = frozenset({"__init__.py", "cli.py", "errors.py", "files.py", "params.py", "steps.py"})
 
 

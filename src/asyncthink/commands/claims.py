@@ -2,6 +2,11 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asyncthink.evaluation.evidence import Evidence
+    from asyncthink.params import Params
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -9,6 +14,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--evaluations", nargs="*", type=Path, default=[], help="metrics of `evaluate`, JSON")
     parser.add_argument("--histories", nargs="*", type=Path, default=[], help="histories of training, JSON Lines")
     parser.add_argument("--filters", nargs="*", type=Path, default=[], help="metrics of `filter`, JSON")
+    parser.add_argument("--records", type=Path, help="a folder laid out as metrics/, in place of the three lists")
     parser.add_argument("--reference", type=Path, help="folder of committed ledgers, SCALE.json, to compare with")
     written = parser.add_mutually_exclusive_group(required=True)
     written.add_argument("--ledger", type=Path, help="written: the ledger, JSON")
@@ -30,15 +36,29 @@ def write_readme(readme: Path, reference: Path) -> None:
     files.write_text(readme, claims_table.updated(claims_table.read_text(readme), claims_table.ledgers(reference)))
 
 
+def read_evidence(args: argparse.Namespace, given: "Params") -> "Evidence":
+    """The evidence in the files that the arguments name, with the learning rates that params.yaml gives each arm."""
+    from asyncthink.commands.reference import recorded
+    from asyncthink.evaluation import evidence
+    from asyncthink.training.learning_rate import learning
+
+    rates = {name: given.arm_params(name).grpo for name in given.arms}
+    learned = {arm: learning(g.learning_rate, g.schedule, g.warmup, g.steps) for arm, g in rates.items()}
+    files = (args.evaluations, args.histories, args.filters)
+    if getattr(args, "records", None):
+        files = [[args.records / name for name in names] for names in recorded(args.records)]
+    return evidence.read(*files, learned)
+
+
 def write_ledger(args: argparse.Namespace) -> None:
     """Judge every claim, and say the verdicts."""
-    from asyncthink import files, params
-    from asyncthink.evaluation import claims, evidence
+    from asyncthink import commits, files, params
+    from asyncthink.evaluation import agreement, claims
 
-    found = evidence.read(args.evaluations, args.histories, args.filters)
-    ledger = claims.ledger(found, params.read(args.params).scale)
+    given = params.read(args.params)
+    ledger = claims.ledger(read_evidence(args, given), given.scale, commits.of_rules(args.records))
     if args.reference and (same := args.reference / f"{ledger['scale']}.json").is_file():
-        ledger = claims.beside(ledger, claims.read(same))
+        ledger = agreement.beside(ledger, claims.read(same))
     files.write_json(args.ledger, ledger)
     for row in ledger["claims"]:
         print(f"{row['id']:<8} {row['verdict']:<22} {row['ours'] or row['reason']}")

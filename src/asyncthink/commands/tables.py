@@ -15,11 +15,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from asyncthink import files, params
-    from asyncthink.evaluation import evidence
+    from asyncthink.commands.claims import read_evidence
     from asyncthink.reporting import tables
 
-    found = evidence.read(args.evaluations, args.histories, args.filters)
-    source = tables.Source(found, params.read(args.params).scale)
+    given = params.read(args.params)
+    source = tables.Source(read_evidence(args, given), given.scale)
     frames = {name: table.frame(source) for name, table in tables.TABLES.items()}
     for name, frame in frames.items():
         files.write_text(args.tables / f"{name}.csv", tables.text(frame))

@@ -1,23 +1,38 @@
 """The ledger of claims: what the paper says, what was measured here, and a verdict that a rule in code gives.
 
-Each rule was written before its result was known. Latency in every rule is `elapsed`, the clock at which an episode
-ended, over all episodes, as the paper's own figures count traces that were cut (parallel thinking at 2K stands at
-exactly 2048.0). Accuracy is the mean share of the asked solutions. Parallel thinking is n = c traces and their vote.
-AsyncThink's point is its headline, never one that was chosen for its result.
+Some rules were made stricter after a first result was known, none looser. The ledger shows for each rule the commit
+that last changed it, beside the commit of the records that it judges.
+
+Latency in every rule is `elapsed`, the clock at which an episode ended, over all episodes, as the paper's own figures
+count traces that were cut (parallel thinking at 2K stands at exactly 2048.0). Accuracy is the mean share of the asked
+solutions. Parallel thinking is n = c traces and their vote. AsyncThink's point is its headline, never one that was
+chosen for its result.
 """
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from asyncthink.errors import InputError
 from asyncthink.evaluation import claims_of_arms, claims_of_frontier, claims_of_training, claims_of_transfer
 from asyncthink.evaluation.evidence import Evidence
+from asyncthink.evaluation.metrics import rounded
 from asyncthink.evaluation.paper import PAPER
 from asyncthink.evaluation.recordings import note
-from asyncthink.evaluation.verdicts import NOT_RUN, RULE, Finding, NotRun, verdict
+from asyncthink.evaluation.verdicts import (
+    NOT_RUN,
+    OF_ONE_RUN,
+    RULE,
+    UNTESTABLE,
+    Finding,
+    NotRun,
+    Untestable,
+    by_column,
+    judged,
+    verdict,
+)
 
 COMMAND = "snakemake --cores all metrics/claims.json"
 
@@ -32,18 +47,23 @@ class Claim:
 
 CLAIMS = {
     "C1": Claim(
-        "Accuracy and all-correct above both baselines at equal budgets a trace: four paired differences.",
+        "Accuracy and all-correct above both baselines: at equal budgets a trace, at equal latency and at equal work, "
+        "the last two read from the baseline's frontier over budgets in training and evaluation.",
         claims_of_arms.baselines,
     ),
-    "C2": Claim("At least k correct above both baselines, for every k: paired differences.", claims_of_arms.every_k),
+    "C2": Claim(
+        "At least k correct above both baselines, for every k: at equal budgets, latency and work, as C1.",
+        claims_of_arms.every_k,
+    ),
     "C3": Claim(
         "Latency at AsyncThink's accuracy, and at its share of items that are all correct, read from parallel "
         "thinking's frontier over budgets in training and evaluation (its best point where it never gets there): both "
-        "reductions above zero (the core), and the first 28 % or more.",
+        "reductions above zero.",
         claims_of_frontier.lower_latency,
     ),
     "C3 math": Claim(
-        "As C3, on AIME-24 and on AMC-23, against parallel thinking at 1K and 2K.",
+        "As C3, on AIME-24 and on AMC-23, against parallel thinking at 1K and 2K; and by 28 % or more at equal "
+        "accuracy.",
         claims_of_frontier.lower_latency_on_mathematics,
     ),
     "C4": Claim(
@@ -54,7 +74,8 @@ CLAIMS = {
         "Without the cold start: η/c within two points of 1/c, and accuracy below.", claims_of_arms.no_cold_start
     ),
     "C6": Claim(
-        "RL's gain over SFT alone above zero, and more than half of SFT's episodes right in form.",
+        "RL's gain over SFT alone above zero, and more than half of SFT's episodes right in form (the core); fewer than "
+        "5 % of the items all correct before RL.",
         claims_of_arms.no_rl,
     ),
     "C7": Claim(
@@ -63,22 +84,23 @@ CLAIMS = {
         claims_of_transfer.sudoku,
     ),
     "C8": Claim(
-        "The last tenth of the RL steps against the first: accuracy and η/c rise (the core), forks rise; latency's "
-        "highest tenth lies above the first and above the last.",
+        "The last tenth of the RL steps against the first: accuracy and η/c rise (the core), forks rise; η/c's lowest "
+        "tenth lies below the first; latency's highest tenth lies above the first and above the last.",
         claims_of_training.dynamics,
     ),
     "C9": Claim(
-        "AsyncThink's frontier at five budgets or more against each baseline's at equal latency: the mean gap above "
-        "zero (the core), and the smallest gap above zero.",
+        "AsyncThink's frontier over its distinct operating points, three or more with accuracies that differ, against "
+        "each baseline's at equal latency: the mean gap above zero (the core), and the gap at every point.",
         claims_of_frontier.dominates,
     ),
     "C10": Claim(
-        "With that reward the last tenth of the RL steps is less accurate than AsyncThink's (the core), and the "
-        "structures are less diverse.",
+        "With that reward accuracy collapses: the last tenth of the RL steps lies below the highest one (the core). It "
+        "ends below AsyncThink's at an equal sum of learning rates; after equal steps the structures are less diverse.",
         claims_of_training.collapse,
     ),
     "C11": Claim(
-        "More than two topologies in the corpus, and more diversity after RL than when trained on two.",
+        "With three agents or more: after RL a seed's structures are more diverse than when trained on two topologies. "
+        "The topologies of the corpus show the generator and are no finding.",
         claims_of_training.structures,
     ),
     "C12": Claim(
@@ -89,7 +111,16 @@ CLAIMS = {
 }
 
 
-def ledger(evidence: Evidence, scale: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Commits:
+    """Of each rule by its claim, of the code that judges all of them, and of the records; None where it is unknown."""
+
+    rules: Mapping[str, str | None] = field(default_factory=dict)
+    judging: str | None = None
+    records: str | None = None
+
+
+def ledger(evidence: Evidence, scale: str, commits: Commits = Commits()) -> dict[str, Any]:
     """The whole ledger as it is published."""
     recordings = evidence.recordings
     headlines = {arm: recordings.find(arm) for arm in recordings.arms}
@@ -99,36 +130,54 @@ def ledger(evidence: Evidence, scale: str) -> dict[str, Any]:
         "seeds": sorted({seed for evaluation in recordings.evaluations for seed in evaluation.seeds}),
         "items": recordings.evaluations[0].items if recordings.evaluations else 0,
         "rule": RULE,
-        "claims": [_row(name, claim, evidence, scale) for name, claim in CLAIMS.items()],
-        "config": {arm: dict(found.config) for arm, found in headlines.items() if found is not None},
+        "commits": {"judging": commits.judging, "records": commits.records},
+        "claims": [
+            {**_row(name, claim, evidence, scale), "rule_commit": commits.rules.get(name)}
+            for name, claim in CLAIMS.items()
+        ],
+        "config": {arm: dict(headline.config) for arm, headline in headlines.items() if headline is not None},
     }
 
 
 def _row(name: str, claim: Claim, evidence: Evidence, scale: str) -> dict[str, Any]:
     row = {"id": name, **PAPER["claims"][name], "rule": claim.rule, "command": COMMAND}
+    empty = {"columns": {}, "ours": None, "parts": [], "seeds": [], "arms": []}
     try:
         finding = claim.find(evidence)
     except NotRun as reason:
-        return {**row, "verdict": NOT_RUN, "reason": str(reason), "ours": None, "parts": [], "seeds": [], "arms": []}
+        return {**row, **empty, "verdict": NOT_RUN, "reason": str(reason)}
+    except Untestable as reason:
+        return {**row, **empty, "verdict": NOT_RUN if note(scale) else UNTESTABLE, "reason": str(reason)}
+    parts = judged(finding.parts)
+    told = OF_ONE_RUN if len(finding.seeds) == 1 else {}
+    verdicts = {column: told.get(word, word) for column, word in by_column(parts).items()}
+    word = verdict(parts)
     return {
         **row,
-        "verdict": NOT_RUN if note(scale) else verdict(finding.parts),
+        "verdict": NOT_RUN if note(scale) else told.get(word, word),
+        "columns": {} if note(scale) else verdicts,
         "reason": note(scale),
         "ours": finding.ours,
-        "parts": [part.to_mapping() for part in finding.parts],
+        "parts": _with_seeds([part.to_mapping() for part in parts], claim, evidence, finding.seeds),
         "seeds": list(finding.seeds),
         "arms": list(finding.arms),
     }
 
 
-def beside(ours: Mapping[str, Any], reference: Mapping[str, Any]) -> dict[str, Any]:
-    """The ledger with another one of the same scale beside each row: its verdict, and whether both agree."""
-    theirs = {row["id"]: row for row in reference["claims"]}
-    rows = []
-    for row in ours["claims"]:
-        other = {key: theirs[row["id"]][key] for key in ("verdict", "ours", "seeds")} if row["id"] in theirs else None
-        rows.append({**row, "reference": other, "agrees": other and other["verdict"] == row["verdict"]})
-    return {**ours, "claims": rows}
+def _with_seeds(
+    parts: list[dict[str, Any]], claim: Claim, evidence: Evidence, seeds: Sequence[int]
+) -> list[dict[str, Any]]:
+    """Each part with what every training seed gives by itself; None where a seed alone has no such part."""
+    alone = [_values(claim, evidence.of_seed(seed)) for seed in seeds]
+    return [{**part, "by_seed": [values.get((part["column"], part["name"])) for values in alone]} for part in parts]
+
+
+def _values(claim: Claim, evidence: Evidence) -> dict[tuple[str, str], float | None]:
+    try:
+        parts = claim.find(evidence).parts
+    except (NotRun, Untestable):
+        return {}
+    return {(part.column, part.name): rounded(part.shown.value) for part in parts}
 
 
 def read(path: str | Path) -> dict[str, Any]:

@@ -1,41 +1,95 @@
 """Claims that compare arms at their headline: the baselines (C1, C2) and the ablations (C4, C5, C6)."""
 
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from asyncthink.evaluation import frontier
 from asyncthink.evaluation.evidence import ASYNC, BASELINES, NO_COLD_START, NO_REWARD, NO_RL, Evidence
 from asyncthink.evaluation.recordings import Evaluation
-from asyncthink.evaluation.statistics import Draws
-from asyncthink.evaluation.verdicts import Finding, NotRun, Part, above, below, text
+from asyncthink.evaluation.statistics import Statistic, combine
+from asyncthink.evaluation.verdicts import Finding, NotRun, Part, above, at_an_end, below, text
 
 AT_MINIMUM = 0.02  # η/c counts as 1/c within two points
+NOT_RIGHT = 0.05  # before RL the answers are not right: fewer than one item in twenty is all correct
+EQUAL = {"equal latency": "elapsed", "equal work": "work"}  # column -> what is held equal, beside the budget
+Statistics = dict[str, Statistic]
 
 
 def baselines(evidence: Evidence) -> Finding:
-    """C1: accuracy and all-correct above sequential and parallel thinking at equal budgets a trace."""
-    (ours, *theirs), seeds = evidence.statistics(*comparable(evidence))
-    parts = [
-        above(f"{label}, above {name} thinking", "points", ours[key] - other[key])
-        for name, other in zip(BASELINES, theirs, strict=True)
-        for key, label in (("all_correct", "all correct"), ("accuracy", "accuracy"))
-    ]
-    sequential, parallel = (percent(other["all_correct"]) for other in theirs)
+    """C1: accuracy and all-correct above sequential and parallel thinking."""
+    measures = {"all_correct": "all correct", "accuracy": "accuracy"}
+    (ours, *theirs), parts, seeds = _standing(evidence, measures)
+    at_an_end("accuracy", [statistics["accuracy"].value for statistics in (ours, *theirs)])
     shown = text(ours["all_correct"].estimate(), "%")
-    words = f"all correct: {shown} against {sequential} (sequential) and {parallel} (parallel)"
+    others = [f"{percent(other['all_correct'])} at {_tokens(other)}" for other in theirs]
+    words = (
+        f"all correct: {shown} at {_tokens(ours)} tokens against {others[0]} (sequential) and {others[1]} (parallel); "
+        + "; ".join(f"at {column} {_least(parts, column)}" for column in EQUAL)
+    )
     return Finding(words, parts, seeds, (ASYNC, *BASELINES))
 
 
 def every_k(evidence: Evidence) -> Finding:
     """C2: at least k correct above both baselines, for every k."""
-    found = comparable(evidence)
-    everything, seeds = evidence.statistics(*found)
-    names = [f"at_least_{k}" for k in range(1, found[0].measured.required + 1)]
-    ours, *theirs = everything
-    parts = [
-        above(f"at least {k} correct, above {name} thinking", "points", ours[key] - other[key])
-        for name, other in zip(BASELINES, theirs, strict=True)
-        for k, key in enumerate(names, 1)
-    ]
-    curves = [" / ".join(percent(stats[key]) for key in names) for stats in everything]
-    words = f"k = 1 to {len(names)}: {curves[0]} against {curves[1]} (sequential) and {curves[2]} (parallel)"
+    required = evidence.evaluations(ASYNC)[0].measured.required
+    measures = {f"at_least_{k}": f"at least {k} correct" for k in range(1, required + 1)}
+    everything, parts, seeds = _standing(evidence, measures)
+    curves = [" / ".join(percent(statistics[key]) for key in measures) for statistics in everything]
+    words = (
+        f"k = 1 to {required}: {curves[0]} against {curves[1]} (sequential) and {curves[2]} (parallel); "
+        + "; ".join(f"at {column} {_least(parts, column)}" for column in EQUAL)
+    )
     return Finding(words, parts, seeds, (ASYNC, *BASELINES))
+
+
+def _standing(
+    evidence: Evidence, measures: Mapping[str, str]
+) -> tuple[list[Statistics], list[Part], tuple[int, ...]]:
+    """How far AsyncThink stands above each baseline, in measures with their labels.
+
+    In three columns: at an equal budget a trace; at its own latency and at its own work, read from the baseline's
+    frontier over budgets (level after its longest point, since no longer one was measured).
+    """
+    headlines = comparable(evidence)
+    points = [evidence.budgets(name) for name in BASELINES]
+    everything, seeds = evidence.statistics(*headlines, *(point for own in points for point in own))
+    (ours, *theirs), rest = everything[:3], everything[3:]
+    frontiers = dict(zip(BASELINES, (rest[: len(points[0])], rest[len(points[0]) :]), strict=True))
+    parts = [
+        above(f"{label}, above {name} thinking", "points", ours[key] - other[key], column="equal budget")
+        for name, other in zip(BASELINES, theirs, strict=True)
+        for key, label in measures.items()
+    ]
+    for column, axis in EQUAL.items():
+        for name, own in frontiers.items():
+            parts += [
+                above(f"{label}, above {name} thinking", "points", gap(ours, own, key, axis), column=column)
+                for key, label in measures.items()
+            ]
+    return [ours, *theirs], parts, seeds
+
+
+def gap(ours: Statistics, points: Sequence[Statistics], key: str = "accuracy", axis: str = "elapsed") -> Statistic:
+    """How far one of our points lies above another frontier at its own latency (or work)."""
+    return ours[key] - reading(frontier.accuracy_at, ours[axis], points, key, axis)
+
+
+def reading(
+    function: frontier.Reading, at: Statistic, points: Sequence[Statistics], key: str, axis: str = "elapsed"
+) -> Statistic:
+    """`latency_at` or `accuracy_at` of the frontier of some points, with the uncertainty of all of them."""
+    ends = [statistics[name] for name in (axis, key) for statistics in points]
+    return combine(partial(_read, function, len(points)), at, *ends)
+
+
+def _read(function: frontier.Reading, points: int, at: float, *ends: float) -> float:
+    return function(at, ends[:points], ends[points:])
+
+
+def _least(parts: Sequence[Part], column: str) -> str:
+    """The part of a column with the smallest effect."""
+    least = min((part for part in parts if part.column == column), key=lambda part: part.effect.value)
+    return f"{text(least.shown, least.unit)} or more ({least.name})"
 
 
 def comparable(evidence: Evidence) -> list[Evaluation]:
@@ -63,44 +117,43 @@ def no_concurrency_reward(evidence: Evidence) -> Finding:
 
 def no_cold_start(evidence: Evidence) -> Finding:
     """C5: without format fine-tuning there are no Forks, so η/c is 1/c, and accuracy falls."""
-    found = evidence.evaluations(ASYNC, NO_COLD_START)
-    (full, without), seeds = evidence.statistics(*found)
-    least = 1 / found[1].thinking["capacity"]
-    ratio = without["concurrency_ratio"]
-    close = _from(AT_MINIMUM + least, ratio)
+    headlines = evidence.evaluations(ASYNC, NO_COLD_START)
+    (full, without), seeds = evidence.statistics(*headlines)
+    alone = 1 / headlines[1].thinking["capacity"]
     parts = (
-        Part("η/c stays at 1/c", "%", ratio.estimate(), close.estimate()),
+        below("η/c stays at 1/c", "%", without["concurrency_ratio"], most=alone + AT_MINIMUM),
         below("accuracy without the cold start", "points", without["accuracy"] - full["accuracy"]),
     )
-    words = f"{listed(parts, ('η/c', 'accuracy'))}; 1/c = {100 * least:.1f} %"
+    words = f"{listed(parts, ('η/c', 'accuracy'))}; 1/c = {100 * alone:.1f} %"
     return Finding(words, parts, seeds, (ASYNC, NO_COLD_START))
 
 
 def no_rl(evidence: Evidence) -> Finding:
     """C6: format fine-tuning teaches the form and not the answers."""
     (full, without), seeds = evidence.statistics(*evidence.evaluations(ASYNC, NO_RL))
-    valid = without["valid"]
+    all_correct, valid = without["all_correct"], without["valid"]
     parts = (
         above("accuracy gained by RL", "points", full["accuracy"] - without["accuracy"]),
-        above("all correct gained by RL", "points", full["all_correct"] - without["all_correct"]),
-        Part("right in form without RL, more than half", "%", valid.estimate(), (valid - 0.5).estimate()),
+        above("all correct gained by RL", "points", full["all_correct"] - all_correct),
+        above("right in form before RL, more than half", "%", valid, least=0.5),
+        below("all correct before RL, fewer than 5 %", "%", all_correct, core=False, most=NOT_RIGHT),
     )
     words = (
-        f"all correct {text(without['all_correct'].estimate(), '%')} before RL with {percent(valid)} % right in form, "
+        f"all correct {text(all_correct.estimate(), '%')} before RL with {percent(valid)} % right in form, "
         f"{percent(full['all_correct'])} % after"
     )
     return Finding(words, parts, seeds, (ASYNC, NO_RL))
 
 
-def _from(value: float, statistic: Draws) -> Draws:
-    return Draws(value - statistic.value, value - statistic.resampled_R)
-
-
-def percent(statistic: Draws) -> str:
+def percent(statistic: Statistic) -> str:
     """A share, times 100, with one digit."""
     return f"{100 * statistic.value:.1f}"
 
 
-def listed(parts: tuple[Part, ...], labels: tuple[str, ...]) -> str:
+def _tokens(statistics: Statistics) -> str:
+    return f"{statistics['elapsed'].value:.1f}"
+
+
+def listed(parts: Sequence[Part], labels: Sequence[str]) -> str:
     """Parts in one line: `η/c -4.7 points [-6.0, -3.1], latency +22.6 % [...]`."""
     return ", ".join(f"{label} {text(part.shown, part.unit)}" for label, part in zip(labels, parts, strict=True))

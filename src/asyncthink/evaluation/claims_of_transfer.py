@@ -2,8 +2,8 @@
 
 from asyncthink.evaluation.claims_of_arms import comparable, percent
 from asyncthink.evaluation.evidence import ASYNC, BASELINES, Evidence
-from asyncthink.evaluation.statistics import Draws
-from asyncthink.evaluation.verdicts import Finding, Part, above, text
+from asyncthink.evaluation.statistics import Statistic
+from asyncthink.evaluation.verdicts import Finding, Part, Untestable, above, at_an_end, text
 
 SUBJECTS = {"graph_theory": "graph theory", "genetics": "genetics"}
 
@@ -11,18 +11,20 @@ SUBJECTS = {"graph_theory": "graph theory", "genetics": "genetics"}
 def sudoku(evidence: Evidence) -> Finding:
     """C7: on Sudoku more accurate than both baselines, and by forking."""
     (ours, *theirs), seeds = evidence.on("sudoku").statistics(*comparable(evidence.on("sudoku")))
+    forked = ours["forked"]
+    told = f"a Fork in {percent(forked)} % of the episodes, {percent(ours['valid'])} % right in form"
+    try:
+        at_an_end("accuracy of all three ways", [statistics["accuracy"].value for statistics in (ours, *theirs)])
+    except Untestable as end:
+        raise Untestable(f"{end}; {told}") from None
     parts = [
         above(f"accuracy, above {name} thinking", "points", ours["accuracy"] - other["accuracy"])
         for name, other in zip(BASELINES, theirs, strict=True)
     ]
-    forked = ours["forked"]
     parts.append(more_than_half("episodes with a Fork", forked, core=False))
     sequential, parallel = (percent(other["accuracy"]) for other in theirs)
     shown = text(ours["accuracy"].estimate(), "%")
-    words = (
-        f"{shown} against {parallel} (parallel) and {sequential} (sequential); a Fork in {percent(forked)} % of the "
-        f"episodes, {percent(ours['valid'])} % right in form"
-    )
+    words = f"{shown} against {parallel} (parallel) and {sequential} (sequential); {told}"
     return Finding(words, parts, seeds, (ASYNC, *BASELINES))
 
 
@@ -30,8 +32,8 @@ def case_studies(evidence: Evidence) -> Finding:
     """C12: on subjects of MMLU-Pro it forks, and right in form."""
     parts, words, seeds = [], [], ()
     for name, label in SUBJECTS.items():
-        found = evidence.on(name)
-        (ours,), seeds = found.statistics(*found.evaluations("asyncthink_math"))
+        subject = evidence.on(name)
+        (ours,), seeds = subject.statistics(*subject.evaluations("asyncthink_math"))
         parts += [
             more_than_half(f"{label}: episodes with a Fork", ours["forked"]),
             more_than_half(f"{label}: right in form", ours["valid"]),
@@ -40,6 +42,6 @@ def case_studies(evidence: Evidence) -> Finding:
     return Finding("; ".join(words), parts, seeds, ("asyncthink_math",))
 
 
-def more_than_half(name: str, share: Draws, core: bool = True) -> Part:
+def more_than_half(name: str, share: Statistic, core: bool = True) -> Part:
     """A part that predicts a share above one half."""
-    return Part(f"{name}, more than half", "%", share.estimate(), (share - 0.5).estimate(), core)
+    return above(f"{name}, more than half", "%", share, core, least=0.5)

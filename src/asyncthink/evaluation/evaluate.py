@@ -121,7 +121,6 @@ def slim(recorded: Episode) -> Episode:
 
 def summarized(subject: Subject, episodes: Sequence[Episode], items_hash: str) -> dict[str, Any]:
     """The metrics file of a subject: each evaluation with intervals, and the measures of its single episodes."""
-    resamples = subject.own.evaluate.resamples
     evaluations: dict[str, dict[str, Any]] = {}
     for name, thinking in subject.evaluations.items():
         chosen = [e for e in episodes if e.key["variant"] == name]
@@ -129,7 +128,7 @@ def summarized(subject: Subject, episodes: Sequence[Episode], items_hash: str) -
         for aggregation, group in metrics.aggregations(chosen).items():
             names = None if (name, aggregation) in ((HEADLINE, None), (HEADLINE, "vote")) else VARIANT_MEASURES
             entry = f"{name}_{UNION}" if aggregation == UNION else name
-            evaluations[entry] = base | {"aggregation": aggregation} | _entry(group, names, resamples)
+            evaluations[entry] = base | {"aggregation": aggregation} | _entry(group, names)
     return {
         "scale": subject.params.scale,
         "note": note(subject.params.scale),
@@ -140,18 +139,17 @@ def summarized(subject: Subject, episodes: Sequence[Episode], items_hash: str) -
         "engine": asdict(subject.engine),
         "items": {"count": len(subject.items), "split": subject.split, "sha256": items_hash},
         "samples": subject.samples,
-        "resamples": resamples,
         "evaluations": evaluations,
     }
 
 
-def _entry(episodes: Sequence[Episode], names: Sequence[str] | None, resamples: int) -> dict[str, Any]:
+def _entry(episodes: Sequence[Episode], names: Sequence[str] | None) -> dict[str, Any]:
     measured = metrics.measurement(episodes)
     kept = measured if names is None else measured.only(names)
     found = {"required": measured.required, "episodes": recordings.episode_values(kept)}
     if kept.topologies is not None:
         found["episodes"]["topology"] = recordings.topology_codes(kept)
-    return found | metrics.summary(kept, resamples)
+    return found | metrics.summary(kept)
 
 
 class Progress:

@@ -4,14 +4,17 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+
+import numpy as np
 
 from asyncthink.errors import InputError
 from asyncthink.evaluation import histories, recordings
 from asyncthink.evaluation.histories import History
 from asyncthink.evaluation.metrics import diversity
 from asyncthink.evaluation.recordings import HEADLINE, Evaluation, Recordings
-from asyncthink.evaluation.statistics import Bootstrap, Draws
+from asyncthink.evaluation.statistics import Statistic
 from asyncthink.evaluation.verdicts import NotRun
 from asyncthink.params import COUNTDOWN
 
@@ -31,13 +34,15 @@ OTHER_BUDGETS = {
 class Evidence:
     """corpus: the metrics of the demonstrations of AsyncThink's cold start behind the filter, if they are there.
 
-    recordings are of countdown's test set, elsewhere those of the others.
+    recordings are of countdown's test set, elsewhere those of the others. learning: of each arm, the learning rate
+    summed up to each step of its RL.
     """
 
     recordings: Recordings
     histories: Sequence[History]
     corpus: Mapping[str, Any] | None
     elsewhere: Mapping[str, Recordings] = field(default_factory=dict)
+    learning: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def on(self, test_set: str) -> "Evidence":
         """The same with the evaluations of another test set; NotRun where there are none."""
@@ -45,10 +50,11 @@ class Evidence:
             raise NotRun(f"needs the evaluation on the test set {test_set} (test_sets in params.yaml)")
         return replace(self, recordings=self.elsewhere[test_set])
 
-    @property
-    def resamples(self) -> int:
-        """Of every bootstrap."""
-        return self.recordings.resamples
+    def of_seed(self, seed: int) -> "Evidence":
+        """What one training seed left."""
+        elsewhere = {name: recorded.of_seed(seed) for name, recorded in self.elsewhere.items()}
+        runs = [run for run in self.histories if run.seed == seed]
+        return replace(self, recordings=self.recordings.of_seed(seed), histories=runs, elsewhere=elsewhere)
 
     def evaluations(self, *arms: str) -> list[Evaluation]:
         """The headline evaluations of some arms; NotRun where one is missing."""
@@ -58,23 +64,21 @@ class Evidence:
             raise NotRun(f"needs the evaluation of {', '.join(missing)}")
         return found
 
-    def statistics(self, *evaluations: Evaluation) -> tuple[list[dict[str, Draws]], tuple[int, ...]]:
-        """Every metric of each, on the same resamples, over the seeds that all of them have."""
+    def statistics(self, *evaluations: Evaluation) -> tuple[list[dict[str, Statistic]], tuple[int, ...]]:
+        """Every metric of each, over the seeds that all of them have."""
         seeds = tuple(seed for seed in evaluations[0].seeds if all(seed in e.seeds for e in evaluations))
         if not seeds:
             raise NotRun(
                 f"needs a seed that was evaluated for all of {', '.join(sorted({e.arm for e in evaluations}))}"
             )
-        bootstrap = Bootstrap(len(seeds), evaluations[0].items, self.resamples)
-        return [e.of_seeds(seeds).statistics(bootstrap) for e in evaluations], seeds
+        return [e.of_seeds(seeds).statistics() for e in evaluations], seeds
 
-    def diversity(self, ours: Evaluation, theirs: Evaluation) -> Draws:
-        """How many more structures, in effect, one arm uses than another."""
+    def diversity(self, ours: Evaluation, theirs: Evaluation) -> Statistic:
+        """How many more structures, in effect, one arm uses than another: the mean of each seed's difference."""
         seeds = [seed for seed in ours.seeds if seed in theirs.seeds]
         if not seeds:
             raise NotRun(f"needs a seed that was evaluated for both {ours.arm} and {theirs.arm}")
-        bootstrap = Bootstrap(len(seeds), ours.items, self.resamples)
-        mine, other = (diversity(e.of_seeds(seeds).measured, bootstrap) for e in (ours, theirs))
+        mine, other = (diversity(evaluation.of_seeds(seeds).measured) for evaluation in (ours, theirs))
         return mine - other
 
     def budgets(self, arm: str) -> list[Evaluation]:
@@ -94,12 +98,17 @@ class Evidence:
         return found
 
 
-def read(evaluations: Iterable[Path], training: Iterable[Path], filters: Iterable[Path]) -> Evidence:
+def read(
+    evaluations: Iterable[Path],
+    training: Iterable[Path],
+    filters: Iterable[Path],
+    learning: Mapping[str, np.ndarray] = MappingProxyType({}),
+) -> Evidence:
     """The evidence of one run from its files; any of them may be missing, and the claims say so."""
     corpora = {corpus.get("arm"): corpus for corpus in map(_corpus, filters)}
-    found = recordings.read_all(evaluations)
-    on_countdown = found.pop(COUNTDOWN, Recordings(None, ()))
-    return Evidence(on_countdown, histories.read(training), corpora.get(ASYNC), found)
+    by_test_set = recordings.read_all(evaluations)
+    on_countdown = by_test_set.pop(COUNTDOWN, Recordings(None, ()))
+    return Evidence(on_countdown, histories.read(training), corpora.get(ASYNC), by_test_set, learning)
 
 
 def _corpus(path: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from asyncthink.errors import InputError
-from asyncthink.evaluation.statistics import Bootstrap, Draws
+from asyncthink.evaluation.statistics import Statistic, mean, mean_of_seeds
 from asyncthink.files import read_json_lines
 
 PARTS = 10  # a run is looked at in tenths
@@ -48,34 +48,50 @@ def of_arm(histories: Iterable[History], arm: str) -> list[History]:
 
 
 class Curve:
-    """One measure of an arm's RL runs in tenths of the steps that all runs have, bootstrapped over seeds and steps.
+    """One measure of an arm's RL runs in tenths of the steps that all runs have.
 
-    Steps inside a tenth count as exchangeable. The tenth that is called the peak is chosen on every other step and
-    measured on the rest, so that choosing it does not make it high.
+    With several runs a tenth is one number a run. With one run its steps count as exchangeable inside a tenth, and what
+    is told is of that run only. The tenth that is called the peak (or the dip) is chosen on every other step and
+    measured on the rest, so that choosing it does not make it high (or low).
     """
 
-    def __init__(self, runs: Sequence[History], key: str, resamples: int, steps: int | None = None) -> None:
-        steps = min(len(run.steps) for run in runs) if steps is None else steps
+    def __init__(self, runs: Sequence[History], key: str) -> None:
+        steps = min(len(run.steps) for run in runs)
+        ends = [steps * part // PARTS for part in range(PARTS + 1)]
         length = steps // PARTS
-        starts = [steps * part // PARTS for part in range(PARTS)]
         values_ST = np.stack([run.column(key)[:steps] for run in runs])
-        self._parts = [values_ST[:, start : start + length] for start in starts]
-        self._all = Bootstrap(len(runs), length, resamples)
-        self._half = Bootstrap(len(runs), len(range(1, length, 2)), resamples)
+        self._parts = [values_ST[:, end - length : end] for end in ends[1:]]
 
-    def mean(self, part: int) -> Draws:
+    def mean(self, part: int) -> Statistic:
         """The mean of one tenth: 0 is the first, -1 the last."""
-        return self._all.mean(self._parts[part])
+        return mean_of_steps(self._parts[part])
 
-    def rise(self) -> Draws:
+    def rise(self) -> Statistic:
         """The last tenth less the first."""
         return self.mean(-1) - self.mean(0)
 
-    def peak(self) -> tuple[Draws, Draws]:
+    def peak(self) -> tuple[Statistic, Statistic]:
         """How far the highest tenth lies above the first, and how far above the last."""
-        chosen = max(range(PARTS), key=lambda part: _level(self._parts[part][:, ::2]))
-        top, first, last = (self._half.mean(self._parts[part][:, 1::2]) for part in (chosen, 0, -1))
-        return top - first, top - last
+        top = self._measured(self._chosen(1))
+        return top - self._measured(0), top - self._measured(-1)
+
+    def dip(self) -> Statistic:
+        """How far the lowest tenth lies below the first."""
+        return self._measured(0) - self._measured(self._chosen(-1))
+
+    def _chosen(self, sign: int) -> int:
+        return max(range(PARTS), key=lambda part: _level(sign * self._parts[part][:, ::2]))
+
+    def _measured(self, part: int) -> Statistic:
+        return mean_of_steps(self._parts[part][:, 1::2])
+
+
+def mean_of_steps(values_ST: np.ndarray) -> Statistic:
+    """The mean over runs and steps: of several runs one number each, of one run over its steps."""
+    if len(values_ST) == 1:
+        return mean(values_ST)
+    with np.errstate(invalid="ignore"):
+        return mean_of_seeds(np.nanmean(values_ST, axis=1))
 
 
 def _level(values: np.ndarray) -> float:

@@ -31,7 +31,7 @@ def rescored(path: str | Path) -> Iterator[Episode]:
         raise InputError(f"{path}: holds no episodes")
 
 
-def measure(episodes: Iterable[Episode], resamples: int) -> Iterator[dict[str, Any]]:
+def measure(episodes: Iterable[Episode]) -> Iterator[dict[str, Any]]:
     """One object for each arm, seed and variant, in the order in which they come; parallel thinking twice."""
     groups: dict[tuple[Any, ...], list[Episode]] = {}
     for each in episodes:
@@ -41,5 +41,5 @@ def measure(episodes: Iterable[Episode], resamples: int) -> Iterator[dict[str, A
         for aggregation, chosen in metrics.aggregations(group).items():
             measured = metrics.measurement(chosen)
             named = dict(zip(GROUP, key, strict=True)) | {"aggregation": aggregation, "episodes": len(chosen)}
-            found = metrics.summary(measured, resamples)
+            found = metrics.summary(measured)
             yield named | found.pop("metrics") | found

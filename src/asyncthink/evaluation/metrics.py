@@ -13,7 +13,7 @@ import numpy as np
 
 from asyncthink.episode import Episode
 from asyncthink.evaluation import measures
-from asyncthink.evaluation.statistics import Bootstrap, Draws, combine
+from asyncthink.evaluation.statistics import Statistic, mean, mean_of_seeds
 
 DIGITS = 6
 UNION = "union"  # of the solutions of parallel traces, beside their vote
@@ -73,28 +73,26 @@ def position(episode: Episode) -> tuple[str, int, int]:
     return str(episode.key.get("split", "")), int(episode.key.get("index", 0)), int(episode.key.get("sample", 0))
 
 
-def statistics(measured: Measurement, bootstrap: Bootstrap) -> dict[str, Draws]:
-    """Every metric with its resamples: means of measures, shares per Fork, and at least k correct for every k.
+def statistics(measured: Measurement) -> dict[str, Statistic]:
+    """Every metric: means of measures, shares per Fork, and at least k correct for every k.
 
     forked is the share of episodes with a Fork.
     """
-    means = {name: bootstrap.mean(values) for name, values in measured.values.items()}
-    result = {name: draws for name, draws in means.items() if name not in COUNTED}
+    means = {name: mean(values) for name, values in measured.values.items()}
+    result = {name: statistic for name, statistic in means.items() if name not in COUNTED}
     result |= {name: means[a] / means[b] for name, (a, b) in PER_FORK.items() if a in means and b in means}
     for k in range(1, measured.required + 1):
         correct = measured.values["correct"]
-        result[f"at_least_{k}"] = bootstrap.mean(np.where(np.isnan(correct), np.nan, correct >= k))
+        result[f"at_least_{k}"] = mean(np.where(np.isnan(correct), np.nan, correct >= k))
     forks = measured.values.get("forks")
     if forks is not None:
-        result["forked"] = bootstrap.mean(np.where(np.isnan(forks), np.nan, forks > 0))
+        result["forked"] = mean(np.where(np.isnan(forks), np.nan, forks > 0))
     return result
 
 
-def summary(measured: Measurement, resamples: int) -> dict[str, Any]:
+def summary(measured: Measurement) -> dict[str, Any]:
     """`metrics`: name -> value, `intervals`: name -> [low, high] of 95 %; None where there was nothing to measure."""
-    seeds, items, _ = measured.values["accuracy"].shape
-    found = statistics(measured, Bootstrap(seeds, items, resamples))
-    estimates = {name: draws.estimate() for name, draws in found.items()}
+    estimates = {name: statistic.estimate() for name, statistic in statistics(measured).items()}
     result = {
         "metrics": {name: rounded(estimate.value) for name, estimate in estimates.items()},
         "intervals": {name: [rounded(estimate.low), rounded(estimate.high)] for name, estimate in estimates.items()},
@@ -105,18 +103,22 @@ def summary(measured: Measurement, resamples: int) -> dict[str, Any]:
     return result
 
 
-def diversity(measured: Measurement, bootstrap: Bootstrap) -> Draws:
-    """How many equally frequent structures would be as diverse: the exponential of the entropy of their shares."""
-    names, codes_SIN = np.unique(measured.topologies.astype(str), return_inverse=True)
-    codes_SIN = codes_SIN.reshape(measured.topologies.shape)
-    means = [bootstrap.mean(codes_SIN == code) for code in range(len(names))]
-    return combine(_effective_number, *means)
+def diversity(measured: Measurement) -> Statistic:
+    """How many equally frequent structures would be as diverse: the exponential of the entropy of their shares.
+
+    Of each training seed by itself, then their mean: seeds that collapse to different structures are not diverse.
+    """
+    seeds = [_effective_number(structures_IN.astype(str)) for structures_IN in measured.topologies]
+    return mean_of_seeds(np.array([number for number, _ in seeds]), np.stack([cells_I for _, cells_I in seeds]))
 
 
-def _effective_number(*shares: np.ndarray) -> np.ndarray:
-    shares_T = np.stack(shares)
-    logarithms_T = np.log(np.where(shares_T > 0, shares_T, 1.0))
-    return np.exp(-(shares_T * logarithms_T).sum(axis=0))
+def _effective_number(structures_IN: np.ndarray) -> tuple[float, np.ndarray]:
+    """The effective number of structures of one seed, and each item's influence on it."""
+    _, codes, counts_K = np.unique(structures_IN, return_inverse=True, return_counts=True)
+    surprise_K = -np.log(counts_K / counts_K.sum())
+    entropy = float((counts_K * surprise_K).sum() / counts_K.sum())
+    number = float(np.exp(entropy))
+    return number, number * (surprise_K[codes].reshape(structures_IN.shape).mean(1) - entropy)
 
 
 def rounded(value: float) -> float | None:

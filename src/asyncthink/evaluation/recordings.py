@@ -1,13 +1,13 @@
 """Recorded metrics as files, one for each task, arm and seed, and merged over seeds for tables and claims.
 
 A file holds the metrics of the headline and of every variant, and behind each the measures of single episodes, so that
-differences between arms can be bootstrapped pair by pair from these files alone.
+differences between arms can be computed pair by pair from these files alone.
 """
 
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 
 from asyncthink.errors import InputError
 from asyncthink.evaluation.metrics import Measurement, rounded, statistics
-from asyncthink.evaluation.statistics import Bootstrap, Draws
+from asyncthink.evaluation.statistics import Statistic
 from asyncthink.files import write_text
 
 HEADLINE = "headline"
@@ -76,12 +76,11 @@ class Evaluation:
         rows = [self.seeds.index(seed) for seed in seeds]
         values = {name: array[rows] for name, array in self.measured.values.items()}
         structures = None if self.measured.topologies is None else self.measured.topologies[rows]
-        measured = Measurement(self.measured.required, values, structures)
-        return Evaluation(self.arm, self.variant, self.aggregation, self.mode, self.config, tuple(seeds), measured)
+        return replace(self, seeds=tuple(seeds), measured=Measurement(self.measured.required, values, structures))
 
-    def statistics(self, bootstrap: Bootstrap) -> dict[str, Draws]:
-        """Every metric with its resamples."""
-        return statistics(self.measured, bootstrap)
+    def statistics(self) -> dict[str, Statistic]:
+        """Every metric."""
+        return statistics(self.measured)
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,6 @@ class Recordings:
 
     scale: str | None
     evaluations: tuple[Evaluation, ...]
-    resamples: int = 2000
 
     def find(self, arm: str, variant: str = HEADLINE, aggregation: str | None = None) -> Evaluation | None:
         """One evaluation; for parallel thinking the vote unless the union is asked for."""
@@ -98,6 +96,11 @@ class Recordings:
             if (e.arm, e.variant) == (arm, variant) and (aggregation or "vote") == (e.aggregation or "vote"):
                 return e
         return None
+
+    def of_seed(self, seed: int) -> "Recordings":
+        """What one training seed left."""
+        kept = [evaluation.of_seeds((seed,)) for evaluation in self.evaluations if seed in evaluation.seeds]
+        return replace(self, evaluations=tuple(kept))
 
     def variants(self, arm: str, aggregation: str | None = None) -> list[Evaluation]:
         """The headline and all variants of one arm."""
@@ -129,7 +132,6 @@ def _recordings(records: Sequence[tuple[Path, dict]]) -> Recordings:
     _agree(records, "scale", "were made at different scales")
     _agree(records, "items", "were made on different test items")
     _agree(records, "samples", "have different numbers of samples an item")
-    _agree(records, "resamples", "have different numbers of resamples")
     groups: dict[tuple[str, str], list[tuple[int, dict]]] = {}
     for _, record in sorted(records, key=lambda pair: pair[1]["seed"]):
         for name, evaluation in record["evaluations"].items():
@@ -138,13 +140,13 @@ def _recordings(records: Sequence[tuple[Path, dict]]) -> Recordings:
     merged = tuple(_merged(arm, rows, shape) for (arm, _), rows in groups.items())
     if not records:
         return Recordings(None, ())
-    return Recordings(records[0][1]["scale"], merged, records[0][1]["resamples"])
+    return Recordings(records[0][1]["scale"], merged)
 
 
 def _load(path: str | Path) -> tuple[Path, dict[str, Any]]:
     try:
         record = json.loads(Path(path).read_text(encoding="utf-8"))
-        for key in ("scale", "test_set", "arm", "seed", "items", "samples", "resamples", "evaluations"):
+        for key in ("scale", "test_set", "arm", "seed", "items", "samples", "evaluations"):
             record[key]
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run the step that makes it (snakemake {path})") from None

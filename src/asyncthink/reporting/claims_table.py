@@ -33,12 +33,16 @@ def block(found: Sequence[dict[str, Any]]) -> str:
 
 
 def _cell(row: dict[str, Any]) -> str:
-    return f"**{row['verdict']}**: {row['ours'] or row['reason']}"
+    by_column = "; ".join(f"{column}: {verdict}" for column, verdict in row["columns"].items())
+    return f"**{row['verdict']}**{f' ({by_column})' if by_column else ''}: {row['ours'] or row['reason']}"
 
 
 def _made(ledger: dict[str, Any]) -> str:
     seeds = ", ".join(map(str, ledger["seeds"])) or "none"
-    return f"{ledger['scale']}: {ledger['items']} test items, seeds {seeds}, 95 % intervals in brackets."
+    whose = "over items, of this training run only" if len(ledger["seeds"]) == 1 else "for a new seed on new items"
+    records = ledger["commits"]["records"]
+    made = f", records of commit {records}" if records else ""
+    return f"{ledger['scale']}: {ledger['items']} test items, seeds {seeds}, 95 % intervals {whose} in brackets{made}."
 
 
 def _plain(text: str) -> str:

@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from asyncthink.evaluation.verdicts import NOT_REPRODUCED, OF_ONE_RUN, PARTLY, REPRODUCED, UNTESTABLE
 from asyncthink.reporting import case_figure, marks, style
 from asyncthink.reporting.style import GRID, INK, LINES, LOOKS, MARKERS, MEASURES, MUTED, NOT_RUN, ON_COLOUR, colour
 
@@ -30,11 +31,12 @@ PANELS = {
 LOSSES = {"pretrain": "Base model: loss", "sft": "Format fine-tuning: loss"}
 KINDS = {"none": "no fork", "interleaved": "interleaved", "batch": "batch", "other": "other"}
 KIND_COLOURS = {"none": "#d0d7de", "interleaved": "#56b4e9", "batch": "#e69f00", "other": "#0072b2"}
+TONES = (("#009e73", "o"), ("#e69f00", "D"), ("#d55e00", "X"))
 VERDICTS = {
-    "reproduced": ("#009e73", "o"),
-    "partly": ("#e69f00", "D"),
-    "not reproduced": ("#d55e00", "X"),
-    "not run at this scale": ("#8c959f", "_"),
+    **dict(zip((REPRODUCED, PARTLY, NOT_REPRODUCED), TONES, strict=True)),
+    **dict(zip(OF_ONE_RUN.values(), TONES, strict=True)),
+    UNTESTABLE: ("#8c959f", "s"),
+    NOT_RUN: ("#8c959f", "_"),
 }
 # Of the ledger: column, where it begins (0 to 100), characters a line.
 LEDGER = (("id", 0, 8), ("claim", 6.5, 36), ("paper", 31, 34), ("ours", 55, 46), ("verdict", 88, 14))

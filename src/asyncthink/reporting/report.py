@@ -20,7 +20,7 @@ from markupsafe import Markup
 from asyncthink.errors import InputError
 from asyncthink.evaluation.paper import PAPER
 from asyncthink.evaluation.recordings import note
-from asyncthink.evaluation.verdicts import VERDICTS
+from asyncthink.evaluation.verdicts import OF_ONE_RUN, VERDICTS
 from asyncthink.params import Params
 from asyncthink.reporting import comparison, cost
 from asyncthink.reporting.exhibits import EXHIBITS, LEDGER, Exhibit
@@ -37,6 +37,9 @@ PAGE_COLOURS = {
     GRID: "var(--line)",
     "#ffffff": "var(--card)",
 }
+# verdict -> class of the style sheet; a verdict of one run has the tone of its own kind.
+TONES = {word: word.replace(" at this scale", "").replace(" ", "-") for word in VERDICTS}
+TONES |= {told: TONES[word] for word, told in OF_ONE_RUN.items()}
 WORLD = ("puzzles", "thinking", "model", "reward", "grpo")
 
 
@@ -74,6 +77,7 @@ def html(results: Results, facts: Mapping[str, str], durations: Sequence[Duratio
         scale=params.scale,
         note=note(params.scale),
         ledger=results.ledger,
+        tones=TONES,
         counts=[(verdict, sum(row["verdict"] == verdict for row in claims)) for verdict in VERDICTS],
         ledger_sentence=LEDGER.sentence(pd.DataFrame(claims)),
         exhibits=[shown(name, exhibit, results) for name, exhibit in EXHIBITS.items()],

@@ -7,7 +7,7 @@ from typing import Any
 from asyncthink.evaluation.evidence import Evidence
 from asyncthink.evaluation.metrics import rounded
 from asyncthink.evaluation.recordings import Evaluation, Recordings
-from asyncthink.evaluation.statistics import Bootstrap, Draws
+from asyncthink.evaluation.statistics import Statistic
 
 LABELS = {
     "asyncthink": "AsyncThink",
@@ -38,10 +38,9 @@ class Source:
     evidence: Evidence
     scale: str
 
-    def statistics(self, evaluation: Evaluation) -> dict[str, Draws]:
+    def statistics(self, evaluation: Evaluation) -> dict[str, Statistic]:
         """Every metric of one evaluation over its own seeds."""
-        bootstrap = Bootstrap(len(evaluation.seeds), evaluation.items, self.evidence.resamples)
-        return evaluation.statistics(bootstrap)
+        return evaluation.statistics()
 
     def on(self, test_set: str) -> Recordings:
         """The evaluations of another test set, none where it was not run."""
@@ -58,9 +57,9 @@ def label(arm: str) -> str:
     return LABELS.get(arm, arm.replace("_", " "))
 
 
-def shown(name: str, draws: Draws) -> dict[str, float | None]:
+def shown(name: str, statistic: Statistic) -> dict[str, float | None]:
     """ours, low, high: shares in percent, counts as they are."""
-    estimate, factor = draws.estimate(), 1 if name in COUNTS else 100
+    estimate, factor = statistic.estimate(), 1 if name in COUNTS else 100
     keys = {"ours": estimate.value, "low": estimate.low, "high": estimate.high}
     return {key: rounded(value * factor) for key, value in keys.items()}
 

@@ -11,6 +11,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
+from asyncthink.evaluation.verdicts import NOT_RUN
 from asyncthink.files import replacing
 
 INK, MUTED, GRID, PAPER_COLOUR = "#1f2328", "#656d76", "#d8dee4", "#57606a"
@@ -45,7 +46,6 @@ LINES = {
 }
 ON_COLOUR = {"light": "#111111", "dark": "#fefefe"}  # text on a light or a dark area, in the dark report too
 MARKERS = {"asyncthink": "o", "parallel": "s", "sequential": "^"}
-NOT_RUN = "not run at this scale"
 MEASURES = {  # of the tables that compare ways of thinking, in the order of their panels
     "all_correct": "All correct, %",
     "accuracy": "Accuracy, %",

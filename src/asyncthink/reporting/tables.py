@@ -17,7 +17,6 @@ from asyncthink.evaluation.histories import History
 from asyncthink.evaluation.metrics import diversity, rounded
 from asyncthink.evaluation.paper import PAPER
 from asyncthink.evaluation.recordings import HEADLINE, Evaluation, note
-from asyncthink.evaluation.statistics import Bootstrap
 from asyncthink.reporting import task_tables
 from asyncthink.reporting.source import WAYS, Rows, Source, label, named, shown
 from asyncthink.synthesis.structures import CLASSES, topology_class
@@ -146,8 +145,7 @@ def _topologies(source: Source) -> Rows:
 def _structures(source: Source, evaluation: Evaluation) -> Rows:
     names = evaluation.measured.topologies.ravel().tolist()
     kinds = {name: topology_class(name.split()) for name in set(names)}
-    bootstrap = Bootstrap(len(evaluation.seeds), evaluation.items, source.evidence.resamples)
-    effective = rounded(diversity(evaluation.measured, bootstrap).value)
+    effective = rounded(diversity(evaluation.measured).value)
     for kind in CLASSES:
         share = rounded(100 * sum(kinds[name] == kind for name in names) / len(names))
         row = {"source": evaluation.arm, "label": label(evaluation.arm), "kind": kind, "share": share}
@@ -188,8 +186,8 @@ def _evaluations(source: Source) -> Rows:
             "aggregation": evaluation.aggregation,
             **{key: evaluation.thinking[key] for key in ("capacity", "organizer_budget", "worker_budget")},
         }
-        for name, draws in source.statistics(evaluation).items():
-            yield {**row, "measure": name, **shown(name, draws)}
+        for name, statistic in source.statistics(evaluation).items():
+            yield {**row, "measure": name, **shown(name, statistic)}
 
 
 TEST_SET_MEASURES = ("accuracy", "elapsed", "forked", "valid", "concurrency_ratio")

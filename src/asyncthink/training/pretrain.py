@@ -22,8 +22,9 @@ from asyncthink.params import Params
 from asyncthink.synthesis.documents import documents
 from asyncthink.training import language_model, sharding, word_tokenizer
 from asyncthink.training.checkpoints import Scratch, publish
+from asyncthink.training.learning_rate import rate
 from asyncthink.training.progress import Progress
-from asyncthink.training.resumption import Resumable, arguments, finish, rate, train
+from asyncthink.training.resumption import Resumable, arguments, finish, train
 from asyncthink.training.skills import measure
 from asyncthink.training.tags import extend, tags
 from asyncthink.training.weighted_loss import Batch, WeightedLoss

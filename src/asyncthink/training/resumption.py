@@ -5,7 +5,6 @@ the order of all batches of all epochs is laid down before the first one (transf
 in the middle of an epoch), and whatever a step draws is keyed by its number.
 """
 
-import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -29,15 +28,6 @@ from asyncthink.training.language_model import settings
 from asyncthink.training.progress import Progress
 
 DIGITS = 6
-RATES = {"constant": lambda done: 1.0, "cosine": lambda done: (1 + math.cos(math.pi * done)) / 2}
-
-
-def rate(shape: str, warmup: float, step: int, steps: int) -> float:
-    """The share of the learning rate at a step, from 0 on: up in a line over the warmup (a share of all steps), then
-    one of RATES over the whole run. The first step already moves.
-    """
-    rising = math.ceil(warmup * steps)
-    return min(1.0, (step + 1) / max(1, rising)) * RATES[shape](step / steps)
 
 
 class FixedOrder(Sampler[int]):

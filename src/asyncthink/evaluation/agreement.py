@@ -1,0 +1,68 @@
+"""Whether a run agrees with the committed reference: an equivalence test with a stated margin, row by row.
+
+On a processor of the reference's type a run gives the reference's records to the byte. On another one sums are rounded
+in another order, a training takes another way, and what can be asked is whether the same effects come out. A part
+agrees where the 90 % interval of ours less the reference's lies within the margin (two one-sided tests at 5 %,
+Schuirmann, 1987), differs where it lies outside of it, and cannot be told otherwise. The spread between training seeds
+is pooled from both; where neither has two seeds, nothing can be told.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+MARGINS = {"points": 0.05, "%": 0.05, "% change": 0.10, "tokens": 10.0, "forks": 0.5, "structures": 1.0}
+SAME, AGREES, DIFFERS, UNTOLD = "same", "agrees", "differs", "cannot tell"
+EQUAL = 1e-5  # what is written in six digits is the same number
+RISK = 0.05
+
+
+def beside(ours: Mapping[str, Any], reference: Mapping[str, Any]) -> dict[str, Any]:
+    """The ledger with another one of the same scale beside each row, and whether the row agrees with it."""
+    theirs = {row["id"]: row for row in reference["claims"]}
+    rows = []
+    for row in ours["claims"]:
+        other = theirs.get(row["id"])
+        shown = other and {key: other[key] for key in ("verdict", "ours", "reason", "seeds")}
+        rows.append({**row, "reference": shown, "agrees": other and of_row(row, other)})
+    return {**ours, "claims": rows, "margins": MARGINS}
+
+
+def of_row(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
+    """The worst of the core parts: differs, cannot tell, agrees, same. Without parts, whether the verdicts are equal."""
+    reference = {(part["column"], part["name"]): part for part in theirs["parts"]}
+    core = [(part, reference.get((part["column"], part["name"]))) for part in ours["parts"] if part["core"]]
+    if not core or any(other is None for _, other in core):
+        return SAME if not core and ours["verdict"] == theirs["verdict"] else UNTOLD
+    states = {_of_part(part, ours["seeds"], other, theirs["seeds"]) for part, other in core}
+    return next(state for state in (DIFFERS, UNTOLD, AGREES, SAME) if state in states)
+
+
+def _of_part(
+    ours: Mapping[str, Any], our_seeds: Sequence[int], theirs: Mapping[str, Any], their_seeds: Sequence[int]
+) -> str:
+    mine, other = (dict(zip(*pair, strict=True)) for pair in ((our_seeds, ours["by_seed"]), (their_seeds, theirs["by_seed"])))
+    pairs = [(mine[seed], other.get(seed)) for seed in mine]
+    if all(None not in pair and abs(pair[0] - pair[1]) < EQUAL for pair in pairs):
+        return SAME
+    return equivalence(_known(mine.values()), _known(other.values()), MARGINS[ours["unit"]])
+
+
+def _known(values: Any) -> np.ndarray:
+    return np.array([value for value in values if value is not None], dtype=float)
+
+
+def equivalence(ours_S: np.ndarray, theirs_S: np.ndarray, margin: float) -> str:
+    """Whether two means over training seeds agree within a margin: agrees, differs or cannot tell."""
+    freedom = len(ours_S) + len(theirs_S) - 2
+    if freedom < 1 or not len(ours_S) or not len(theirs_S):
+        return UNTOLD
+    squares = sum(((values - values.mean()) ** 2).sum() for values in (ours_S, theirs_S))
+    error = np.sqrt(squares / freedom * (1 / len(ours_S) + 1 / len(theirs_S)))
+    difference = ours_S.mean() - theirs_S.mean()
+    half = error * stats.t.ppf(1 - RISK, freedom)
+    if abs(difference) + half <= margin:
+        return AGREES
+    return DIFFERS if abs(difference) - half > margin else UNTOLD
