@@ -207,6 +207,12 @@ def _write(path: Path, rows: list[dict]) -> Path:
     return path
 
 
+def judged(ledger: dict) -> dict:
+    """A ledger without the commits, which come from git and not from what was recorded."""
+    rows = [{key: value for key, value in row.items() if key != "rule_commit"} for row in ledger["claims"]]
+    return {**ledger, "claims": rows, "commits": None}
+
+
 def write_corpus(folder: Path) -> list[Path]:
     """The corpus' metrics as `filter` writes them."""
     counts = {"none": (0, 0), "interleaved": (2000, 5), "batch": (1900, 9), "other": (1700, 61)}
