@@ -16,8 +16,8 @@ from asyncthink.params import Params, from_mapping, merged
 from asyncthink.synthesis.documents import documents
 from asyncthink.training import language_model, pretrain, skills
 from asyncthink.training.checkpoints import Scratch
-from asyncthink.training.progress import Progress
 from asyncthink.training.learning_rate import rate
+from asyncthink.training.progress import Progress
 from asyncthink.training.tags import extend, tags
 from asyncthink.training.weighted_loss import Batch
 

@@ -243,7 +243,8 @@ def test_the_commands_write_the_same_tables_and_ledger_as_the_functions(tmp_path
         assert (tmp_path / f"tables/{name}.csv").read_text() == tables.text(table), name
     ledger = tmp_path / "claims.json"
     said = asyncthink("claims", *made.arguments, "--params", tmp_path / "params.yaml", "--ledger", ledger)
-    assert judged(json.loads(ledger.read_text())) == judged(claims.ledger(evidence_of("two seeds"), "nano"))
+    by_function = claims.ledger(evidence_of("two seeds"), "nano")
+    assert recorded_experiment.judged(json.loads(ledger.read_text())) == recorded_experiment.judged(by_function)
     assert said.count("\n") == len(claims.CLAIMS)
     figures = tmp_path / "figures/frontier.svg"
     style.save(plots.frontier(expected["frontier"]), figures)

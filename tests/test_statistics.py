@@ -58,7 +58,8 @@ def test_the_interval_of_a_latency_read_from_a_frontier_covers():
         points = []
         for accuracy, latency in ((0.6, 80), (0.5, 100), (0.7, 120)):
             skill = random.normal(0, 0.02, (5, 1))
-            points.append((accuracy + skill + hard, latency + random.normal(0, 2, (5, 1)) + random.normal(0, 5, (5, 100))))
+            tokens = latency + random.normal(0, 2, (5, 1)) + random.normal(0, 5, (5, 100))
+            points.append((accuracy + skill + hard, tokens))
         (ours, tokens), *theirs = [(mean(a), mean(t)) for a, t in points]
 
         def needed(accuracy, *ends):

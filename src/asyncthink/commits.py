@@ -42,7 +42,9 @@ def of_files(*paths: Path) -> str | None:
     changed = _git(folder, "status", "--porcelain", "--", *names)
     if changed is None:
         return None
-    return UNCOMMITTED if changed.strip() else (_git(folder, "log", "-1", "--format=%h", "--", *names) or "").strip() or None
+    if changed.strip():
+        return UNCOMMITTED
+    return (_git(folder, "log", "-1", "--format=%h", "--", *names) or "").strip() or None
 
 
 def _source(code: Callable[..., Any] | ModuleType) -> Path:

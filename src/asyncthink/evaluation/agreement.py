@@ -31,7 +31,7 @@ def beside(ours: Mapping[str, Any], reference: Mapping[str, Any]) -> dict[str, A
 
 
 def of_row(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
-    """The worst of the core parts: differs, cannot tell, agrees, same. Without parts, whether the verdicts are equal."""
+    """The worst of the core parts: differs, cannot tell, agrees, same. Without parts the verdicts are compared."""
     reference = {(part["column"], part["name"]): part for part in theirs["parts"]}
     core = [(part, reference.get((part["column"], part["name"]))) for part in ours["parts"] if part["core"]]
     if not core or any(other is None for _, other in core):
@@ -43,7 +43,8 @@ def of_row(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
 def _of_part(
     ours: Mapping[str, Any], our_seeds: Sequence[int], theirs: Mapping[str, Any], their_seeds: Sequence[int]
 ) -> str:
-    mine, other = (dict(zip(*pair, strict=True)) for pair in ((our_seeds, ours["by_seed"]), (their_seeds, theirs["by_seed"])))
+    mine = dict(zip(our_seeds, ours["by_seed"], strict=True))
+    other = dict(zip(their_seeds, theirs["by_seed"], strict=True))
     pairs = [(mine[seed], other.get(seed)) for seed in mine]
     if all(None not in pair and abs(pair[0] - pair[1]) < EQUAL for pair in pairs):
         return SAME

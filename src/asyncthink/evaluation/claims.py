@@ -74,8 +74,8 @@ CLAIMS = {
         "Without the cold start: η/c within two points of 1/c, and accuracy below.", claims_of_arms.no_cold_start
     ),
     "C6": Claim(
-        "RL's gain over SFT alone above zero, and more than half of SFT's episodes right in form (the core); fewer than "
-        "5 % of the items all correct before RL.",
+        "RL's gain over SFT alone above zero, and more than half of SFT's episodes right in form (the core); fewer "
+        "than 5 % of the items all correct before RL.",
         claims_of_arms.no_rl,
     ),
     "C7": Claim(

@@ -42,9 +42,7 @@ def every_k(evidence: Evidence) -> Finding:
     return Finding(words, parts, seeds, (ASYNC, *BASELINES))
 
 
-def _standing(
-    evidence: Evidence, measures: Mapping[str, str]
-) -> tuple[list[Statistics], list[Part], tuple[int, ...]]:
+def _standing(evidence: Evidence, measures: Mapping[str, str]) -> tuple[list[Statistics], list[Part], tuple[int, ...]]:
     """How far AsyncThink stands above each baseline, in measures with their labels.
 
     In three columns: at an equal budget a trace; at its own latency and at its own work, read from the baseline's

@@ -1,8 +1,8 @@
 """Intervals that speak of a new training seed on new test items.
 
-Every arm answers the same items with each of its training seeds, so what is measured is a table of seeds x items, and a
-difference of two arms is a table of paired differences. A statistic keeps its value and the *influence* of every cell of
-that table: by how much, to first order, it would move if the cell counted a little more (the delta method). Sums,
+Every arm answers the same items with each of its training seeds, so what is measured is a table of seeds x items, and
+a difference of two arms is a table of paired differences. A statistic keeps its value and the *influence* of every cell
+of that table: by how much, to first order, it would move if the cell counted a little more (the delta method). Sums,
 differences, ratios and readings of a frontier keep the influence of their parts, so a pairing is never lost.
 
 The variance of a statistic is that of the two-way random-effects model, seeds x items, from its mean squares (Searle,

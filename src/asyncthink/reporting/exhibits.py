@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from asyncthink.evaluation.verdicts import VERDICTS
-from asyncthink.reporting.style import MEASURES, NOT_RUN, has_data
+from asyncthink.evaluation.verdicts import NOT_RUN, VERDICTS
+from asyncthink.reporting.style import MEASURES, has_data
 
 Reading = Callable[[pd.DataFrame], str]
 

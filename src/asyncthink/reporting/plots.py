@@ -12,9 +12,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from asyncthink.evaluation.verdicts import NOT_REPRODUCED, OF_ONE_RUN, PARTLY, REPRODUCED, UNTESTABLE
+from asyncthink.evaluation.verdicts import NOT_REPRODUCED, NOT_RUN, OF_ONE_RUN, PARTLY, REPRODUCED, UNTESTABLE
 from asyncthink.reporting import case_figure, marks, style
-from asyncthink.reporting.style import GRID, INK, LINES, LOOKS, MARKERS, MEASURES, MUTED, NOT_RUN, ON_COLOUR, colour
+from asyncthink.reporting.style import GRID, INK, LINES, LOOKS, MARKERS, MEASURES, MUTED, ON_COLOUR, colour
 
 WIDTH = 6.9  # inches
 LEAST = 10  # what a scale of percent or tokens reaches at least

@@ -20,12 +20,12 @@ from markupsafe import Markup
 from asyncthink.errors import InputError
 from asyncthink.evaluation.paper import PAPER
 from asyncthink.evaluation.recordings import note
-from asyncthink.evaluation.verdicts import OF_ONE_RUN, VERDICTS
+from asyncthink.evaluation.verdicts import NOT_RUN, OF_ONE_RUN, VERDICTS
 from asyncthink.params import Params
 from asyncthink.reporting import comparison, cost
 from asyncthink.reporting.exhibits import EXHIBITS, LEDGER, Exhibit
 from asyncthink.reporting.run_facts import Duration
-from asyncthink.reporting.style import GRID, INK, MEASURES, MUTED, NOT_RUN, PAPER_COLOUR, has_data
+from asyncthink.reporting.style import GRID, INK, MEASURES, MUTED, PAPER_COLOUR, has_data
 from asyncthink.reporting.tables import TABLES
 
 HERE = Path(__file__).parent

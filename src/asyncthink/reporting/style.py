@@ -11,7 +11,6 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from asyncthink.evaluation.verdicts import NOT_RUN
 from asyncthink.files import replacing
 
 INK, MUTED, GRID, PAPER_COLOUR = "#1f2328", "#656d76", "#d8dee4", "#57606a"

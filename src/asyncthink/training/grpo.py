@@ -31,8 +31,8 @@ from asyncthink.training.checkpoints import Scratch
 from asyncthink.training.episode_history import line, record, summary
 from asyncthink.training.episode_rows import trace_stream
 from asyncthink.training.episode_trainer import EpisodeTrainer
-from asyncthink.training.log_probabilities import score
 from asyncthink.training.learning_rate import rate
+from asyncthink.training.log_probabilities import score
 from asyncthink.training.progress import Progress
 from asyncthink.training.resumption import arguments, finish, share, train
 from asyncthink.training.samplers import LOCAL, Sampler

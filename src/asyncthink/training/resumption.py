@@ -5,6 +5,7 @@ the order of all batches of all epochs is laid down before the first one (transf
 in the middle of an epoch), and whatever a step draws is keyed by its number.
 """
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence

@@ -27,8 +27,8 @@ from asyncthink.synthesis.randomness import keyed
 from asyncthink.thinking.replay import replay
 from asyncthink.training import language_model
 from asyncthink.training.checkpoints import Scratch
-from asyncthink.training.log_probabilities import HEADS
 from asyncthink.training.learning_rate import rate
+from asyncthink.training.log_probabilities import HEADS
 from asyncthink.training.progress import Progress
 from asyncthink.training.resumption import Resumable, arguments, finish, share, train
 from asyncthink.training.tags import token_ids
