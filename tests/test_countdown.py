@@ -205,7 +205,12 @@ def test_accuracy_is_the_share_of_what_is_required():
         ("9+7+5+3 = 25", 0, 1),
         ("9+7+5+3 = ", 0, 1),
         ("9+7+5+3 = 24 = 24", 0, 1),
-        ("9+7+5+3 = 24.0", 0, 1),
+        ("9+7+5+3 = 24.0", 1, 1),
+        ("9+7+5+3 = 24.5", 0, 1),
+        ("24 = 9+7+5+3", 1, 1),
+        ("25 = 9+7+5+3", 0, 1),
+        ("24 = 9+7+5+3 = 24", 0, 1),
+        ("9*5-7*3 = 45-21", 0, 1),
         ("9+7+5+3 = -24", 0, 1),
         ("9 + 7 + 5 + 3; 3+5+7+9", 1, 2),
         ("9×5−7×3", 1, 1),
@@ -229,7 +234,8 @@ def test_accuracy_is_the_share_of_what_is_required():
         ("9+7)+(5+3", 0, 0),
         ("()9+7+5+3", 0, 0),
         ("x = 9+7+5+3", 0, 0),
-        ("the answer: 9+7+5+3", 0, 0),
+        ("the answer: 9+7+5+3", 1, 1),
+        ("the answer is 9+7+5+3", 0, 0),
         ("９+7+5+3", 0, 0),
         ("9/(7-7)+5", 0, 1),
         ("3/(5-5+7-7)", 0, 1),
@@ -242,6 +248,8 @@ def test_what_counts_and_what_does_not(answer, correct, offered):
 def test_a_negative_target_takes_a_negative_tail():
     assert graded("3 - 5 = -2", numbers=[3, 5], target=-2, required=1) == (1, 1)
     assert graded("3 - 5 = −2", numbers=[3, 5], target=-2, required=1) == (1, 1)
+    assert graded("3 - 5 = (-2)", numbers=[3, 5], target=-2, required=1) == (1, 1)
+    assert graded("-2.0 = 3 - 5", numbers=[3, 5], target=-2, required=1) == (1, 1)
     assert graded("3 - 5 = 2", numbers=[3, 5], target=-2, required=1) == (0, 1)
 
 
@@ -265,6 +273,139 @@ def test_operations_allows_only_those():
 def test_the_first_eight_expressions_are_read_and_all_are_counted():
     assert graded(";".join(["1+1"] * 7 + ALL_FOUR)) == (1, 11)
     assert graded(";".join(["no expression"] * 9 + ALL_FOUR)) == (4, 4)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "1. 2*3*4 = 24",
+        "1) 2*3*4",
+        "12\\. 2*3*4",
+        "• 2*3*4 = 24",
+        "- 2*3*4",
+        "* 2*3*4 = 24",
+        "– 2*3*4",
+        "- 1. **2*3*4**",
+        "Solution 1: 2*3*4 = 24",
+        "### Way 1: 2*3*4",
+        "解法1：2×3×4 = 24",
+        "**Way 1:** 2*3*4 = 24",
+        "**Way 1**: `2*3*4`",
+        "**1.** 2 * 3 * 4 = **24**",
+        "**2 * 3 * 4** = 24 ✓",
+        "***2*3*4***",
+        "*2*3*4 = 24*",
+        "_2*3*4_",
+        "`2*3*4` = `24`",
+        "```2*3*4```",
+        "2*3*4 = 24.",
+        "2*3*4,",
+        "2*3*4 = 24 ✅.",
+        "✅ 2*3*4 = 24",
+        "2*3*4 = 24 ✔️",
+        "$2 \\times 3 \\times 4 = 24$",
+        "$$2 \\cdot 3 \\cdot 4$$",
+        "$2$ * $3$ * $4$ = $24$",
+        "\\(2 \\times 3 \\times 4\\) = 24",
+        "\\[ 2\\,\\times\\,3\\;\\times\\;4 \\]",
+        "\\boxed{2*3*4}",
+        "\\boxed{2*3*4 = 24}.",
+        "2*3*4 = \\boxed{24}",
+        "Answer: $\\boxed{2 \\times 3 \\times 4}$",
+        "\\boxed{\n2*3*4\n}",
+        "\\left(2 \\times 3\\right) \\times 4",
+        "2 · 3 · 4",
+        "2 ⋅ 3 ⋅ 4 = 24",
+        "2 \\* 3 \\* 4",
+        "2\u00a0×\u202f3 × 4",
+        "```\n2*3*4\n```",
+        "Here are the ways:\n\n1. 2*3*4 = 24\n\nThere is no other.",
+    ],
+)
+def test_what_chat_models_put_around_an_expression_is_taken_off(written):
+    assert graded(written, numbers=[2, 3, 4], target=24, required=1) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "written, numbers, target",
+    [
+        (r"9 \cdot \left(5 - \frac{7}{3}\right) = 24", [3, 5, 7, 9], 24),
+        (r"$\dfrac{9}{3} + 5$", [9, 3, 5], 8),
+        (r"$\frac{8}{\frac{4}{2}}$", [8, 4, 2], 4),
+        (r"8 \div \frac{4}{2}", [8, 4, 2], 4),
+        (r"\frac{ 8 + 4 } { 2 }", [8, 4, 2], 6),
+        ("8 ÷ 4 − 2 = 0", [8, 4, 2], 0),
+    ],
+)
+def test_fractions_and_signs_mean_what_they_say(written, numbers, target):
+    assert graded(written, numbers=numbers, target=target, required=1) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "3**5+7+9",
+        "3 ** 5 + 7 ** 9",
+        "(3)**(5)+7+9",
+        "**3**5+7+9**",
+        "3^{5}+7+9",
+        r"3\cdot",
+        r"9\frac{7}{3}+5",
+        r"\frac{9+7}{5+3",
+        r"\boxed{9+7+5+3",
+        r"\sqrt{9}+7+5+3",
+        r"\text{9+7+5+3}",
+        "{9+7+5+3}",
+        "[9+7+5+3]",
+        "*9+7+5+3",
+        "9+7+5+3*",
+        "+9+7+5+3",
+        "-9+7+5+3",
+        "-(3-5)+7+9",
+        "Answer: - 3 + 5 + 7 + 9",
+        "$9+7+5+3",
+        "9+7+5+3 is 24",
+        "9 7 5 3",
+        "1.9+7+5+3",
+        "9x7",
+        "9_7 + 5_3",
+        "9+7+5+3 (used all)",
+    ],
+)
+def test_what_is_no_expression_does_not_become_one(written):
+    assert graded(written) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "answer, reasons",
+    [
+        ("9+7+5+3; 3+5+7+9", ["the same as one before", "1 right expressions; 2 are required"]),
+        ("9+7+5-3", ["is 18, not 24", "0 right"]),
+        ("9+7+5+5", ["takes 5 more often than the item has it (1)", "0 right"]),
+        ("9+7+5+4", ["takes 4, which the item does not have", "0 right"]),
+        ("9+7", ["takes fewer numbers than 4", "0 right"]),
+        ("9/(7-5-3+1)", ["takes 1, which", "0 right"]),
+        ("9+7+5+3 = 25", ["what stands on the other side of = is not 24", "0 right"]),
+        ("9+7+5+3 = 24 = 24", ["more than one =", "0 right"]),
+        ("3^2+7+9", ["not an expression", "0 right"]),
+        ("no idea", ["0 right"]),
+        (None, ["0 right"]),
+        ("9+7+5+3\n9*5-7*3", []),
+    ],
+)
+def test_what_is_wrong_with_an_answer_is_said(answer, reasons):
+    told = [mistake.reason for mistake in countdown.mistakes(ITEM | {"required": 2}, answer)]
+    assert len(told) == len(reasons) and all(map(str.startswith, told, reasons)), told
+
+
+def test_an_operation_that_is_not_allowed_and_a_division_by_zero_are_named():
+    def first(answer, **item):
+        return countdown.mistakes(ITEM | item, answer)[0].reason
+
+    assert first("9/7+5+3", operations="+-") == "uses /; allowed: + -"
+    assert first("5/(3-3)", numbers=[3, 3, 5]) == "divides by zero"
+    assert first("9*" * 9 + "9") == "takes 9 more often than the item has it (1)"
+    assert first("7/2", numbers=[7, 2], target=3) == "is 7/2, not 3"
 
 
 @pytest.mark.timeout(120)

@@ -92,6 +92,61 @@ def test_sixteen_digits_are_read_whatever_stands_between_them(answer):
     assert graded("sudoku", PUZZLE, answer) == (1, 1)
 
 
+ROWS = SOLUTION.split()
+LABELS = ["Row {n}: ", "R{n} | ", "{n}: ", "{n}) ", "| {n} | ", "{a} ", "**Row {n}:** ", "Row {n} (of 4) = ", "{nth} row: "]
+NTH = ("First", "Second", "Third", "Fourth")
+
+
+@pytest.mark.parametrize("label", LABELS)
+@pytest.mark.parametrize("between", ["\n", "\n\n", ",\n"])
+def test_a_grid_is_read_whatever_labels_stand_in_front_of_its_rows(label, between):
+    names = [{"n": place + 1, "a": "abcd"[place], "nth": NTH[place]} for place in range(4)]
+    grid = between.join(label.format(**name) + " ".join(row) for name, row in zip(names, ROWS, strict=True))
+    assert graded("sudoku", PUZZLE, f"Here is the solved 4×4 Sudoku:\n\n{grid}\n") == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Here is the solved 4×4 Sudoku:\n" + "\n".join(ROWS),
+        "Here is the solved 4x4 Sudoku: " + SOLUTION,
+        "The 2×2 boxes of the 4-by-4 grid:\n```\n1 2 | 3 4\n3 4 | 1 2\n----+----\n2 1 | 4 3\n4 3 | 2 1\n```",
+        "| C1 | C2 | C3 | C4 |\n|---|---|---|---|\n| 1 | 2 | 3 | 4 |\n| 3 | 4 | 1 | 2 |\n| 2 | 1 | 4 | 3 |\n| 4 | 3 | 2 | 1 |",
+        "┌─────┬─────┐\n│ 1 2 │ 3 4 │\n│ 3 4 │ 1 2 │\n├─────┼─────┤\n│ 2 1 │ 4 3 │\n│ 4 3 │ 2 1 │\n└─────┴─────┘",
+        "[[1, 2, 3, 4],\n [3, 4, 1, 2],\n [2, 1, 4, 3],\n [4, 3, 2, 1]]",
+        "Step 1: cell (1,2) is 2.\nStep 2: cell (2,1) is 3.\n[[1,2,3,4],[3,4,1,2],[2,1,4,3],[4,3,2,1]]",
+        "Row 1: 1 2 3 4, Row 2: 3 4 1 2, Row 3: 2 1 4 3, Row 4: 4 3 2 1",
+        "Row 1:\n1 2 3 4\nRow 2:\n3 4 1 2\nRow 3:\n2 1 4 3\nRow 4:\n4 3 2 1",
+        "The puzzle:\n1 . 3 .\n. 4 . 2\n2 . 4 .\n. 3 . 1\nThe solution:\n" + "\n".join(ROWS) + "\n\nAll 4 rows hold 1 to 4.",
+        "First try:\n4 3 2 1\n2 1 4 3\n3 4 1 2\n1 2 3 4\nThat is wrong. The grid:\n" + "\n".join(ROWS),
+        "\n".join(ROWS) + "\nColumn 1: 1 3 2 4\nColumn 2: 2 4 1 3\nColumn 3: 3 1 4 2\nColumn 4: 4 2 3 1",
+        '{"row1": [1, 2, 3, 4], "row2": [3, 4, 1, 2], "row3": [2, 1, 4, 3], "row4": [4, 3, 2, 1]}',
+        "a 1 2 3 4 b 3 4 1 2 c 2 1 4 3 d 4 3 2 1",
+        r"$$\begin{array}{|c|c|c|c|}\hline" "\n" + "\n".join(" & ".join(row) + r" \\ \hline" for row in ROWS),
+        "1\ufe0f\u20e3 2 3 4\n**3** 4 1 **2**\n2 1 4 3\n4 3 2 1",
+        "1234  (row 1)\n3412  (row 2)\n2143  (row 3)\n4321  (row 4)",
+    ],
+)
+def test_the_last_grid_of_an_answer_is_read(answer):
+    assert graded("sudoku", PUZZLE, answer) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "answer, reason",
+    [
+        (None, "holds no four rows"),
+        ("1234 3412 2143", "holds no four rows"),
+        ("2143 4321 1234 3412", "row 1, column 1 is given as another digit"),
+        ("1234 3412 2143 4311", "row 4 does not hold each digit once"),
+        ("1234 2341 3412 4123", "row 2, column 2 is given as another digit"),
+        (SOLUTION, None),
+    ],
+)
+def test_what_is_wrong_with_a_grid_is_said(answer, reason):
+    told = [mistake.reason for mistake in sudoku.mistakes(PUZZLE, answer)]
+    assert told[0].startswith(reason) if reason else told == []
+
+
 @pytest.mark.parametrize(
     "answer, offered",
     [
@@ -102,6 +157,9 @@ def test_sixteen_digits_are_read_whatever_stands_between_them(answer):
         (SOLUTION + "1", 0),
         (SOLUTION.replace("4", "5"), 0),
         ("0" + SOLUTION, 0),
+        ("1 1 2 3 4\n1 3 4 1 2\n1 2 1 4 3\n1 4 3 2 1", 0),  # rows of five
+        ("12345\n34125\n21435\n43215", 0),
+        ("1 2 3 4\n3 4 1 2\nand then\n2 1 4 3\n4 3 2", 0),
     ],
 )
 def test_what_is_not_the_grid_is_wrong(answer, offered):

@@ -2,24 +2,27 @@
 
 Item: {"numbers": [3, 5, 7, 9, 11], "target": 24, "required": 3}, optionally "uses": k (exactly k of the numbers, each
 at most once; without it every number exactly once) and "operations": "+-*". An answer holds one expression a line, or
-several separated by `;`, each with an optional tail `= value` that must be right; the first 8 are read.
+several separated by `;`, in the notation of `notation` and `expressions`. A value on the other side of one `=`, in
+front or after, must be right. The first 8 expressions are read.
 
-    read -> check -> score        what is an expression? is it right? how many different ones are right?
+    offers -> judged -> score        what is an expression? is it right? how many different ones are right?
 
 The solver and the generator live in `countdown_puzzles`; their names are part of this module's.
 """
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import islice
 from typing import Any
 
 from asyncthink.errors import InputError
-from asyncthink.tasks import expressions
+from asyncthink.tasks import expressions, notation
 from asyncthink.tasks.countdown_puzzles import SPLITS, generate, leak_check, manifest, solve
 from asyncthink.tasks.expressions import Node
+from asyncthink.tasks.mistake import Mistake
 
 __all__ = [
     "SPLITS",
@@ -29,6 +32,7 @@ __all__ = [
     "generate",
     "leak_check",
     "manifest",
+    "mistakes",
     "prompt",
     "score",
     "solve",
@@ -37,8 +41,12 @@ __all__ = [
 
 MOST_READ = 8
 MOST_NUMBERS = 64
-_BREAK = re.compile(r"[;\r\n]")
-_TAIL = re.compile(r"(-?)\s*([0-9]+)")
+_MOST_MISTAKES = 16
+_LONG = 10**40  # numbers from here on are not printed
+_LINE_END = re.compile(r"[\r\n]")
+_DIGIT = re.compile(r"[0-9]")
+_UNADORNED = re.compile(r"[0-9+\-*/()=\s]*")
+_VALUE = re.compile(r"(\()?\s*(-?)\s*([0-9]+(?:\.[0-9]+)?)\s*(?(1)\))")
 
 _CHAT = """Find {required} different ways to reach {target} with the numbers {numbers}.
 Use {uses}, {operations} and parentheses. Two ways that differ only in the order of terms or factors count once.
@@ -48,7 +56,7 @@ _WORDS = {"+": "addition", "-": "subtraction", "*": "multiplication", "/": "divi
 
 @dataclass(frozen=True)
 class Offer:
-    """One expression of an answer, and the value that it claims behind `=` (a text), if any."""
+    """One expression of an answer, and the value that it claims on the other side of `=` (a text), if any."""
 
     expression: str
     claimed: str | None
@@ -78,15 +86,21 @@ def score(item: Mapping[str, Any], answer: str | None) -> dict[str, Any]:
 
 def union(item: Mapping[str, Any], answers: Sequence[str | None]) -> dict[str, Any]:
     """The score of all answers together: whatever one of them has right counts, the first 8 of each are read."""
-    offers = (offer for answer in answers for offer in read(answer))
-    right = expressions.distinct(node for offer in offers if (node := right_node(item, offer)))
+    found = [offers(answer) for answer in answers]
+    judgements = (judged(item, offer) for of_answer in found for offer in of_answer[:MOST_READ])
+    right = expressions.distinct(node for node in judgements if isinstance(node, Node))
     correct, required = len(right), item["required"]
     return {
         "accuracy": min(correct, required) / required,
         "correct": correct,
-        "offered": sum(map(offered, answers)),
+        "offered": sum(map(len, found)),
         "solutions": list(right),
     }
+
+
+def mistakes(item: Mapping[str, Any], answer: str | None) -> list[Mistake]:
+    """What is wrong with each expression, or with what looks like one, in the order of the answer; the first 16."""
+    return list(islice(_mistakes(item, answer), _MOST_MISTAKES))
 
 
 def aggregate(item: Mapping[str, Any], answers: Sequence[str | None]) -> str | None:
@@ -97,37 +111,40 @@ def aggregate(item: Mapping[str, Any], answers: Sequence[str | None]) -> str | N
     """
     votes: Counter[str] = Counter()
     for answer in answers:
-        nodes = (_node(item, offer.expression) for offer in read(answer))
+        nodes = (_node(item, offer.expression) for offer in offers(answer)[:MOST_READ])
         votes.update(list(expressions.distinct(node for node in nodes if node)))
     return " ; ".join(text for text, _ in votes.most_common(item["required"])) or None
 
 
 def canonical(expression: str) -> str:
     """The canonical form; equal for two expressions exactly if they are the same solution. Raises InputError."""
-    text = expressions.plain(expression)
+    text = notation.plain(expression)
     if not expressions.is_expression(text) or None in expressions.integers(text):
         raise InputError(f"{expression[:60]!r} is not an expression of integers, + - * / and parentheses")
     return expressions.read(text).text
 
 
-def read(answer: str | None) -> list[Offer]:
-    """The first 8 expressions that an answer holds, in order; whatever else it holds is passed over."""
-    return list(islice(filter(None, map(_offer, _pieces(answer))), MOST_READ))
+def offers(answer: str | None) -> list[Offer]:
+    """The expressions that an answer holds, in order, also beyond the first 8; whatever else it holds is passed over."""
+    return [offer for _, offer in _read(answer) if offer]
 
 
-def offered(answer: str | None) -> int:
-    """How many expressions an answer holds, also beyond the first 8. Repeated pieces are looked at once."""
-    return sum(count for piece, count in Counter(_pieces(answer)).items() if _offer(piece))
-
-
-def right_node(item: Mapping[str, Any], offer: Offer) -> Node | None:
-    """The canonical form of an offered expression that keeps the item's rules and reaches its target, else None."""
-    allowed = set(item.get("operations", expressions.OPERATIONS))
-    if not expressions.operations(offer.expression) <= allowed or not _takes_numbers(item, offer.expression):
-        return None
+def judged(item: Mapping[str, Any], offer: Offer) -> Node | str:
+    """The canonical form of an expression that keeps the item's rules and reaches its target, else what is wrong."""
+    allowed = item.get("operations", expressions.OPERATIONS)
+    if forbidden := expressions.operations(offer.expression) - set(allowed):
+        return f"uses {' '.join(sorted(forbidden))}; allowed: {' '.join(allowed)}"
+    if wrong := _wrong_numbers(item, offer.expression):
+        return wrong
     node = expressions.read(offer.expression)
-    claim_holds = offer.claimed is None or _claimed(offer.claimed) == node.value
-    return node if node.value == item["target"] and claim_holds else None
+    if node.value is None:
+        return "divides by zero"
+    if node.value != item["target"]:
+        return f"is {_shown(node.value)}, not {_shown(item['target'])}"
+    if offer.claimed is not None and _value(offer.claimed) != node.value:
+        many = "=" in offer.claimed
+        return "more than one =" if many else f"what stands on the other side of = is not {_shown(node.value)}"
+    return node
 
 
 def check(item: Any) -> None:
@@ -157,20 +174,67 @@ def check(item: Any) -> None:
             raise InputError(f"{key} must be {allowed}, not {ascii(item[key])[:60]}")
 
 
-def _pieces(answer: str | None) -> list[str]:
-    return _BREAK.split(expressions.plain(answer or ""))
+def _read(answer: str | None) -> list[tuple[str, Offer | None]]:
+    """The pieces of an answer with the expression that each is. Equal pieces are looked at once."""
+    lines = map(notation.unmarked, _LINE_END.split(notation.plain(answer or "")))
+    pieces = [piece for line in lines for piece in line.split(";")]
+    known = {piece: _offer(piece) for piece in set(pieces)}
+    return [(piece, known[piece]) for piece in pieces]
 
 
 def _offer(piece: str) -> Offer | None:
-    head, equals, tail = piece.partition("=")
-    return Offer(head, tail if equals else None) if expressions.is_expression(head) else None
+    if not _DIGIT.search(piece):
+        return None
+    offer = _equation(piece) if _UNADORNED.fullmatch(piece) else None
+    return offer or _equation(notation.bare(piece))
 
 
-def _takes_numbers(item: Mapping[str, Any], expression: str) -> bool:
-    """Whether the expression takes as many numbers as it should, each as often as the item has it at most."""
-    uses = item.get("uses", len(item["numbers"]))
+def _equation(text: str) -> Offer | None:
+    """`expression`, `expression = value` or `value = expression`."""
+    head, equals, tail = text.partition("=")
+    if not equals:
+        return Offer(head, None) if expressions.is_expression(head) else None
+    head, tail = notation.side(head), notation.side(tail)
+    if _value(head) is not None and expressions.is_expression(tail):
+        return Offer(tail, head)
+    return Offer(head, tail) if expressions.is_expression(head) else None
+
+
+def _mistakes(item: Mapping[str, Any], answer: str | None) -> Iterator[Mistake]:
+    right: set[str] = set()
+    read = 0
+    for piece, offer in _read(answer):
+        if offer is None:
+            if _DIGIT.search(piece):
+                yield Mistake(piece.strip(), "not an expression of integers, + - * / and parentheses")
+            continue
+        if read == MOST_READ:
+            yield Mistake(piece.strip(), f"only the first {MOST_READ} expressions are read")
+            break
+        read += 1
+        judgement = judged(item, offer)
+        if isinstance(judgement, str):
+            yield Mistake(piece.strip(), judgement)
+        elif judgement.text in right:
+            yield Mistake(piece.strip(), "the same as one before")
+        else:
+            right.add(judgement.text)
+    if len(right) < item["required"]:
+        yield Mistake("", f"{len(right)} right expressions; {item['required']} are required")
+
+
+def _wrong_numbers(item: Mapping[str, Any], expression: str) -> str | None:
+    """What is wrong unless the expression takes as many numbers as it should, each as often as the item has it."""
+    numbers, uses = Counter(item["numbers"]), item.get("uses", len(item["numbers"]))
     taken = list(islice(expressions.integers(expression), uses + 1))
-    return len(taken) == uses and not Counter(taken) - Counter(item["numbers"])
+    for number, times in Counter(taken).items():
+        if number not in numbers:
+            return f"takes {'a number too long' if number is None else _shown(number)}, which the item does not have"
+        if times > numbers[number]:
+            return f"takes {_shown(number)} more often than the item has it ({numbers[number]})"
+    if len(taken) != uses:
+        return f"takes {'more' if len(taken) > uses else 'fewer'} numbers than {uses}"
+    return None
 
 
 def _node(item: Mapping[str, Any], expression: str) -> Node | None:
@@ -180,10 +244,17 @@ def _node(item: Mapping[str, Any], expression: str) -> Node | None:
     return expressions.read(expression)
 
 
-def _claimed(tail: str) -> int | None:
-    found = _TAIL.fullmatch(tail.strip())
-    value = expressions.integer(found[2]) if found else None
-    return -value if found and found[1] and value is not None else value
+def _value(text: str) -> Fraction | None:
+    """The value that a text like 18, 18.0 or (-3) is."""
+    found = _VALUE.fullmatch(text.strip())
+    try:
+        return Fraction(found[2] + found[3]) if found else None
+    except ValueError:  # more digits than Python turns into a number
+        return None
+
+
+def _shown(value: int | Fraction) -> str:
+    return str(value) if abs(value) < _LONG and getattr(value, "denominator", 1) < _LONG else "a long number"
 
 
 def _is_integer(value: Any, least: int | None = None) -> bool:

@@ -16,7 +16,6 @@ from fractions import Fraction
 from itertools import accumulate
 
 OPERATIONS = "+-*/"
-_SIGNS = str.maketrans({"×": "*", "÷": "/", "−": "-"})
 _CHARACTERS = re.compile(r"[0-9+\-*/()\s]+")
 _BROKEN = re.compile(
     r"[0-9]\s+[0-9]|[0-9)]\s*\(|\)\s*[0-9]"  # two values side by side
@@ -50,13 +49,8 @@ class Node:
         return text
 
 
-def plain(text: str) -> str:
-    """The same text with `× ÷ −` as `* / -`."""
-    return text.translate(_SIGNS)
-
-
 def is_expression(text: str) -> bool:
-    """Whether a text (made `plain`) is one expression; linear in its length."""
+    """Whether a text in `notation.plain` is one expression; linear in its length."""
     if not _CHARACTERS.fullmatch(text) or _BROKEN.search(text):
         return False
     depths = list(accumulate(1 if mark == "(" else -1 for mark in _PARENTHESIS.findall(text)))

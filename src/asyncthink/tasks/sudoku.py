@@ -1,8 +1,8 @@
 """4×4 Sudoku: a puzzle, one grid as the answer.
 
-Item: {"puzzle": [[1, 0, 3, 0], ...]} with 0 for an empty cell. An answer is sixteen digits from 1 to 4 in reading
-order, whatever stands between them. Right is every grid in which rows, columns and 2×2 boxes hold each digit once and
-the given cells stand; a puzzle may have several.
+Item: {"puzzle": [[1, 0, 3, 0], ...]} with 0 for an empty cell. An answer is read by
+`grid_text`. Right is every grid in which rows, columns and 2×2 boxes hold each digit once and the given cells stand; a
+puzzle may have several.
 
 There are 288 solved grids. Each belongs to one split by its hash, and a split's puzzles are cut from its own grids, so
 the unique solution of a test puzzle is never one of training; item `index` of a split is drawn from the key
@@ -12,13 +12,13 @@ the unique solution of a test puzzle is never one of training; item `index` of a
 import itertools
 import json
 import random
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from asyncthink.errors import InputError
-from asyncthink.tasks import single_answer
+from asyncthink.tasks import grid_text, single_answer
+from asyncthink.tasks.mistake import Mistake
 from asyncthink.tasks.splits import split_of
 
 Grid = tuple[int, ...]  # sixteen cells in reading order; 0 is empty
@@ -28,6 +28,7 @@ _ROWS = [[4 * row + column for column in range(4)] for row in range(4)]
 _COLUMNS = [[4 * row + column for row in range(4)] for column in range(4)]
 _BOXES = [[4 * (top + row) + left + column for row in (0, 1) for column in (0, 1)] for top in (0, 2) for left in (0, 2)]
 _UNITS = _ROWS + _COLUMNS + _BOXES
+_UNIT_NAMES = [f"{kind} {number}" for kind in ("row", "column", "box") for number in range(1, 5)]
 _MOST_DRAWS = 10_000
 
 SOURCES = {"enigmata": ("BytedTsinghua-SIA/Enigmata-Eval", "train")}
@@ -55,7 +56,7 @@ def prompt(item: Mapping[str, Any], style: str) -> str:
 
 
 def score(item: Mapping[str, Any], answer: str | None) -> dict[str, Any]:
-    """accuracy 1 or 0; offered 1 if the answer holds sixteen digits from 1 to 4 and no other digit."""
+    """accuracy 1 or 0; offered 1 if the answer holds a grid of digits from 1 to 4."""
     offered = read(answer)
     right = offered is not None and _fits(offered, _cells(item["puzzle"])) and is_solved(offered)
     return single_answer.scored(right, None if offered is None else shown(offered))
@@ -82,8 +83,20 @@ def check(item: Any) -> None:
 
 def read(answer: str | None) -> Grid | None:
     """The grid that an answer holds, or None."""
-    digits = "".join(itertools.islice((found[0] for found in re.finditer("[0-9]", answer or "")), 17))
-    return tuple(map(int, digits)) if re.fullmatch("[1-4]{16}", digits) else None
+    digits = grid_text.digits(answer or "")
+    return tuple(map(int, digits)) if digits else None
+
+
+def mistakes(item: Mapping[str, Any], answer: str | None) -> list[Mistake]:
+    """The first given cell that is another digit, and the first unit that holds a digit twice."""
+    grid = read(answer)
+    if grid is None:
+        return [Mistake("", "holds no four rows of four digits from 1 to 4")]
+    wrong = [cell for cell, given in enumerate(_cells(item["puzzle"])) if given not in (0, grid[cell])]
+    torn = [name for name, unit in zip(_UNIT_NAMES, _UNITS, strict=True) if len({grid[cell] for cell in unit}) < 4]
+    reasons = [f"row {cell // 4 + 1}, column {cell % 4 + 1} is given as another digit" for cell in wrong[:1]]
+    reasons += [f"{name} does not hold each digit once" for name in torn[:1]]
+    return [Mistake(shown(grid).replace("\n", " / "), reason) for reason in reasons]
 
 
 def shown(grid: Grid) -> str:
