@@ -445,13 +445,111 @@ def test_math_is_loaded_from_a_file_of_either_kind(tmp_path):
         "Answer: C",
         "I think it must be C",
         "Option C it is",
+        "(c) none of the above",
+        "c) none of the above",
+        "'C'",
+        "'c'",
+        '"c"',
+        "**c**",
+        "`c`",
+        "**(c)**",
+        r"\boxed{c}",
+        r"$\boxed{\mathrm{(C)}}$",
+        r"\boxed{\textbf{C. 42}}",
+        r"\[ \boxed{C} \]",
+        r"Therefore $\boxed{\text{(c)}}$.",
+        "The answer is a decrease in pressure (C).",
+        "Answer: I think C",
+        "Answer: I believe it's (c).",
+        "I would say the answer is C because A and B are too small.",
+        "Wait, the answer is C",
+        "The answer is A. Wait, the answer is C.",
+        r"\boxed{A} Wait, the answer is C",
+        "The answer is B. Hmm, no. Actually, it's C.",
+        "The answer is B. Wait, no, C.",
+        "The answer is A? No. The answer is C.",
+        "A is wrong. B is wrong. So it must be C.",
+        "A and B are both incorrect; therefore, C.",
+        "I eliminate A and B and choose C.",
+        "It's not A, it's C.",
+        "Not A but C",
+        "The answer is not A but C.",
+        "The answer is C, not A or B",
+        "The answer isn't B. It is C.",
+        "C is the correct answer.",
+        "A is tempting, but C is correct.",
+        "If the answer is A, then x = 2, which is false. The answer is C.",
+        "**Answer:** C",
+        "**Answer**: **C**",
+        "## Answer\n\nC",
+        "Final answer:\n\n(C)",
+        "ANSWER - C",
+        "Answer = C",
+        "answer → C",
+        "The correct option is C.",
+        "The correct answer choice is C) 5 m/s.",
+        "The answer to the question is **C**.",
+        "The answer must be C.",
+        "C: A tree",
+        "C. Vitamin A deficiency",
+        "(C) Type A and type B blood",
+        "The answer is (C) Type A blood",
+        "Vitamin A deficiency, so C",
+        "A tree has n - 1 edges, so it is C.",
+        "I know that B cells mature in bone marrow: (C)",
+        "The answer is C (since A and D have the wrong sign).",
+        "<think>A? B?</think>\nThe answer is C",
+        "P(A) = 0.5 and f(x) = 2, which is C.",
+        "The answer is\u00a0C",
     ],
 )
 def test_the_letter_is_read(answer):
     assert graded("multiple_choice", CHOICE, answer) == (1, 1)
 
 
-@pytest.mark.parametrize("answer", ["A, B, C, D", "A or C", "none of them", "", "E", "Cat", "3", "the answer is clear"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "A, B, C, D",
+        "A or C",
+        "none of them",
+        "",
+        "E",
+        "Cat",
+        "3",
+        "the answer is clear",
+        "The answer is B or C",
+        "The answer is either B, a plant, or C, an animal",
+        "Answer: A B C D E F G H I J",
+        "Answer: A, C",
+        "The answer is C, or maybe B",
+        "The answer is C, but it could also be D.",
+        "The answer is not (C).",
+        "The answer isn't C",
+        "The answer cannot be C.",
+        "It is definitely not C",
+        "C is wrong",
+        "(C) is not correct.",
+        "The answer is C. Wait, the answer is not C.",
+        "Neither A nor C",
+        "None of A, B or C",
+        "Both B and C",
+        "(B) and (C)",
+        "B or C is correct",
+        "A) 3\nB) 4\nC) 5\nD) 6",
+        r"\boxed{B} or \boxed{C}",
+        r"\boxed{\text{B and C}}",
+        r"With (C) I get \boxed{42}",
+        "The answer is a decrease in pressure.",
+        "Answer: A plant cell",
+        "A plant cell",
+        "I do not know",
+        "I think so",
+        "Vitamin C",
+        "the distance d is 5",
+        "Could the answer be C?",
+    ],
+)
 def test_an_answer_that_names_no_single_option_offers_nothing(answer):
     assert graded("multiple_choice", CHOICE, answer) == (0, 0)
 
@@ -468,6 +566,21 @@ def test_another_letter_is_wrong():
 def test_a_bad_choice_item_is_named(item):
     with pytest.raises(InputError):
         multiple_choice.check(item)
+
+
+@pytest.mark.parametrize("answer, letter", [("I", "I"), ("The answer is I.", "I"), ("I think J", "J"), ("I is right", "I")])
+def test_the_ninth_option_is_no_pronoun(answer, letter):
+    assert multiple_choice.read(answer, 10) == letter
+
+
+def test_what_is_wrong_with_a_choice_is_said():
+    told = [multiple_choice.mistakes(CHOICE, answer) for answer in ("B", "B or C", None, "C")]
+    assert [[mistake.reason for mistake in each] for each in told] == [
+        ["is not the right option"],
+        ["states no single letter from A to D"],
+        ["states no single letter from A to D"],
+        [],
+    ]
 
 
 def test_the_subsets_of_mmlu_pro_are_chosen_by_category_and_words(tmp_path):

@@ -1,8 +1,7 @@
 """Multiple choice: a question, options under letters, the letter of one of them.
 
-Item: {"answer": "C", "options": 4}, and "question" with "choices" (the options' texts) where it is asked. Read as the
-answer is, in this order: the last `\\boxed{...}`; a letter behind the last "answer is" or "answer:"; a letter alone;
-the one letter that stands by itself in the text, if no other does. An answer that hedges offers nothing.
+Item: {"answer": "C", "options": 4}, and "question" with "choices" (the options' texts) where it is asked. An answer is
+read by `stated_letter`; one that hedges offers nothing.
 """
 
 import re
@@ -11,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from asyncthink.errors import InputError
-from asyncthink.tasks import single_answer
-from asyncthink.tasks.competition_math import boxed
+from asyncthink.tasks import single_answer, stated_letter
+from asyncthink.tasks.mistake import Mistake
 
 SOURCES = {"mmlu-pro": ("TIGER-Lab/MMLU-Pro", "test")}
 # The subjects of the paper's case studies are parts of a category: questions that hold one of these words.
@@ -20,10 +19,7 @@ SUBSETS = {
     "graph-theory": ("math", r"\b(?:graphs?|vert(?:ex|ices)|spanning trees?|hamiltonian|eulerian?|chromatic)\b"),
     "genetics": ("biology", r"\b(?:gen(?:e|es|etic|etics|otypes?|ome)|alleles?|heterozyg\w*|homozyg\w*|phenotyp\w*)\b"),
 }
-_STATED = re.compile(r"answer\s*(?:is|:)[\s:*(\[]*([A-Za-z])(?![A-Za-z0-9'])", re.IGNORECASE)
-_ALONE = re.compile(r"(?:\\text\s*\{)?[*(\[\s]*([A-Za-z])[*)\]}.,:\s]*")
-_WITH_TEXT = re.compile(r"[*(\[]*([A-Z])[)\].:]")
-_STANDING = re.compile(r"(?<![A-Za-z0-9'])(?!I\s+[a-z])([A-Z])(?![A-Za-z0-9'])")
+_PADDING = frozenset({"", "n/a"})
 
 _CHAT = "{question}\n\n{choices}\n\nGive the letter of the right option."
 
@@ -63,22 +59,19 @@ def check(item: Any) -> None:
 
 
 def read(answer: str | None, options: int) -> str | None:
-    """The letter that an answer names, if it is one of the first `options`; else None."""
-    letter = _letter(answer or "")
-    return letter if letter and letter in string.ascii_uppercase[:options] else None
+    """The letter that an answer states, if it is one of the first `options`; else None."""
+    letters = string.ascii_uppercase[:options]
+    letter = stated_letter.read(answer or "", letters)
+    return letter if letter and letter in letters else None
 
 
-def _letter(text: str) -> str | None:
-    inside = boxed(text)
-    text = (text if inside is None else inside).strip()
-    stated = _STATED.findall(text)
-    if stated:
-        return stated[-1].upper()
-    found = _ALONE.fullmatch(text) or _WITH_TEXT.match(text)
-    if found:
-        return found[1].upper()
-    standing = set(_STANDING.findall(text))
-    return standing.pop() if len(standing) == 1 else None
+def mistakes(item: Mapping[str, Any], answer: str | None) -> list[Mistake]:
+    """Why the answer is not right."""
+    offered = read(answer, item["options"])
+    if offered is None:
+        last = string.ascii_uppercase[item["options"] - 1]
+        return [Mistake((answer or "").strip(), f"states no single letter from A to {last}")]
+    return [] if offered == item["answer"].strip().upper() else [Mistake(offered, "is not the right option")]
 
 
 def items(rows: Iterable[Mapping[str, Any]], name: str, subset: str | None = None) -> list[dict[str, Any]]:
