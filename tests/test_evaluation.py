@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import os
 import subprocess
 import sys
@@ -314,6 +315,11 @@ BROKEN = {
     "an item without numbers": lambda line: json.dumps({**json.loads(line), "item": {"target": 3}}),
     "an index that is a list": lambda line: json.dumps({**json.loads(line), "key": {"index": []}}),
     "a key that is none": lambda line: json.dumps({**json.loads(line), "key": 3}),
+    "a capacity that is true": lambda line: line.replace('"capacity":2', '"capacity":true'),
+    "tokens that are true": lambda line: re.sub('"tokens":[0-9]+', '"tokens":true', line),
+    "text that is true": lambda line: re.sub('"text":"[^"]*"', '"text":true', line, count=1),
+    "an arm that is true": lambda line: re.sub('"arm":"[^"]*"', '"arm":true', line),
+    "a seed that is true": lambda line: re.sub('"seed":[0-9]+', '"seed":true', line),
     "text that is a number": lambda line: line.replace('"text":"', '"text":1,"x":"', 1),
 }
 
@@ -324,7 +330,7 @@ def test_a_corrupt_line_is_named(tmp_path, kind):
     lines = [episode.to_json(e) for e in episodes]
     path = tmp_path / "broken.jsonl"
     path.write_text("\n".join([lines[0], BROKEN[kind](lines[1])]) + "\n")
-    with pytest.raises(InputError, match=r"broken\.jsonl: line 2 is not an episode") as error:
+    with pytest.raises(InputError, match=r"broken\.jsonl: line 2 is not (an episode|JSON|a JSON object)") as error:
         list(rescored(path))
     assert "\n" not in str(error.value)
 

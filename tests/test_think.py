@@ -63,7 +63,7 @@ REFUSED = {
     "a number that the model does not know": (["--numbers", "3", "977", "--target", "24"], "'977' is not among"),
     "no puzzle": (["--target", "24"], "give --numbers and --target"),
     "a task that is not there": (["--task", "chess", *PUZZLE], "no task 'chess'"),
-    "an item that is none": (["--item", "[1]"], "item is an object"),
+    "an item that is none": (["--item", "[1]"], "--item is not a JSON object, but [1]"),
     "an item that is not JSON": (["--item", "{"], "--item is not JSON"),
     "too small a pool": ([*PUZZLE, "--capacity", "0"], "--capacity must be at least 1"),
     "more numbers than there are": ([*PUZZLE, "--uses", "9"], "uses must be"),

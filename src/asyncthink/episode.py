@@ -5,14 +5,16 @@ of the forks (for sequential thinking one trace, for parallel thinking all of th
 encoded again or looked up by text.
 """
 
-import gzip
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from asyncthink.errors import InputError
+from asyncthink.files import json_lines, write_lines
+
+T = TypeVar("T", "Segment", "Trace", "Episode")
 
 
 @dataclass
@@ -87,6 +89,12 @@ class Episode:
     reward: dict[str, Any] = field(default_factory=dict)
 
 
+_SCALARS = {
+    kind: [(field.name, field.type) for field in fields(kind) if field.type in (str, int, bool, str | None, int | None)]
+    for kind in (Segment, Trace, Episode)
+}
+
+
 def to_json(episode: Episode) -> str:
     """One line of JSON, keys sorted, log-probabilities rounded to 6 digits so that files are byte-stable."""
     record = asdict(episode)
@@ -96,35 +104,41 @@ def to_json(episode: Episode) -> str:
 
 
 def from_mapping(record: dict[str, Any]) -> Episode:
-    """The inverse of `to_json`, for one parsed line."""
+    """The inverse of `to_json`, for one parsed line; TypeError where a number or a text is something else."""
     traces = [
-        Trace(**{**trace, "segments": [Segment(**segment) for segment in trace["segments"]]})
+        _typed(Trace(**{**trace, "segments": [_typed(Segment(**segment)) for segment in trace["segments"]]}))
         for trace in record["traces"]
     ]
-    return Episode(**{**record, "traces": traces})
+    episode = _typed(Episode(**{**record, "traces": traces}))
+    for name, value in episode.key.items():
+        if isinstance(value, bool):
+            raise TypeError(f"{name} is {value}")
+    return episode
+
+
+def _typed(part: T) -> T:
+    for name, type_ in _SCALARS[type(part)]:
+        value = getattr(part, name)
+        if not isinstance(value, type_) or (isinstance(value, bool) and type_ is not bool):
+            raise TypeError(f"{name} is {ascii(value)[:60]}")
+    return part
 
 
 def write(path: str | Path, episodes: Iterable[Episode]) -> None:
     """Write JSON Lines (gzip where the name ends in .gz, without a time stamp), atomically."""
-    from asyncthink.files import write_lines
-
     write_lines(path, (to_json(episode) for episode in episodes))
 
 
 def read(path: str | Path) -> Iterator[Episode]:
     """Read JSON Lines of episodes; a line that is not one is an InputError that names file and line."""
-    from asyncthink.files import UNREADABLE
+    return (episode for _, episode in read_lines(path))
 
-    path = Path(path)
-    opener = gzip.open if path.suffix == ".gz" else open
-    try:
-        with opener(path, "rt", encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                try:
-                    yield from_mapping(json.loads(line))
-                except (ValueError, TypeError, KeyError) as error:
-                    raise InputError(f"{path}: line {number} is not an episode: {error}") from None
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except UNREADABLE as error:
-        raise InputError(f"{path}: not readable as JSON Lines: {error}") from None
+
+def read_lines(path: str | Path) -> Iterator[tuple[str, Episode]]:
+    """(where, episode) for each line; `where` names file and line. "-" is standard input."""
+    for where, record in json_lines(path):
+        try:
+            episode = from_mapping(record)
+        except (ValueError, TypeError, KeyError) as error:
+            raise InputError(f"{where} is not an episode: {error}") from None
+        yield where, episode

@@ -4,10 +4,12 @@ import gzip
 import hashlib
 import json
 import os
+import sys
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from glob import escape
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import psutil
 
 from asyncthink.errors import InputError
 
-UNREADABLE = (gzip.BadGzipFile, zlib.error, EOFError, UnicodeDecodeError)  # of a damaged text file, gzipped or not
+UNREADABLE = (gzip.BadGzipFile, zlib.error, EOFError)  # of a damaged gzip file
 
 
 @contextmanager
@@ -76,26 +78,78 @@ def write_json_lines(path: str | Path, rows: Iterable[dict[str, Any]]) -> None:
 
 
 def read_json_lines(path: str | Path) -> list[dict[str, Any]]:
-    """Read one JSON object a line; a broken line is an InputError that names file and line."""
-    path = Path(path)
-    opener = gzip.open if path.suffix == ".gz" else open
+    """All objects of a file that a step makes; InputError as `json_lines` raises it."""
+    if not Path(path).exists():
+        raise InputError(f"{path}: no such file; run the step that makes it (snakemake {path})")
+    return [row for _, row in json_lines(path)]
+
+
+def json_lines(path: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(where, object) for each line of JSON Lines, as it comes; `where` names file and line. "-" is standard input.
+
+    Gzipped or not, with or without a byte order mark, any line ends; lines of white space are passed over, but
+    counted. Whatever else is no JSON object is an InputError that names file and line.
+    """
+    name = "standard input" if str(path) == "-" else str(path)
     try:
-        with opener(path, "rt", encoding="utf-8") as lines:
-            return [_object(line, f"{path}: line {number}") for number, line in enumerate(lines, 1)]
+        with nullcontext(sys.stdin.buffer) if str(path) == "-" else open(path, "rb") as raw:
+            lines = gzip.GzipFile(fileobj=raw) if raw.peek(2)[:2] == _GZIP else raw
+            for number, line in enumerate(lines, 1):
+                where = f"{name}: line {number}"
+                if text := _text(line, where):
+                    yield where, json_object(text, where)
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run the step that makes it (snakemake {path})") from None
+        raise InputError(f"{name}: no such file") from None
     except UNREADABLE as error:
-        raise InputError(f"{path}: not readable as JSON Lines: {error}") from None
+        raise InputError(f"{name}: not readable as JSON Lines: {error}") from None
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read: {error.strerror or error}") from None
 
 
-def _object(line: str, where: str) -> dict[str, Any]:
+def json_object(text: str, where: str) -> dict[str, Any]:
+    """One JSON object without NaN, infinite numbers and keys that come twice; `where` begins the InputError's text."""
     try:
-        row = json.loads(line)
+        value = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{where} is not JSON: {error.msg} (column {error.colno})") from None
+    except RecursionError:
+        raise InputError(f"{where} is not JSON: nested too deeply") from None
     except ValueError as error:
-        raise InputError(f"{where} is not JSON: {error}") from None
-    if not isinstance(row, dict):
-        raise InputError(f"{where} is not a JSON object")
-    return row
+        raise InputError(f"{where} is not JSON: {str(error)[:120]}") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{where} is not a JSON object, but {ascii(value)[:60]}")
+    return value
+
+
+def _text(line: bytes, where: str) -> str:
+    try:
+        return line.decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
+        raise InputError(f"{where} is not UTF-8") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {ascii(twice)[:60]} comes twice in one object")
+    return table
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not isfinite(value):
+        raise ValueError(f"{digits[:20]} is too large a number")
+    return value
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+_GZIP = b"\x1f\x8b"
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_no_constant)
 
 
 def sha256(path: str | Path) -> str:

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections import Counter
 from pathlib import Path
 
 from asyncthink import params
@@ -20,4 +21,7 @@ def run(args: argparse.Namespace) -> None:
     wanted = settings.item_set(args.item_set)
     found = sources.items(wanted, getattr(wanted, "task", args.item_set), settings.seed)
     write_json_lines(args.items, found)
+    if repeated := [name for name, times in Counter(item["id"] for item in found).items() if times > 1]:
+        shown = ", ".join(repeated[:3])
+        print(f"items {args.item_set}: {len(repeated)} ids come more than once: {shown}", file=sys.stderr)
     print(f"items {args.item_set}: {len(found)} of {wanted.source}", file=sys.stderr)

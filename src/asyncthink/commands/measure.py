@@ -11,6 +11,5 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from asyncthink.evaluation.measure import measure, rescored
 
-    path = "/dev/stdin" if args.episodes == "-" else args.episodes
-    for line in measure(rescored(path)):
+    for line in measure(rescored(args.episodes)):
         print(json.dumps(line, ensure_ascii=False, allow_nan=False))

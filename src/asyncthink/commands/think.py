@@ -1,7 +1,6 @@
 """`asyncthink think`: one episode, live, and what it was worth."""
 
 import argparse
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from asyncthink.commands import engine_choice
 from asyncthink.errors import InputError
+from asyncthink.files import json_object
 
 if TYPE_CHECKING:
     from asyncthink.engines import Engine
@@ -60,7 +60,7 @@ def _item(args: argparse.Namespace, puzzles: "Puzzles") -> dict[str, Any]:
 
     if args.task not in TASKS:
         raise InputError(f"no task {args.task!r}; allowed: {', '.join(TASKS)}")
-    item = _countdown(args, puzzles) if args.item is None else _parsed(args.item)
+    item = _countdown(args, puzzles) if args.item is None else json_object(args.item, "--item")
     TASKS[args.task].check(item)
     return item
 
@@ -73,13 +73,6 @@ def _countdown(args: argparse.Namespace, puzzles: "Puzzles") -> dict[str, Any]:
     if args.uses is None and puzzles.uses == puzzles.numbers:
         return item
     return item | {"uses": puzzles.uses if args.uses is None else args.uses}
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise InputError(f"--item is not JSON: {error}") from None
 
 
 def _settings(args: argparse.Namespace, thinking: "Thinking") -> "Thinking":

@@ -17,17 +17,17 @@ WRONG = (AttributeError, IndexError, InputError, KeyError, TypeError, ValueError
 
 def rescored(path: str | Path) -> Iterator[Episode]:
     """The episodes of a file, scored again; each is measured once alone, so that a broken one is named by its line."""
-    number = 0
-    for number, recorded in enumerate(episode.read(path), 1):
+    where = None
+    for where, recorded in episode.read_lines(path):
         try:
             each = scored(recorded)
             for aggregated in metrics.aggregations([each]).values():
                 metrics.measurement(aggregated)
         except WRONG as error:
             problem = f"{type(error).__name__}: {error}"
-            raise InputError(f"{path}: line {number} is not an episode: {' '.join(problem.split())}") from None
+            raise InputError(f"{where} is not an episode: {' '.join(problem.split())}") from None
         yield each
-    if not number:
+    if where is None:
         raise InputError(f"{path}: holds no episodes")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from asyncthink import protocol
 from asyncthink.errors import InputError
-from asyncthink.files import read_json_lines, write_json_lines
+from asyncthink.files import json_lines, write_json_lines
 
 FIELDS = ("task", "item", "form", "structure", "organizer", "workers")
 
@@ -78,8 +78,8 @@ def write(path: str | Path, demonstrations: Iterable[Demonstration]) -> None:
 
 def read(path: str | Path) -> Iterator[Demonstration]:
     """Read JSON Lines; a line that is not a demonstration is an InputError that names file and line."""
-    for number, row in enumerate(read_json_lines(path), 1):
+    for where, row in json_lines(path):
         try:
             yield from_mapping(row)
         except (ValueError, TypeError) as error:
-            raise InputError(f"{path}: line {number} is not a demonstration: {error}") from None
+            raise InputError(f"{where} is not a demonstration: {error}") from None

@@ -77,8 +77,10 @@ def items(rows: Iterable[Mapping[str, Any]], name: str) -> list[dict[str, Any]]:
     found = []
     for place, row in enumerate(rows):
         problem, answer = row.get("problem", row.get("question")), row.get("answer")
-        if not isinstance(problem, str) or not isinstance(answer, str | int | float):
-            raise InputError(f"{name}: record {place + 1} has no problem (or question) with an answer")
+        if not isinstance(problem, str):
+            raise InputError(f"problem (or question) must be a text, not {ascii(problem)[:60]}")
+        if not isinstance(answer, str | int | float) or isinstance(answer, bool):
+            raise InputError(f"answer must be a text or a number, not {ascii(answer)[:60]}")
         whole = isinstance(answer, float) and answer.is_integer()
         item = {
             "id": f"{name}-{row.get('id', place)}",

@@ -125,7 +125,7 @@ def canonical(expression: str) -> str:
 
 
 def offers(answer: str | None) -> list[Offer]:
-    """The expressions that an answer holds, in order, also beyond the first 8; whatever else it holds is passed over."""
+    """The expressions that an answer holds, in order, also beyond the first 8; all else is passed over."""
     return [offer for _, offer in _read(answer) if offer]
 
 

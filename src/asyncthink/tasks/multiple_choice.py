@@ -75,14 +75,38 @@ def mistakes(item: Mapping[str, Any], answer: str | None) -> list[Mistake]:
 
 
 def items(rows: Iterable[Mapping[str, Any]], name: str, subset: str | None = None) -> list[dict[str, Any]]:
-    """Items from MMLU-Pro's records (question, options, answer, category); `subset` is a name in SUBSETS."""
+    """Items from MMLU-Pro's records (question, options, answer, category); `subset` is a name in SUBSETS.
+
+    Options that only fill a record up, blank or N/A, are dropped, and those after them move up with their letters.
+    """
     category, words = SUBSETS[subset] if subset else (None, "")
     found = []
     for place, row in enumerate(rows):
-        if category is None or (row["category"] == category and re.search(words, row["question"], re.IGNORECASE)):
-            choices = list(row["options"])
-            name_of = f"{name}-{row.get('question_id', place)}"
-            item = {"id": name_of, "question": row["question"], "choices": choices, "answer": row["answer"]}
-            check(item | {"options": len(choices)})
-            found.append(item | {"options": len(choices)})
+        item = _item(row)
+        if category is None or (row.get("category") == category and re.search(words, item["question"], re.IGNORECASE)):
+            found.append({"id": f"{name}-{row.get('question_id', place)}"} | item)
     return found
+
+
+def _item(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The item of a record, without its id; InputError where it is none."""
+    question, options, answer = row.get("question"), row.get("options"), row.get("answer")
+    if not isinstance(question, str):
+        raise InputError(f"question must be a text, not {ascii(question)[:60]}")
+    if not isinstance(options, list) or not all(_is_option(option) for option in options):
+        raise InputError("options must be a list of texts")
+    check({"answer": answer, "options": len(options)})
+    right = string.ascii_uppercase.index(answer.strip().upper())
+    kept = [place for place, option in enumerate(options) if place == right or not _is_padding(option)]
+    item = {"question": question, "choices": [str(options[place]) for place in kept]}
+    item |= {"answer": string.ascii_uppercase[kept.index(right)], "options": len(kept)}
+    check(item)
+    return item
+
+
+def _is_option(option: Any) -> bool:
+    return option is None or (isinstance(option, str | int | float) and not isinstance(option, bool))
+
+
+def _is_padding(option: Any) -> bool:
+    return option is None or str(option).strip().lower() in _PADDING

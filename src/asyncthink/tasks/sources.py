@@ -1,11 +1,11 @@
 """Where the items of the natural-language tasks come from: a local JSON Lines file, or the hub by a short name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from asyncthink.errors import InputError
-from asyncthink.files import read_json_lines
+from asyncthink.files import json_lines
 from asyncthink.params import TestSet, TrainingSet
 from asyncthink.tasks import competition_math, multiple_choice, sudoku
 
@@ -16,19 +16,19 @@ HUB = competition_math.SOURCES | multiple_choice.SOURCES | sudoku.SOURCES
 
 def math(source: str) -> Rows:
     """Competition math from a file of {"problem" or "question", "answer"}, or deepscaler, aime-24, amc-23."""
-    return competition_math.items(records(source), _name(source))
+    return _loaded(source, lambda rows: competition_math.items(rows, _name(source)))
 
 
 def mmlu_pro(source: str = "mmlu-pro", subset: str | None = None) -> Rows:
     """Multiple choice from MMLU-Pro's records; subset is graph-theory, genetics, or None for all."""
     if subset is not None and subset not in multiple_choice.SUBSETS:
         raise InputError(f"no subset {subset!r} of MMLU-Pro; allowed: {', '.join(multiple_choice.SUBSETS)}")
-    return multiple_choice.items(records(source), _name(source), subset)
+    return _loaded(source, lambda rows: multiple_choice.items(rows, _name(source), subset))
 
 
 def enigmata(source: str) -> Rows:
     """4×4 Sudoku from a file of Enigmata's records, or enigmata."""
-    return sudoku.from_enigmata(records(source))
+    return _loaded(source, sudoku.from_enigmata)
 
 
 LOADERS: dict[str, Callable[..., Rows]] = {
@@ -57,18 +57,43 @@ def items(wanted: TrainingSet | TestSet, task: str, seed: int) -> Rows:
 GENERATORS: dict[str, Callable[[TestSet, int], Rows]] = {"sudoku": generated_sudoku}
 
 
-def records(source: str) -> Rows:
-    """The records of a short name in HUB (fetched, and kept by the `datasets` library), or of a JSON Lines file."""
+def _loaded(source: str, load: Callable[[Iterable[dict[str, Any]]], Rows]) -> Rows:
+    """The items that `load` makes of a source's records; its InputError gets the place of the record."""
+    where: str | None = None
+
+    def rows() -> Iterator[dict[str, Any]]:
+        nonlocal where
+        for place, row in records(source):
+            where = place
+            _check_id(row)
+            yield row
+            where = None
+
+    try:
+        return load(rows())
+    except InputError as error:
+        raise InputError(f"{where}: {error}" if where else str(error)) from None
+
+
+def _check_id(row: dict[str, Any]) -> None:
+    for key in ("id", "question_id"):
+        if not isinstance(row.get(key, ""), str | int) or isinstance(row.get(key), bool):
+            raise InputError(f"{key} must be a text or an integer, not {ascii(row[key])[:60]}")
+
+
+def records(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(where, record) of a short name in HUB (fetched, and kept by the `datasets` library), or of a JSON Lines file."""
     if source not in HUB:
-        return read_json_lines(source)
+        return json_lines(source)
     from datasets import load_dataset
 
     repository, split = HUB[source]
     try:
-        return load_dataset(repository, split=split).to_list()
+        rows = load_dataset(repository, split=split).to_list()
     except Exception as error:  # whatever goes wrong between here and the hub, the way out is the same
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{source}: {repository} cannot be had from the hub ({reason}); give a local file") from None
+    return ((f"{source}: record {number}", row) for number, row in enumerate(rows, 1))
 
 
 def _name(source: str) -> str:

@@ -12,6 +12,7 @@ text after it; the only letter that is marked; the only letter. Two letters are 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 _LOOK = 80  # characters around a letter that decide what it is
 _CLAUSE = 400  # characters of a statement
@@ -31,10 +32,13 @@ _MENTION = re.compile(
 _LEADING_SMALL = re.compile(r"[\s*_>]*([a-z])(?=\)|[.!]?\s*$)")  # `d) none of them`, `d.`
 _WORD = re.compile(r"[ \t]+([A-Za-z']+)")
 # Words that follow a letter which is meant; after the article there is a noun or what describes one.
-_AFTER_I = frozenset("is or and nor because since are".split())
+_AFTER_I = frozenset(("is", "or", "and", "nor", "because", "since", "are"))
 _AFTER_A = _AFTER_I | frozenset(
-    "as but which for if so then the it was would must seems looks can cannot could should isn't aren't with by in "
-    "from here only rather instead although though while when where has fits follows matches".split()
+    (
+        *("as", "but", "which", "for", "if", "so", "then", "the", "it", "was", "would", "must", "seems", "looks"),
+        *("can", "cannot", "could", "should", "isn't", "aren't", "with", "by", "in", "from", "here", "only", "rather"),
+        *("instead", "although", "though", "while", "when", "where", "has", "fits", "follows", "matches"),
+    )
 )
 _NAMED = re.compile(
     r"\b(?:vitamins?|hepatitis|influenza|plan|types?|groups?|class|grade|figure|points?|part|section|case|step|factor|"
@@ -132,7 +136,7 @@ def _statements(text: str) -> Iterator[tuple[bool, str]]:
     following = len(text)
     for cue in reversed(cues):
         start = cue.start() if cue["after"] else cue.end()
-        clause = text[start : min(following, start + _CLAUSE)].lstrip("*_:`\" \t\n")
+        clause = text[start : min(following, start + _CLAUSE)].lstrip('*_:`" \t\n')
         end = _CLAUSE_END.search(clause)
         before = text[max(0, cue.start() - _LOOK) : cue.start()]
         following = cue.start()
@@ -151,7 +155,7 @@ def _stated(clause: str, meant: list[Mention]) -> set[str]:
     if _CHOICE_OF.search(clause[: meant[0].start]):
         return {mention.letter for mention in meant}
     stated = {meant[0].letter}
-    for last, mention in zip(meant, meant[1:], strict=False):
+    for last, mention in pairwise(meant):
         if not _HEDGED.fullmatch(clause, last.end, mention.start):
             break
         stated.add(mention.letter)
@@ -177,10 +181,7 @@ def _unstated(text: str, letters: str) -> str | None:
 def _meant(text: str, letters: str) -> tuple[list[Mention], set[str]]:
     """The letters that are meant, in order, and those that are negated."""
     mentions = list(_mentions(text, letters))
-    joined = [
-        _JOINED.fullmatch(text, one.end, other.start) is not None
-        for one, other in zip(mentions, mentions[1:], strict=False)
-    ]
+    joined = [_JOINED.fullmatch(text, one.end, other.start) is not None for one, other in pairwise(mentions)]
     negated = [_NEGATED.search(text[max(0, each.start - _LOOK) : each.start]) is not None for each in mentions]
     refuted = [_REFUTED.match(text[each.end : each.end + _LOOK]) is not None for each in mentions]
     for place, connected in enumerate(joined):
@@ -199,11 +200,8 @@ def _mentions(text: str, letters: str) -> Iterator[Mention]:
         yield Mention(small[1].upper(), small.start(1), small.end(1), marked=True)
     for found in _MENTION.finditer(text):
         letter = found[1] or found[3] or found[4]
-        if found[4]:
-            prose = _is_prose(text, found, letters)
-        else:
-            prose = letter.islower() and letter.upper() not in letters
-        if not prose:
+        small_and_none = letter.islower() and letter.upper() not in letters
+        if not (_is_prose(text, found, letters) if found[4] else small_and_none):
             yield Mention(letter.upper(), found.start(), found.end(), marked=not found[4])
 
 

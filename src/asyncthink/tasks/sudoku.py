@@ -10,13 +10,13 @@ the unique solution of a test puzzle is never one of training; item `index` of a
 """
 
 import itertools
-import json
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from asyncthink.errors import InputError
+from asyncthink.files import json_object
 from asyncthink.tasks import grid_text, single_answer
 from asyncthink.tasks.mistake import Mistake
 from asyncthink.tasks.splits import split_of
@@ -169,7 +169,9 @@ def from_enigmata(rows: Iterable[Mapping[str, Any]]) -> list[Item]:
     items = []
     for place, row in enumerate(rows, 1):
         meta = row.get("meta", row)
-        meta = json.loads(meta) if isinstance(meta, str) else meta
+        meta = json_object(meta, "meta") if isinstance(meta, str) else meta
+        if not isinstance(meta, dict):
+            raise InputError(f"meta is not a JSON object, but {ascii(meta)[:60]}")
         if row.get("task_name", meta.get("dataset_name")) != "sudoku2":
             continue
         item = {"id": str(meta.get("id", f"sudoku-enigmata-{place}")), "puzzle": meta.get("question")}

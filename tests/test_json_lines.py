@@ -1,0 +1,208 @@
+"""One reader for all JSON Lines: what programs make of a file is read, and what is broken is named."""
+
+import gzip
+import io
+import json
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from written_episodes import sequential
+
+from asyncthink import cli, episode, files, params
+from asyncthink.errors import InputError
+from asyncthink.tasks import sources
+
+ROWS = [{"text": "α"}, {"text": "b"}]
+BOM = b"\xef\xbb\xbf"
+LINES = [json.dumps(row, ensure_ascii=False).encode() for row in ROWS]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\n".join(LINES),
+        b"\n".join([*LINES, b""]),
+        BOM + b"\r\n".join([*LINES, b""]),
+        b"\n \t\n".join([b"", *LINES, b"\r\n"]),
+        BOM + b"\n" + LINES[0] + b"\n" + BOM + LINES[1],
+        gzip.compress(b"\n".join(LINES)),
+        gzip.compress(LINES[0] + b"\n") + gzip.compress(BOM + LINES[1]),
+    ],
+)
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.jsonl.gz"])
+def test_what_programs_make_of_json_lines_is_read(data, name, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(data)
+    assert files.read_json_lines(path) == ROWS
+
+
+@pytest.mark.parametrize(
+    "line, says",
+    [
+        (b'{"a": NaN}', "is not JSON: NaN is not a JSON number"),
+        (b'{"a": [-Infinity]}', "is not JSON: -Infinity is not a JSON number"),
+        (b'{"a": 1e999}', "is not JSON: 1e999 is too large a number"),
+        (b'{"a": 1, "b": {"c": 1, "c": 2}}', "is not JSON: the key 'c' comes twice in one object"),
+        (b"{'a': 1}", "is not JSON: Expecting property name"),
+        (b'{"a": 1,}', "is not JSON: "),
+        (b'{"a": 1} {"a": 2}', "is not JSON: Extra data"),
+        (b'{"a": "cut', "is not JSON: Unterminated string"),
+        (b'[{"a": 1}]', "is not a JSON object, but [{'a': 1}]"),
+        (b'"text"', "is not a JSON object, but 'text'"),
+        (b'{"a": "\xe9"}', "is not UTF-8"),
+        ('{"a": 1}'.encode("utf-16"), "is not UTF-8"),
+        (b'{"a": ' * 100_000, "is not JSON: nested too deeply"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "is not JSON: Exceeds the limit"),
+    ],
+)
+def test_a_broken_line_is_named_with_its_file(line, says, tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(LINES[0] + b"\n\n" + line + b"\n")
+    with pytest.raises(InputError) as refusal:
+        files.read_json_lines(path)
+    assert str(refusal.value).startswith(f"{path}: line 3 {says}") and "\n" not in str(refusal.value)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    (tmp_path / "torn.gz").write_bytes(gzip.compress(b"\n".join(LINES * 100))[:-9])
+    for name, says in (("torn.gz", "not readable"), (".", "cannot be read: Is a directory"), ("none", "no such file")):
+        with pytest.raises(InputError, match=says):
+            list(files.json_lines(tmp_path / name))
+
+
+def asked(monkeypatch, capsys, words, data=b""):
+    """(exit code, standard output, standard error) of a command with `data` as its standard input."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(data))))
+    code = cli.main(words)
+    return code, *capsys.readouterr()
+
+
+PLAN = {"capacity": 1, "organizer": [{"think": 12}, {"answer": 4}], "workers": {}}
+GRADED = {"item": {"numbers": [2, 3, 4], "target": 24, "required": 1}, "answer": "2*3*4"}
+COMMANDS = [
+    (["schedule"], json.dumps(PLAN)),
+    (["parse"], json.dumps({"text": "<ANSWER>1</ANSWER>"})),
+    (["grade", "--task", "countdown"], json.dumps(GRADED)),
+    (["measure"], episode.to_json(sequential(0, "<ANSWER> 3 * 5 </ANSWER>"))),
+]
+
+
+@pytest.mark.parametrize("words, line", COMMANDS, ids=[words[0] for words, _ in COMMANDS])
+def test_every_command_reads_the_same_lines(words, line, tmp_path, monkeypatch, capsys):
+    adorned = BOM + b"\r\n\r\n" + line.encode() + b"\r\n  \n"
+    expected = asked(monkeypatch, capsys, [*words, "-"], line.encode())
+    assert expected[0] == 0 and expected[1].count("\n") == 1 and expected[2] == ""
+    assert asked(monkeypatch, capsys, [*words, "-"], adorned) == expected
+    assert asked(monkeypatch, capsys, [*words, "-"], gzip.compress(adorned)) == expected
+    path = tmp_path / "lines.jsonl.gz"
+    path.write_bytes(gzip.compress(adorned))
+    assert asked(monkeypatch, capsys, [*words, str(path)]) == expected
+    path.write_bytes(adorned + line.replace(":", ": NaN, ", 1).encode())
+    code, _, err = asked(monkeypatch, capsys, [*words, str(path)])
+    assert code == 2 and err.startswith(f"asyncthink {words[0]}: {path}: line 5 is not JSON") and err.count("\n") == 1
+    code, _, err = asked(monkeypatch, capsys, [*words, "-"], b"\n[]")
+    assert code == 2 and "standard input: line 2 is not a JSON object" in err
+
+
+CHOICE = {"question": "Which?", "options": ["x", "y", "z", "N/A", " n/a ", None], "answer": "C", "category": "math"}
+SUM = {"problem": "1 + 1", "answer": 2}
+GRID = {"task_name": "sudoku2", "meta": {"question": [[0] * 4] * 4}}
+LOADERS = {"math": (sources.math, SUM), "choice": (sources.mmlu_pro, CHOICE), "sudoku": (sources.enigmata, GRID)}
+
+
+def loaded(tmp_path, kind, *changes):
+    path = tmp_path / "rows.jsonl"
+    load, row = LOADERS[kind]
+    path.write_text("\n\n".join(json.dumps(row | change) for change in ({}, *changes)))
+    return load(str(path))
+
+
+@pytest.mark.parametrize(
+    "kind, change, says",
+    [
+        ("math", {"answer": True}, "answer must be a text or a number, not True"),
+        ("math", {"answer": None}, "answer must be a text or a number, not None"),
+        ("math", {"problem": True}, "problem (or question) must be a text, not True"),
+        ("math", {"id": True}, "id must be a text or an integer, not True"),
+        ("math", {"id": [1]}, "id must be a text or an integer, not [1]"),
+        ("choice", {"question": None}, "question must be a text, not None"),
+        ("choice", {"options": [True, False, "c"]}, "options must be a list of texts"),
+        ("choice", {"options": "A, B, C"}, "options must be a list of texts"),
+        ("choice", {"options": ["only one"]}, "the item is an object like"),
+        ("choice", {"options": ["x", "N/A"], "answer": "A"}, "the item is an object like"),
+        ("choice", {"answer": "G"}, "answer must be a letter from A to F"),
+        ("choice", {"answer": 2}, "answer must be a letter from A to F"),
+        ("choice", {"question_id": False}, "question_id must be a text or an integer, not False"),
+        ("sudoku", {"meta": {"question": [[True] * 4] * 4}}, "puzzle is a list of 4 rows"),
+        ("sudoku", {"meta": "{"}, "meta is not JSON"),
+        ("sudoku", {"meta": 7}, "meta is not a JSON object, but 7"),
+    ],
+)
+def test_a_record_that_is_no_item_is_named_with_its_line(kind, change, says, tmp_path):
+    assert len(loaded(tmp_path, kind)) == 1
+    with pytest.raises(InputError) as refusal:
+        loaded(tmp_path, kind, change)
+    assert says in str(refusal.value) and str(refusal.value).startswith(f"{tmp_path}/rows.jsonl: line 3")
+
+
+def test_options_that_only_fill_up_are_dropped_and_the_others_keep_their_answer(tmp_path):
+    (plain, moved, meant) = loaded(
+        tmp_path,
+        "choice",
+        {"options": ["x", "N/A", "", "y", 3], "answer": "D"},
+        {"options": ["x", "y", "N/A"], "answer": "C"},
+    )
+    assert (plain["choices"], plain["answer"], plain["options"]) == (["x", "y", "z"], "C", 3)
+    assert (moved["choices"], moved["answer"], moved["options"]) == (["x", "y", "3"], "B", 3)
+    assert (meant["choices"], meant["answer"]) == (["x", "y", "N/A"], "C")  # where it is the answer, it is no padding
+
+
+def test_ids_that_come_twice_are_told(tmp_path, capsys):
+    rows = [SUM | {"id": name} for name in ("a", "b", "a", 7, "7")]
+    (tmp_path / "sums.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    raw = params.read(Path(__file__).parents[1] / "params.yaml").to_mapping()
+    raw["training_sets"]["competition_math"] = {"source": str(tmp_path / "sums.jsonl"), "items": 5}
+    (tmp_path / "params.yaml").write_text(json.dumps(raw))
+    paths = ["--params", str(tmp_path / "params.yaml"), "--items", str(tmp_path / "items.jsonl")]
+    assert cli.main(["items", "--item-set", "competition_math", *paths]) == 0
+    assert "items competition_math: 2 ids come more than once: sums-a, sums-7" in capsys.readouterr().err
+    assert len(files.read_json_lines(tmp_path / "items.jsonl")) == 5
+
+
+def test_the_examples_of_grades_help_are_right(capsys, monkeypatch):
+    with pytest.raises(SystemExit):
+        cli.main(["grade", "--help"])
+    text = capsys.readouterr().out
+    lines = text.splitlines()
+    examples = {
+        line.split()[0]: following.strip()
+        for line, following in pairwise(lines)
+        if following.strip().startswith('{"item"')
+    }
+    assert list(examples) == ["countdown", "sudoku", "competition_math", "multiple_choice"]
+    for task, example in examples.items():
+        code, out, _ = asked(monkeypatch, capsys, ["grade", "--task", task], example.encode())
+        assert code == 0 and json.loads(out)["accuracy"] == 1.0 and json.loads(out)["mistakes"] == []
+    command = text.partition("Try it:\n")[2].replace("asyncthink grade", f"{sys.executable} -m asyncthink grade")
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert json.loads(done.stdout)["accuracy"] == 1.0
+
+
+def test_grade_says_what_is_wrong(capsys, monkeypatch):
+    def mistakes(task, item, answer):
+        given = json.dumps({"item": item, "answer": answer}).encode()
+        return json.loads(asked(monkeypatch, capsys, ["grade", "--task", task], given)[1])["mistakes"]
+
+    assert mistakes("countdown", GRADED["item"], "1. 2*3*3 = 18") == [
+        {"text": "1. 2*3*3 = 18", "reason": "takes 3 more often than the item has it (1)"},
+        {"text": "", "reason": "0 right expressions; 1 are required"},
+    ]
+    assert mistakes("competition_math", {"answer": "204"}, "205") == [
+        {"text": "205", "reason": "is not the item's answer"}
+    ]
+    assert mistakes("competition_math", {"answer": "204"}, None) == [{"text": "", "reason": "holds no answer"}]
+    assert mistakes("multiple_choice", {"answer": "C", "options": 4}, "B or C")[0]["text"] == "B or C"
+    assert mistakes("sudoku", {"puzzle": [[0] * 4] * 4}, "1 2 3")[0]["reason"].startswith("holds no four rows")
