@@ -139,6 +139,6 @@ def read_lines(path: str | Path) -> Iterator[tuple[str, Episode]]:
     for where, record in json_lines(path):
         try:
             episode = from_mapping(record)
-        except (ValueError, TypeError, KeyError) as error:
+        except (AttributeError, ValueError, TypeError, KeyError) as error:
             raise InputError(f"{where} is not an episode: {error}") from None
         yield where, episode
