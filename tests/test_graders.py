@@ -514,6 +514,9 @@ def test_math_is_loaded_from_a_file_of_either_kind(tmp_path):
         "<think>A? B?</think>\nThe answer is C",
         "P(A) = 0.5 and f(x) = 2, which is C.",
         "The answer is\u00a0C",
+        "The answer is option c.",
+        "答案是C。",
+        "If it were A, x would be 2; if it were B, 3. So it must be C.",
     ],
 )
 def test_the_letter_is_read(answer):

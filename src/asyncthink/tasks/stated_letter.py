@@ -23,10 +23,11 @@ _FORMULA_MARK = re.compile(r"\\[()\[\],;:! ]|\$")
 _BOX = re.compile(r"\\boxed\s*\{((?:[^{}]|\{[^{}]*\})*+)\}")
 _BOXES = re.compile(r"\}\s*(?:or|and|,|/|&)\s*\\boxed\s*\{")
 
-_MENTION = re.compile(
+_MENTION = re.compile(  # Latin words only: Chinese is written without blanks
     r"""(?<!\w)[(\[]\s*([A-Za-z])\s*[)\]]
       | (?<!\w)(\*{1,3}|_{1,2}|["'`])\(?([A-Za-z])[).:]?\2(?!\w)
-      | (?<![\w'])(?<!\w\()([A-Z])(?![\w'(])""",
+      | \b(?i:option|choice|letter)\s+([a-z])(?=\s*(?:[.,;:!)\]"'*`]|$))
+      | (?<![A-Za-z0-9_\u00c0-\u024f'])(?<!\w\()([A-Z])(?![A-Za-z0-9_\u00c0-\u024f'(])""",
     re.VERBOSE,
 )
 _LEADING_SMALL = re.compile(r"[\s*_>]*([a-z])(?=\)|[.!]?\s*$)")  # `d) none of them`, `d.`
@@ -87,6 +88,7 @@ _CUE = re.compile(
         (?:choose|chose|select|selected|pick|picked|go\s+with|going\s+with)\b
       | \b(?:wait|actually|correction|no|sorry|hmm|therefore|thus|hence|so)\b[\s,.:;!—–-]*{_IT_IS}
         (?:(?:option|choice|letter|answer)\s+)?(?=[(\["'*`_]*[A-Za-z]{_END})
+      | \b(?:it|that|this|which)\s+(?:must|has\s+to|should)\s+be\s+(?=[(\["'*`_]*[A-Za-z]{_END})
       | (?P<after>(?<!\w)[(\["'*`_]{{0,3}}[A-Z][)\]"'*`_.]*\s+(?:{_IS})\s+(?:\w+ly\s+|thus\s+|indeed\s+)?(?:the\s+)?
         (?:only\s+)?(?:correct|right|best|true|answer)\b)""",
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
@@ -199,18 +201,19 @@ def _mentions(text: str, letters: str) -> Iterator[Mention]:
     if small and small[1].upper() in letters:
         yield Mention(small[1].upper(), small.start(1), small.end(1), marked=True)
     for found in _MENTION.finditer(text):
-        letter = found[1] or found[3] or found[4]
+        capital = found[5]
+        letter = capital or found[1] or found[3] or found[4]
         small_and_none = letter.islower() and letter.upper() not in letters
-        if not (_is_prose(text, found, letters) if found[4] else small_and_none):
-            yield Mention(letter.upper(), found.start(), found.end(), marked=not found[4])
+        if not (_is_prose(text, found, letters) if capital else small_and_none):
+            yield Mention(letter.upper(), found.start(), found.end(), marked=not capital)
 
 
 def _is_prose(text: str, found: re.Match[str], letters: str) -> bool:
     """Whether a capital is a word of its own, or part of a name."""
     before, after = text[max(0, found.start() - _LOOK) : found.start()], text[found.end() : found.end() + _LOOK]
     word = _WORD.match(after)
-    if found[4] == "I" and ("I" not in letters or (word and word[1].lower() not in _AFTER_I)):
+    if found[5] == "I" and ("I" not in letters or (word and word[1].lower() not in _AFTER_I)):
         return True
-    if found[4] == "A" and word and word[1].lower() not in _AFTER_A:
+    if found[5] == "A" and word and word[1].lower() not in _AFTER_A:
         return True
     return bool(_NAMED.search(before) or _NAMING.match(after))
