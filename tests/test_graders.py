@@ -556,6 +556,7 @@ def test_the_letter_is_read(answer):
         r"\boxed{B} or \boxed{C}",
         r"\boxed{\text{B and C}}",
         r"With (C) I get \boxed{42}",
+        r"First \boxed{C} and then \boxed{B",
         "The answer is a decrease in pressure.",
         "Answer: A plant cell",
         "A plant cell",

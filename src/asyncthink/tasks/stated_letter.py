@@ -21,6 +21,7 @@ _QUOTES = str.maketrans("‘’“”", "''\"\"")
 _STYLED = re.compile(r"\\(?:text|math)(?:bf|rm|it|sf|tt|normal)?\s*\{([^{}]*)\}")
 _FORMULA_MARK = re.compile(r"\\[()\[\],;:! ]|\$")
 _BOX = re.compile(r"\\boxed\s*\{((?:[^{}]|\{[^{}]*\})*+)\}")
+_OPEN_BOX = re.compile(r"\\boxed\s*\{")
 _BOXES = re.compile(r"\}\s*(?:or|and|,|/|&)\s*\\boxed\s*\{")
 
 _MENTION = re.compile(  # Latin words only: Chinese is written without blanks
@@ -128,6 +129,7 @@ def _prose(answer: str) -> str:
     if "\\" in text or "$" in text:
         text = _STYLED.sub(r"\1", _STYLED.sub(r"\1", text))
         text = _BOX.sub(r"\nboxed: \1\n", _BOXES.sub(" or ", text))
+        text = _OPEN_BOX.sub(r"\nboxed: ;\n", text)  # a statement that was cut off
         text = _FORMULA_MARK.sub(" ", text)
     return text
 
