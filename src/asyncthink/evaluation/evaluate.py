@@ -23,7 +23,10 @@ from asyncthink.thinking.scoring import finish
 
 CHUNK = 256  # episodes that are decoded side by side
 # What tables and claims read of a variant; the headline keeps every measure.
-VARIANT_MEASURES = ("accuracy", "correct", "all_correct", "valid", "latency", "elapsed", "work", "concurrency_ratio")
+VARIANT_MEASURES = (
+    *("accuracy", "correct", "all_correct", "valid", "latency", "elapsed", "work", "concurrency_ratio"),
+    "out_of_time",
+)
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,7 @@ def _answer(episode: Episode) -> dict[str, float]:
         "all_correct": float(score["correct"] >= wanted),
         "offered": float(score["offered"]),
         "string_distinct": float(string_distinct(episode)),
+        **{name: float(score[name]) for name in ("out_of_time",) if name in score},
     }
 
 

@@ -40,8 +40,8 @@ class Measurement:
     topologies: np.ndarray | None = None
 
     def only(self, names: Sequence[str]) -> "Measurement":
-        """Some of the measures, without the structures."""
-        return Measurement(self.required, {name: self.values[name] for name in names})
+        """Those of the measures that the task has, without the structures."""
+        return Measurement(self.required, {name: self.values[name] for name in names if name in self.values})
 
 
 def measurement(episodes: Sequence[Episode]) -> Measurement:

@@ -10,7 +10,8 @@ from typing import Any
 
 from asyncthink.errors import InputError
 from asyncthink.tasks import single_answer
-from asyncthink.tasks.equality import equal
+from asyncthink.tasks.equality import compare, equal
+from asyncthink.tasks.judge import Verdict
 
 SOURCES = {  # name: (repository on the hub, split)
     "deepscaler": ("agentica-org/DeepScaleR-Preview-Dataset", "train"),
@@ -30,9 +31,11 @@ def prompt(item: Mapping[str, Any], style: str) -> str:
 
 
 def score(item: Mapping[str, Any], answer: str | None) -> dict[str, Any]:
-    """accuracy 1 or 0; offered 1 if there is anything to compare. A comparison beyond its time limit is wrong."""
+    """accuracy 1 or 0; offered 1 if there is anything to compare; out_of_time 1 if nobody knows whether it is equal."""
     offered = final(answer)
-    return single_answer.scored(offered is not None and equal(final(item["answer"]) or "", offered), offered)
+    verdict = Verdict.DIFFERENT if offered is None else compare(final(item["answer"]) or "", offered)
+    scored = single_answer.scored(verdict is Verdict.EQUAL, offered)
+    return scored | {"out_of_time": int(verdict is Verdict.OUT_OF_TIME)}
 
 
 def aggregate(item: Mapping[str, Any], answers: Sequence[str | None]) -> str | None:

@@ -1,50 +1,59 @@
-"""Mathematical equality as the math-verify library decides it, in a process of its own with a time limit.
+"""Mathematical equality, decided by a process of its own with a limit of CPU time.
 
 An answer like 9^{9^{9}} can keep a computer algebra system busy for ever, in code that no exception interrupts. So one
-worker process does all comparisons, and an alarm whose default action is death stands over each: what takes longer
-than the limit is not equal, and the next comparison starts a new worker. The worker also dies with its input, so it
-never outlives its parent by more than the limit.
+worker process (`judge`) does all comparisons, and a timer of CPU time whose default action is death stands over each.
+Wall time decides nothing: a worker that is slow to answer is waited for, and where that would never end, the run ends
+with an error and no verdict. The worker also dies with its input, so it never outlives its parent by more than the
+limit.
 """
 
 import atexit
 import contextlib
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 import threading
-from typing import Any
+from multiprocessing.connection import wait
 
 from asyncthink.errors import InputError
+from asyncthink.tasks import judge
+from asyncthink.tasks.judge import Verdict
 
-LIMIT = 5.0  # seconds a comparison
-MEMORY = 4 << 30  # bytes that the worker may address
-_PROSE = re.compile(r"\$|\\\(|\\\[|\\boxed|\*\*[0-9]|(?<![\\A-Za-z])[A-Za-z]{2,}[,:]?\s+[A-Za-z]{2,}")
+LIMIT = 10.0  # seconds of CPU time a comparison; ordinary ones take a few hundredths
+PATIENCE = 3600  # seconds of wall time that a worker is waited for
 
 
 class Comparer:
     """A worker process that is started when it is needed and again when it died; for any thread, and after a fork."""
 
-    def __init__(self, limit: float = LIMIT) -> None:
-        self.limit = limit
+    def __init__(self, limit: float = LIMIT, patience: int = PATIENCE) -> None:
+        self.limit, self.patience = limit, patience
         self._worker: subprocess.Popen[bytes] | None = None
         self._owner = 0
         self._lock = threading.Lock()
 
-    def equal(self, gold: str, answer: str) -> bool:
-        """Whether `answer` is worth `gold`; both as LaTeX or plain text. False behind the time limit.
+    def compare(self, gold: str, answer: str) -> Verdict:
+        """Whether `answer` is worth `gold`, both as LaTeX or plain text; a line on standard error if time runs out.
 
-        A worker that died of anything else, killed from outside or out of memory, gets one successor.
+        A worker that died of anything but its limit gets one successor; InputError when that dies too.
         """
         question = json.dumps([gold, answer]).encode() + b"\n"
+        status = 0
         with self._lock:
             for _ in range(2):
-                verdict = self._asked(question)
-                if verdict or self._end() == -signal.SIGALRM:
-                    break
-            return verdict == b"true\n"
+                if reply := self._asked(question):
+                    return Verdict(reply.decode().strip())
+                status = self._buried()
+                if status == -signal.SIGPROF:
+                    print(f"out of time ({self.limit:g} s of CPU): is {answer[:60]!a} {gold[:60]!a}?", file=sys.stderr)
+                    return Verdict.OUT_OF_TIME
+        raise InputError(f"comparing {answer[:60]!a} with {gold[:60]!a}: the process {_died(status)}, twice")
+
+    def equal(self, gold: str, answer: str) -> bool:
+        """Whether the two are known to be equal."""
+        return self.compare(gold, answer) is Verdict.EQUAL
 
     def close(self) -> None:
         """End the worker process."""
@@ -54,81 +63,66 @@ class Comparer:
     def _asked(self, question: bytes) -> bytes:
         """The worker's line, empty if it died."""
         worker = self._running()
-        assert worker.stdin and worker.stdout
         try:
+            assert worker.stdin
             worker.stdin.write(question)
             worker.stdin.flush()
-            return worker.stdout.readline()
+            return self._line(worker)
         except BrokenPipeError:
             return b""
         except BaseException:  # an interrupt: the next line of this worker would answer the wrong question
             self._end()
             raise
 
+    def _line(self, worker: subprocess.Popen[bytes]) -> bytes:
+        """Its next line. Waiting is counted in looks of a second, so that a parent that was stopped loses only one."""
+        assert worker.stdout
+        if any(wait([worker.stdout], timeout=1) for _ in range(self.patience)):
+            return worker.stdout.readline()
+        raise InputError(
+            f"a comparison has not ended in {self.patience} s, and was to take {self.limit:g} s of CPU time at most: "
+            "its process is stopped or gets no processor; run it again when the machine is less busy"
+        )
+
     def _running(self) -> subprocess.Popen[bytes]:
         if self._worker is None or self._owner != os.getpid():
-            command = [sys.executable, "-c", f"from {__name__} import serve; serve({self.limit})"]
-            pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
-            self._worker = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nowhere)
+            command = [sys.executable, "-c", f"from {judge.__name__} import serve; serve({self.limit})"]
+            pipe, nowhere, environment = subprocess.PIPE, subprocess.DEVNULL, os.environ | {"PYTHONHASHSEED": "0"}
+            self._worker = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nowhere, env=environment)
             self._owner = os.getpid()
-            assert self._worker.stdout
-            if self._worker.stdout.readline() != b"ready\n":
-                self._end()
-                raise InputError("the math-verify library does not start; run pip install math-verify")
+            if self._line(self._worker) != b"ready\n":
+                problem = f"the process {_died(self._buried())} while it started"
+                raise InputError(f"math-verify cannot be asked: {problem}; if it is missing, pip install math-verify")
         return self._worker
 
-    def _end(self) -> int | None:
-        """End the worker; its exit status, which is the alarm's signal if that ended it before."""
+    def _end(self) -> None:
+        """End the worker; of a parent's worker only this process's copy is forgotten."""
         worker, self._worker = self._worker, None
-        if worker is None or self._owner != os.getpid():
-            return None
-        assert worker.stdin and worker.stdout
-        for pipe in (worker.stdin, worker.stdout):
-            with contextlib.suppress(BrokenPipeError):
-                pipe.close()
-        try:
-            return worker.wait(timeout=1)  # its input has ended, so an idle worker ends by itself
-        except subprocess.TimeoutExpired:
+        if worker is not None and self._owner == os.getpid():
             worker.kill()
-            return worker.wait()
+            _closed(worker)
+
+    def _buried(self) -> int:
+        """The exit status of a worker whose output has ended, however long its end takes."""
+        worker, self._worker = self._worker, None
+        assert worker
+        return _closed(worker)
+
+
+def _closed(worker: subprocess.Popen[bytes]) -> int:
+    assert worker.stdin and worker.stdout
+    for pipe in (worker.stdin, worker.stdout):
+        with contextlib.suppress(BrokenPipeError):
+            pipe.close()
+    return worker.wait()
+
+
+def _died(status: int) -> str:
+    if status >= 0:
+        return f"ended with status {status}"
+    return f"was killed by {signal.Signals(-status).name} (out of memory, perhaps)"
 
 
 _COMPARER = Comparer()
 atexit.register(_COMPARER.close)
-equal = _COMPARER.equal
-
-
-def serve(limit: float) -> None:
-    """The worker: a line [gold, answer] in, a line true or false out."""
-    import logging
-    import resource
-
-    from math_verify import verify
-
-    logging.disable(logging.CRITICAL)  # it warns that its own time limits are off: ours is harder
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    out = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)  # whatever the libraries print
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when it ends
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    out.write(b"ready\n")
-    for line in sys.stdin.buffer:
-        signal.setitimer(signal.ITIMER_REAL, limit)
-        gold, answer = json.loads(line)
-        try:
-            same = verify(_forms(gold), _forms(answer), timeout_seconds=None)
-        except Exception:  # whatever a computer algebra system may raise, the two are not known to be equal
-            same = False
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        out.write(b"true\n" if same else b"false\n")
-
-
-def _forms(text: str) -> list[Any]:
-    """What math-verify reads: bare LaTeX is set as a formula, prose and text with formulas of its own stands."""
-    from math_verify import parse
-
-    if not _PROSE.search(text):
-        found = parse(f"${text}$", parsing_timeout=None)
-        if any(not isinstance(form, str) for form in found):
-            return found
-    return parse(text, parsing_timeout=None)
+compare, equal = _COMPARER.compare, _COMPARER.equal

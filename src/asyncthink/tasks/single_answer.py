@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 Item = Mapping[str, Any]
+COUNTED = ("offered", "out_of_time")
 
 
 def scored(right: bool, offered: str | None) -> dict[str, Any]:
@@ -29,10 +30,11 @@ def majority(answers: Sequence[str | None], same: Callable[[str, str], bool]) ->
 def union(
     score: Callable[[Item, str | None], dict[str, Any]],
 ) -> Callable[[Item, Sequence[str | None]], dict[str, Any]]:
-    """A task's union: the best score of any of the answers, with all offers counted."""
+    """A task's union: the best score of any of the answers, with what is counted in COUNTED summed over all."""
 
     def best(item: Item, answers: Sequence[str | None]) -> dict[str, Any]:
         scores = [score(item, answer) for answer in answers] or [score(item, None)]
-        return max(scores, key=lambda each: each["accuracy"]) | {"offered": sum(each["offered"] for each in scores)}
+        counts = {name: sum(each[name] for each in scores) for name in COUNTED if name in scores[0]}
+        return max(scores, key=lambda each: each["accuracy"]) | counts
 
     return best
