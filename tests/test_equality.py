@@ -1,15 +1,22 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import psutil
 import pytest
+from answer_pairs import DIFFERENT, EQUAL, pairs
+from written_episodes import sequential
 
+from asyncthink import cli, params
 from asyncthink.errors import InputError
-from asyncthink.tasks import TASKS, competition_math, equality, sources
+from asyncthink.evaluation import metrics
+from asyncthink.tasks import TASKS, competition_math, equality, single_answer, sources
 from asyncthink.tasks.equality import Comparer
 from asyncthink.tasks.judge import Verdict
 
@@ -39,6 +46,17 @@ def test_equal_answers_are_right(gold, answer):
     assert graded(gold, answer) == (1, 1)
 
 
+@pytest.mark.parametrize("gold, answer", pairs(EQUAL))
+def test_what_people_write_for_the_right_answer_is_right(gold, answer):
+    assert graded(gold, answer) == (1, 1)
+    assert graded(gold, gold) == graded(gold, rf"\boxed{{{gold}}}") == (1, 1)
+
+
+@pytest.mark.parametrize("gold, answer", pairs(DIFFERENT))
+def test_what_is_not_the_right_answer_is_wrong(gold, answer):
+    assert TASKS["competition_math"].score({"answer": gold}, answer)["accuracy"] == 0.0
+
+
 @pytest.mark.parametrize(
     "gold, answer",
     [
@@ -55,10 +73,20 @@ def test_other_answers_are_wrong(gold, answer):
 
 
 @pytest.mark.parametrize(
+    "answer",
+    ["The number 42 is not the answer.", "It is 3, or it is 4.", r"\boxed{5} \boxed{7", "Not 4", "3 is wrong.", " "],
+)
+def test_a_negation_two_statements_and_an_open_box_are_no_answer(answer):
+    assert competition_math.final(answer) is None
+    assert graded("4", answer) == (0, 0)
+
+
+@pytest.mark.parametrize(
     "text, content",
     [
         ("no box", None),
-        (r"\boxed{a} \boxed{b", "a"),
+        (r"\boxed{a} \boxed{b", ""),
+        (r"\boxed{a \boxed{b}", "b"),
         (r"\boxed{\frac{1}{2}}", r"\frac{1}{2}"),
         (r"\boxed{\boxed{3}}", "3"),
         (r"\boxed{\{1,2\}}", r"\{1,2\}"),
@@ -66,7 +94,7 @@ def test_other_answers_are_wrong(gold, answer):
         (r"\boxed{}", ""),
     ],
 )
-def test_the_last_box_that_is_closed(text, content):
+def test_the_last_box(text, content):
     assert competition_math.boxed(text) == content
 
 
@@ -83,7 +111,7 @@ def test_a_hostile_answer_costs_no_more_than_the_limit_and_the_next_is_compared_
             "1+" * 5_000 + "2",
         ]:
             assert not comparer.equal("7", answer)
-        assert comparer.equal("7", "7")
+        assert comparer.equal("7", "14/2")
     finally:
         comparer.close()
 
@@ -102,7 +130,7 @@ def test_a_worker_that_was_killed_is_started_again():
 def test_one_worker_serves_many_comparisons_from_many_threads():
     comparer, verdicts = Comparer(), []
     try:
-        assert comparer.equal("0", "0")
+        assert comparer.equal("1/2", "0.5")
         first = comparer._worker.pid
 
         def ask(number):
@@ -138,9 +166,10 @@ def test_math_is_loaded_from_a_file_of_either_kind(tmp_path):
         ("contest-2", "1.5"),
     ]
     assert "p" in competition_math.prompt(sources.math(str(path))[0], "chat")
-    path.write_text('{"problem": "p"}\n')
-    with pytest.raises(InputError, match="record 1"):
-        sources.math(str(path))
+    for row in ({"problem": "p"}, {"problem": "p", "answer": True}, {"problem": "p", "answer": " "}, {"answer": "5"}):
+        path.write_text(json.dumps(row) + "\n")
+        with pytest.raises(InputError, match=r"contest\.jsonl: line 1"):
+            sources.math(str(path))
 
 
 # -- what must not decide a verdict -------------------------------------------------------------------------------
@@ -153,7 +182,7 @@ def comparing(comparer, gold, answer):
     """A comparison under way in another thread: its verdict, filled in at the end, in a list."""
     verdicts = []
     thread = threading.Thread(target=lambda: verdicts.append(comparer.compare(gold, answer)))
-    assert comparer.equal("0", "0")
+    assert comparer.equal("1/2", "0.5")
     worker = psutil.Process(comparer._worker.pid)
     before = sum(worker.cpu_times()[:2])
     thread.start()
@@ -196,7 +225,7 @@ def one_percent_of_a_core(worker):
 
 @pytest.mark.timeout(400)
 def test_right_answers_are_right_on_one_percent_of_a_core():
-    assert equality.equal("0", "0")
+    assert equality.equal("1/2", "0.5")
     answers = [r"\frac{k}{7}", r"2\sqrt{2}", "x^2+2x+1", "(1,2]", r"\{1,2\}", SLOW[0]]
     others = [r"\frac{2k}{14}", r"\sqrt{8}", "(x+1)^2", "(1, 2]", "2,1", SLOW[1]]
     start = time.monotonic()
@@ -235,12 +264,14 @@ def test_a_worker_that_starts_slowly_is_waited_for_whatever_a_comparison_may_tak
 
 
 def test_a_comparison_that_never_ends_on_the_wall_clock_is_an_error_and_no_verdict():
-    comparer = Comparer(patience=2)
-    assert comparer.equal("1", "1")
+    comparer = Comparer()
+    assert comparer.equal("1/2", "0.5")
+    comparer.patience = 2
     psutil.Process(comparer._worker.pid).suspend()
     with pytest.raises(InputError, match="not ended in 2 s"):
-        comparer.compare("1", "1")
-    assert comparer.equal("1", "1")
+        comparer.compare("1/2", "0.5")
+    comparer.patience = equality.PATIENCE
+    assert comparer.equal("1/2", "0.5")
     comparer.close()
 
 
@@ -262,3 +293,60 @@ def test_what_runs_out_of_time_is_counted_in_grades_and_votes_and_told(capsys, m
     assert (union["accuracy"], union["offered"], union["out_of_time"]) == (1.0, 3, 2)
     assert competition_math.score(item, "8")["out_of_time"] == 0
     comparer.close()
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    "text", ["(", " ", "answer is ", r"\boxed{", "\\", "9", "$", r"\(", "is 5 ", "\n", ", not", r"\text{"]
+)
+def test_megabytes_are_read_in_linear_time(text):
+    assert competition_math.score({"answer": "7"}, text * (2_000_000 // len(text)))["accuracy"] == 0.0
+
+
+# -- right answers that do not equal themselves -------------------------------------------------------------------
+
+
+def test_check_golds_lists_what_does_not_equal_itself(tmp_path, capsys):
+    golds = ["3}", r"\$36", 27.0, r"\frac{1}{2", "It is 3 or 4", r"\text{no solution}"]
+    path = tmp_path / "golds.jsonl"
+    path.write_text("".join(json.dumps({"id": f"q{n}", "answer": gold}) + "\n" for n, gold in enumerate(golds)))
+    assert cli.main(["check-golds", str(path)]) == 0
+    out, err = capsys.readouterr()
+    assert [json.loads(line) for line in out.splitlines()] == [
+        {"record": 1, "id": "q0", "answer": "3}"},
+        {"record": 4, "id": "q3", "answer": r"\frac{1}{2"},
+    ]
+    assert err == "check-golds: 2 of 6 right answers do not equal themselves\n"
+    path.write_text('{"answer": "5"}\n{"answer": null}\n')
+    assert cli.main(["check-golds", str(path)]) == 2
+    assert "golds.jsonl: line 2: answer must be a text or a number, not None\n" in capsys.readouterr().err
+
+
+def test_the_example_of_check_golds_works(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["check-golds", "--help"])
+    (command,) = [line.strip() for line in capsys.readouterr().out.splitlines() if "| asyncthink" in line]
+    command = command.replace("asyncthink check", f"{sys.executable} -m asyncthink check")
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "") and "0 of 1" in done.stderr
+
+
+def test_reading_a_data_set_says_how_many_right_answers_do_not_equal_themselves(tmp_path, capsys):
+    path = tmp_path / "sums.jsonl"
+    path.write_text("".join(json.dumps({"problem": "?", "answer": gold}) + "\n" for gold in ("5", "3}", r"\$36")))
+    raw = params.read(Path(__file__).parents[1] / "params.yaml").to_mapping()
+    raw["training_sets"]["competition_math"] = {"source": str(path), "items": 3}
+    (tmp_path / "params.yaml").write_text(json.dumps(raw))
+    paths = ["--params", str(tmp_path / "params.yaml"), "--items", str(tmp_path / "items.jsonl")]
+    assert cli.main(["items", "--item-set", "competition_math", *paths]) == 0
+    assert "1 right answers do not equal themselves; asyncthink check-golds" in capsys.readouterr().err
+    assert cli.main(["check-golds", str(tmp_path / "items.jsonl")]) == 0
+    assert json.loads(capsys.readouterr().out)["answer"] == "3}"
+
+
+def test_what_ran_out_of_time_reaches_the_metrics_of_the_episodes():
+    episodes = [sequential(n, f"<ANSWER>{n}</ANSWER>", task="competition_math") for n in (7, 8)]
+    for recorded, late in zip(episodes, (0, 1), strict=True):
+        recorded.item = {"answer": "7"}
+        recorded.score = single_answer.scored(False, "9") | {"out_of_time": late}
+    assert metrics.measurement(episodes).values["out_of_time"].ravel().tolist() == [0.0, 1.0]

@@ -10,6 +10,7 @@ CONTRACT = {
     "schedule": "plans in, critical-path schedules out",
     "parse": "an organizer's text in, its actions out",
     "grade": "items with answers in, scores out",
+    "check-golds": "right answers of mathematics in, those that do not equal themselves out",
     "measure": "the metrics of recorded episodes",
     "think": "one episode, live",
 }
@@ -50,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
         parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of those below")
         parser.parse_args(argv[:1])
     parser = argparse.ArgumentParser(prog=f"asyncthink {name}", description=COMMANDS[name])
-    command = importlib.import_module(f"asyncthink.commands.{name}")
+    command = importlib.import_module(f"asyncthink.commands.{name.replace('-', '_')}")
     command.arguments(parser)
     try:
         return command.run(parser.parse_args(argv[1:])) or 0

@@ -20,11 +20,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def answer(args: argparse.Namespace, respond: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """Print respond(object) for every line; its InputError gets the place of the line."""
+def answer(args: argparse.Namespace, respond: Callable[[dict[str, Any]], dict[str, Any] | None]) -> None:
+    """Print respond(object) for every line, unless it is None; its InputError gets the place of the line."""
     for where, given in json_lines(args.file):
         try:
-            out = json.dumps(respond(given), allow_nan=False)
+            response = respond(given)
+            if response is None:
+                continue
+            out = json.dumps(response, allow_nan=False)
         except InputError as error:
             raise InputError(f"{where}: {error}") from None
         except RecursionError:

@@ -1,7 +1,7 @@
 """Competition math: a problem, one answer, compared by the math-verify library.
 
 Item: {"answer": "204"}, and "problem" where it is asked. What counts of an answer is its last `\\boxed{...}` if there
-is one, else the whole of it.
+is one, else the one answer that it states.
 """
 
 import re
@@ -12,11 +12,14 @@ from asyncthink.errors import InputError
 from asyncthink.tasks import single_answer
 from asyncthink.tasks.equality import compare, equal
 from asyncthink.tasks.judge import Verdict
+from asyncthink.tasks.preparation import plain
+from asyncthink.tasks.stated_value import stated
 
 SOURCES = {  # name: (repository on the hub, split)
     "deepscaler": ("agentica-org/DeepScaleR-Preview-Dataset", "train"),
     "aime-24": ("HuggingFaceH4/aime_2024", "train"),
     "amc-23": ("math-ai/amc23", "test"),
+    "math-500": ("HuggingFaceH4/MATH-500", "test"),
 }
 _MARK = re.compile(r"\\boxed\s*\{|\\.|[{}]", re.DOTALL)
 
@@ -32,8 +35,9 @@ def prompt(item: Mapping[str, Any], style: str) -> str:
 
 def score(item: Mapping[str, Any], answer: str | None) -> dict[str, Any]:
     """accuracy 1 or 0; offered 1 if there is anything to compare; out_of_time 1 if nobody knows whether it is equal."""
-    offered = final(answer)
-    verdict = Verdict.DIFFERENT if offered is None else compare(final(item["answer"]) or "", offered)
+    gold = gold_of(item)
+    offered = gold if answer and plain(answer) == plain(gold) else final(answer)
+    verdict = Verdict.DIFFERENT if offered is None else compare(gold, offered)
     scored = single_answer.scored(verdict is Verdict.EQUAL, offered)
     return scored | {"out_of_time": int(verdict is Verdict.OUT_OF_TIME)}
 
@@ -52,16 +56,25 @@ def check(item: Any) -> None:
         raise InputError('the item is an object like {"answer": "204"}, its answer a text')
 
 
+def gold_of(item: Mapping[str, Any]) -> str:
+    """The right answer, out of its box if it stands in one."""
+    return boxed(item["answer"]) or item["answer"]
+
+
 def final(answer: str | None) -> str | None:
-    """The content of the last `\\boxed{...}` that is closed, else the whole text; None if that is blank."""
+    """The content of the last `\\boxed{...}` if there is one, else what the text states; None if that is nothing."""
     text = boxed(answer or "")
-    text = (answer or "") if text is None else text
+    if text is None:
+        return stated(answer or "")
     return text.strip() or None
 
 
 def boxed(text: str) -> str | None:
-    """The content of the last `\\boxed{...}`, braces in it matched; None without one. Linear in the text."""
-    last: tuple[int, int] | None = None
+    """The content of the last `\\boxed{...}`, braces in it matched; "" if it stays open, None without one.
+
+    Linear in the text.
+    """
+    last = (-1, -1)
     open_braces: list[int | None] = []  # where the content of a box begins; None for any other brace
     for mark in _MARK.finditer(text):
         if mark[0] == "{":
@@ -70,26 +83,32 @@ def boxed(text: str) -> str | None:
             open_braces.append(mark.end())
         elif mark[0] == "}" and open_braces:
             start = open_braces.pop()
-            if start is not None and (last is None or start > last[0]):
-                last = (start, mark.start())
-    return text[slice(*last)] if last else None
+            if start is not None:
+                last = max(last, (start, mark.start()))
+    last = max([last, *((start, start) for start in open_braces if start is not None)])
+    return text[slice(*last)] if last[0] >= 0 else None
 
 
 def items(rows: Iterable[Mapping[str, Any]], name: str) -> list[dict[str, Any]]:
     """Items from records with problem (or question) and answer, a text or a number: 27.0 is the answer 27."""
     found = []
     for place, row in enumerate(rows):
-        problem, answer = row.get("problem", row.get("question")), row.get("answer")
+        problem = row.get("problem", row.get("question"))
         if not isinstance(problem, str):
             raise InputError(f"problem (or question) must be a text, not {ascii(problem)[:60]}")
-        if not isinstance(answer, str | int | float) or isinstance(answer, bool):
-            raise InputError(f"answer must be a text or a number, not {ascii(answer)[:60]}")
-        whole = isinstance(answer, float) and answer.is_integer()
-        item = {
-            "id": f"{name}-{row.get('id', place)}",
-            "problem": problem,
-            "answer": str(int(answer) if whole else answer),
-        }
-        check(item)
-        found.append(item)
+        found.append({"id": f"{name}-{row.get('id', place)}", "problem": problem, "answer": right_answer(row)})
     return found
+
+
+def right_answer(row: Mapping[str, Any]) -> str:
+    """The answer of a data set's record, a text or a number: 27.0 is 27."""
+    answer = row.get("answer")
+    if isinstance(answer, bool) or not isinstance(answer, str | int | float) or not str(answer).strip():
+        raise InputError(f"answer must be a text or a number, not {ascii(answer)[:60]}")
+    whole = isinstance(answer, float) and answer.is_integer()
+    return str(int(answer) if whole else answer)
+
+
+def equals_itself(gold: str) -> bool:
+    """Whether a right answer is right when it is given as it stands, and in a box."""
+    return all(score({"answer": gold}, answer)["accuracy"] == 1 for answer in (gold, rf"\boxed{{{gold}}}"))

@@ -8,15 +8,12 @@ the same for each.
 import json
 import logging
 import os
-import re
 import signal
 import sys
 from enum import StrEnum
-from typing import Any
 
 MEMORY = 4 << 30  # bytes that the process may address
 WARM_UP = ((r"\frac{1}{2}", "0.5"), (r"\sqrt{8}", r"2\sqrt{2}"), ("(1,2]", "x>3"), (r"\{1,x\}", r"\{x+0,1\}"))
-_PROSE = re.compile(r"\$|\\\(|\\\[|\\boxed|\*\*[0-9]|(?<![\\A-Za-z])[A-Za-z]{2,}[,:]?\s+[A-Za-z]{2,}")
 
 
 class Verdict(StrEnum):
@@ -31,7 +28,7 @@ def serve(limit: float) -> None:
     """Answer until the input ends; a comparison that takes more than `limit` seconds of CPU time ends the process."""
     import resource
 
-    import math_verify  # noqa: F401  (before its memory is limited)
+    from asyncthink.tasks.comparison import equal
 
     logging.disable(logging.CRITICAL)  # math-verify warns that its own limits, of wall time, are off
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
@@ -40,35 +37,11 @@ def serve(limit: float) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when it ends
     signal.signal(signal.SIGPROF, signal.SIG_DFL)  # death: no exception interrupts a computer algebra system
     for gold, answer in WARM_UP:
-        compared(gold, answer)
+        equal(gold, answer)
     out.write(b"ready\n")
     for line in sys.stdin.buffer:
         gold, answer = json.loads(line)
         signal.setitimer(signal.ITIMER_PROF, limit)
-        verdict = compared(gold, answer)
+        verdict = Verdict.EQUAL if equal(gold, answer) else Verdict.DIFFERENT
         signal.setitimer(signal.ITIMER_PROF, 0)
         out.write(verdict.encode() + b"\n")
-
-
-def compared(gold: str, answer: str) -> Verdict:
-    """Equal or different, by math-verify; whatever it may raise, the two are not known to be equal."""
-    import sympy.core.random
-    from math_verify import verify
-
-    sympy.core.random.seed(0)
-    try:
-        same = verify(_forms(gold), _forms(answer), timeout_seconds=None)
-    except Exception:
-        same = False
-    return Verdict.EQUAL if same else Verdict.DIFFERENT
-
-
-def _forms(text: str) -> list[Any]:
-    """What math-verify reads: bare LaTeX is set as a formula, prose and text with formulas of its own stands."""
-    from math_verify import parse
-
-    if not _PROSE.search(text):
-        found = parse(f"${text}$", parsing_timeout=None)
-        if any(not isinstance(form, str) for form in found):
-            return found
-    return parse(text, parsing_timeout=None)

@@ -15,7 +15,7 @@ HUB = competition_math.SOURCES | multiple_choice.SOURCES | sudoku.SOURCES
 
 
 def math(source: str) -> Rows:
-    """Competition math from a file of {"problem" or "question", "answer"}, or deepscaler, aime-24, amc-23."""
+    """Competition math from a file of {"problem" or "question", "answer"}, or deepscaler, aime-24, amc-23, math-500."""
     return _loaded(source, lambda rows: competition_math.items(rows, _name(source)))
 
 
