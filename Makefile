@@ -2,12 +2,13 @@
 # make smoke       the same graph in minutes, in work/smoke; this params.yaml and these results stay as they are
 # make test        all tests
 # make vllm-check  thinking on a real vLLM server on this CPU, held to the local engine; after make reproduce
+# make schema      workflow/params.schema.json from the ranges of params.yaml's keys, after changing one
 # make lock        requirements.lock from the environment, after changing pyproject.toml
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: reproduce smoke test vllm-check lock
+.PHONY: reproduce smoke test vllm-check schema lock
 .DELETE_ON_ERROR:
 
 reproduce: $(READY)
@@ -23,6 +24,9 @@ test: $(READY)
 
 vllm-check: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/vllm_cpu_check.py --model results/sft/asyncthink/1 --items results/puzzles/test.jsonl
+
+schema: $(READY)
+	$(BIN)/python -m asyncthink.config.schema > workflow/params.schema.json
 
 lock:
 	{ head -n 1 requirements.lock; $(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//'; } > .venv/lock

@@ -94,7 +94,7 @@ def settings(scale: str = "nano", items: int = 40) -> Params:
     raw = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     override = {
         "scale": scale,
-        "puzzles": {"train": 0, "validation": 0, "test": items, "uses": 2, "operations": "+-*", "largest_result": 60},
+        "puzzles": {"train": 1, "validation": 0, "test": items, "uses": 2, "operations": "+-*", "largest_result": 60},
         "thinking": {"capacity": 3, "organizer_budget": 96, "worker_budget": 60, "latency_budget": None},
         "evaluate": {"variants": VARIANTS},
         "arms": {"asyncthink": {}},

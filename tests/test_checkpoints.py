@@ -87,11 +87,11 @@ def test_the_fingerprint_follows_parameters_and_contents_and_not_places(tmp_path
 
     def of(name: str, **config: object) -> str:
         return fingerprint(
-            "grpo", {"grpo.clip": 0.2} | config, [tmp_path / name / "start", tmp_path / name / "train.jsonl"]
+            "grpo", {"grpo.kl": 0.2} | config, [tmp_path / name / "start", tmp_path / name / "train.jsonl"]
         )
 
     assert of("a") == of("b")
-    assert len({of("a"), of("a", seed=1), of("a", **{"grpo.clip": 0.3}), fingerprint("sft", {}, [])}) == 4
+    assert len({of("a"), of("a", seed=1), of("a", **{"grpo.kl": 0.3}), fingerprint("sft", {}, [])}) == 4
     (tmp_path / "b" / "start" / "model.safetensors").write_bytes(b"others")
     assert of("a") != of("b")
 

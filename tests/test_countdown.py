@@ -579,7 +579,7 @@ def test_a_leak_fails_loudly(splits):
 
 
 def test_a_world_too_small_is_said_so():
-    tiny = replace(WORLD, largest=2, numbers=3, uses=2, required=1, train=500, validation=0, test=0)
+    tiny = replace(WORLD, largest=2, numbers=3, uses=2, required=1, train=500, validation=0, test=1)
     with pytest.raises(InputError, match=r"puzzles.train: \d+ items of 500 .* there are no more"):
         countdown.generate(tiny, 0)
 

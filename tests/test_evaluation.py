@@ -354,7 +354,7 @@ def test_the_evaluate_command_records_a_model_and_measures_it(tmp_path):
     from asyncthink.training import language_model
 
     variants = {"worker_9": {"arms": ["asyncthink"], "thinking": {"worker_budget": 9}}}
-    small = {"puzzles": {"train": 0, "validation": 0, "test": 4}}
+    small = {"puzzles": {"train": 1, "validation": 0, "test": 4}}
     raw = params.merged(PARAMS.to_mapping(), small)
     raw["evaluate"]["variants"] = variants
     given = params.from_mapping(raw)

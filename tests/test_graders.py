@@ -280,9 +280,11 @@ def test_items_come_from_the_source_that_params_yaml_names(tmp_path):
 
 def test_what_cannot_be_generated_is_said_in_one_line(tmp_path, capsys):
     assert item_set(tmp_path, "sums", task="competition_math", source="generated", items=3) is None
-    assert capsys.readouterr().err == (
-        "asyncthink items: competition_math cannot be generated, only sudoku; name a source\n"
+    said = capsys.readouterr().err
+    assert said.endswith(
+        "sums.source is generated; allowed: a name on the hub or a file: only sudoku can be generated\n"
     )
+    assert said.count("\n") == 1
 
 
 def test_sudoku_is_asked_in_both_languages():

@@ -14,6 +14,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from asyncthink import cli, params, rewards, scales, stages, steps
+from asyncthink.config.sections import INERT
 from asyncthink.errors import InputError
 
 ROOT = Path(__file__).parents[1]
@@ -168,11 +169,12 @@ def bumped(path):
     if isinstance(value, bool):
         others = [not value]
     elif isinstance(value, int | float):
-        others = [value + 1, value - 1, value * 0.9, value * 1.1]
+        others = [value + 1, value - 1, value + 2, value * 0.9, value * 1.1]
     elif isinstance(value, list | tuple):
         others = [[*value, 2], ["no_rl"]]
     else:
-        others = [*typing.get_args(hint), *rewards.REWARDS, "+-", "sequential", "no_rl", "asyncthink", 3, 3.5]
+        names = ("+-", "sequential", "no_rl", "asyncthink", "enigmata")
+        others = [*typing.get_args(hint), *rewards.REWARDS, *names, 3, 3.5]
     for other in others:
         with contextlib.suppress(InputError):
             found = params.from_mapping(with_value(raw, path, other))
@@ -188,8 +190,9 @@ LEAVES = {
     for path in leaves(PARAMS.to_mapping())
     if path[-1] != "task" and not (path[0].endswith("_sets") and at(PARAMS.to_mapping(), path) is None)
 }
-# They decide no result: how the API is asked, and the seeds, which are names of jobs.
-UNREAD = {key for key in LEAVES if key.startswith("teacher.")} | {"seeds"}
+# They decide no result: how often training is saved, how the API is asked (and what it writes, where the solver does),
+# and the seeds, which are names of jobs.
+UNREAD = {*INERT, "teacher.temperature", "teacher.max_tokens", "seeds"}
 
 
 def read_by(stage, given):

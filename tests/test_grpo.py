@@ -24,7 +24,6 @@ from trl.trainer.utils import add_fused_lm_head
 
 from asyncthink.engines import run
 from asyncthink.engines.local import Local
-from asyncthink.errors import InputError
 from asyncthink.files import read_json_lines, sha256, write_json_lines
 from asyncthink.params import from_mapping, merged
 from asyncthink.thinking.agents import Agent
@@ -216,21 +215,6 @@ def test_a_step_is_summed_up_over_the_episodes_that_have_a_number():
     assert (told["latency"], told["forks"], told["episodes"]) == (10, 5 / 3, 3)
     assert told["format_errors"] == {"duplicate_fork": 0, "pool_overflow": 0, "dangling_join": 0, "no_answer": 1}
     assert summary([wrong])["latency"] is None
-
-
-REFUSED = {
-    "grpo.group must be at least 2": {"grpo": {"group": 1}},
-    "thinking.temperature must be above 0": {"thinking": {"temperature": 0.0}},
-    "episodes of a step = 8 cannot be dealt out": {"grpo": {"accumulation": 3}},
-}
-
-
-@pytest.mark.parametrize(("reason", "change"), REFUSED.items(), ids=REFUSED)
-def test_parameters_that_cannot_be_trained_with_are_refused_in_one_line(tmp_path, reason, change):
-    language_model.write(random_model(WORDS), WORDS, tmp_path / "start")
-    params = from_mapping(merged(merged(PARAMS.to_mapping(), SETTINGS), change))
-    with pytest.raises(InputError, match=reason):
-        grpo.trainer_of(params, 1, tmp_path / "start", [ITEM], Scratch(tmp_path), "test")
 
 
 # -- the command, in processes of its own ----------------------------------------------------------------------------

@@ -33,7 +33,7 @@ CHANGES = {
     "filter.fewest_kept": 0.25,
     "pretrain.hit_weight": 3.5,
     "sft.tag_weight": 2.5,
-    "grpo.clip": 0.25,
+    "grpo.warmup": 0.1,
     "evaluate.samples": 2,
     "test_sets.sudoku": {**SUDOKU, "items": 11},
     "arms.no_concurrency_reward": {"reward": {"concurrency_weight": 0.01}},

@@ -65,6 +65,7 @@ REFUSED = {
     "a task that is not there": (["--task", "chess", *PUZZLE], "no task 'chess'"),
     "an item that is none": (["--item", "[1]"], "--item is not a JSON object, but [1]"),
     "an item that is not JSON": (["--item", "{"], "--item is not JSON"),
+    "a temperature that is no number": ([*PUZZLE, "--temperature", "nan"], "--temperature must be at least 0, not nan"),
     "too small a pool": ([*PUZZLE, "--capacity", "0"], "--capacity must be at least 1"),
     "more numbers than there are": ([*PUZZLE, "--uses", "9"], "uses must be"),
 }

@@ -3,8 +3,9 @@
 Snakemake, DVC and the graph test take both from here, so the two front ends cannot disagree on when a step is stale.
 A step lists the sections or keys that its code reads and nothing else: a number changed elsewhere leaves it alone.
 (The items carry what they need of `puzzles`, so a change there reaches the later steps through the data.)
-Left out of the source files are the carriers (files, errors, params, this table): they decide no result, and the
-values that params.py carries are listed key by key.
+Left out of the source files are the carriers (files, errors, this table, the sections of params.yaml): they decide no
+result, and the values that a section carries are listed key by key. How an arm's settings follow from them is in
+params.py, which counts. The keys that decide nothing (sections.INERT) are in no list.
 """
 
 import ast
@@ -15,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from asyncthink.config.sections import INERT
 from asyncthink.params import COUNTDOWN, Params
 
 FIGURES = (
@@ -47,6 +49,7 @@ TABLES = (
 # Sections, or single keys where a step does not read the whole section.
 BUDGETS = ("thinking.organizer_budget", "thinking.worker_budget", "thinking.prompts")
 PROTOCOL = ("thinking.capacity", "thinking.slot_release")
+EPISODE = (*BUDGETS, *PROTOCOL, "thinking.latency_budget")  # all of `thinking` but the temperature of training
 WORDS = ("puzzles.largest", "puzzles.largest_result")
 COLD_START = ("synthesize", "filter", "sft")
 # What decides how a teacher writes: the solver keeps budgets, the API's answers have limits of their own.
@@ -56,18 +59,18 @@ TEACHER_READS = {
 }
 # Only an organizer is paid for concurrency.
 ARM_READS = {
-    "asynchronous": ("arm", "thinking", "reward"),
-    "sequential": ("arm", "thinking", "reward.name", "reward.format_error"),
-    "parallel": ("arm", "thinking", "reward.name", "reward.format_error"),
+    "asynchronous": ("arm", *EPISODE, "reward"),
+    "sequential": ("arm", *EPISODE, "reward.name", "reward.format_error"),
+    "parallel": ("arm", *EPISODE, "reward.name", "reward.format_error"),
 }
 READS: dict[str, tuple[str, ...]] = {
     "puzzles": ("seed", "puzzles"),
     "items": ("seed", "training_sets", "test_sets"),
     "synthesize": ("seed", "arm.mode", "arm.task", "thinking.capacity", "synthesize"),
-    "filter": ("arm.mode", *BUDGETS, *PROTOCOL, "thinking.latency_budget", "filter"),
+    "filter": ("arm.mode", *EPISODE, "filter"),
     "pretrain": (*WORDS, "puzzles.uses", "puzzles.operations", "puzzles.required", *BUDGETS, "model", "pretrain"),
-    "sft": ("arm.mode", "thinking", "sft"),
-    "grpo": ("grpo",),
+    "sft": ("arm.mode", *EPISODE, "sft"),
+    "grpo": ("grpo", "thinking.temperature"),
     "evaluate": ("scale", "evaluate"),
     "tables": ("scale",),
     "claims": ("scale",),
@@ -78,7 +81,10 @@ READS: dict[str, tuple[str, ...]] = {
 }
 # Of items beside countdown's own: these, and their own entry of training_sets or test_sets.
 OF_ITEM_SET = {"items": ("seed",), "evaluate": ("scale", "evaluate.temperature")}
-CARRIERS = frozenset({"__init__.py", "cli.py", "errors.py", "files.py", "params.py", "steps.py"})
+CARRIERS = frozenset(
+    {"__init__.py", "cli.py", "errors.py", "files.py", "steps.py"}
+    | {f"config/{name}.py" for name in ("__init__", "refusals", "rules", "sections")}
+)
 
 
 def reads(step: str, params: Params, arm: str | None = None, item_set: str = COUNTDOWN) -> dict[str, Any]:
@@ -106,14 +112,13 @@ def cold_starts(step: str, params: Params) -> list[str]:
 
 def dvc_params(step: str, params: Params, arm: str | None = None, item_set: str = COUNTDOWN) -> list[str]:
     """The same as keys of the file itself: an overridden key is replaced by the arm's own table of overrides."""
-    if arm is None:
-        return list(_entries(step, params, arm, item_set))
-    values, override = params.to_mapping(), params.arms[arm]
-    names = [f"arms.{arm}"]
+    values, override = params.to_mapping(), params.arms[arm] if arm else {}
+    names = [f"arms.{arm}"] if arm else []
     for entry in _entries(step, params, arm, item_set):
-        overridden = entry.split(".")[0] in override
+        section = entry.split(".")[0]
+        in_part = section in override or any(key.startswith(f"{entry}.") for key in INERT)
         kept = [leaf for leaf, _ in _leaves(values, entry) if not _covers(override, leaf)]
-        names += kept if overridden else [entry]
+        names += kept if in_part else [entry]
     return names
 
 
@@ -133,7 +138,8 @@ def _leaves(values: Mapping[str, Any], entry: str) -> Iterator[tuple[str, Any]]:
     if key or not isinstance(found, Mapping):
         yield entry, found[key] if key else found
     else:
-        yield from ((f"{section}.{name}", value) for name, value in found.items())
+        leaves = ((f"{section}.{name}", value) for name, value in found.items())
+        yield from ((leaf, value) for leaf, value in leaves if leaf not in INERT)
 
 
 def _covers(override: Mapping[str, Mapping[str, Any]], leaf: str) -> bool:
@@ -164,10 +170,10 @@ def caption(notebook: str) -> dict[str, str]:
 
 
 def _closure(start: Path, root: Path) -> set[Path]:
-    found, open_ends = set(), [start]
+    found, open_ends, carriers = set(), [start], {root / name for name in CARRIERS}
     while open_ends:
         path = open_ends.pop()
-        if path in found or (path.parent == root and path.name in CARRIERS) or not path.is_file():
+        if path in found or path in carriers or not path.is_file():
             continue
         found.add(path)
         open_ends += _mentioned(path, root)

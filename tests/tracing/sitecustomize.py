@@ -25,27 +25,35 @@ def untraced(function):
         global building
         building += 1
         try:
-            return function(*arguments, **named)
+            made = function(*arguments, **named)
+            if isinstance(made, params.Params):
+                mark(made)
+            return made
         finally:
             building -= 1
 
     return wrapped
 
 
-def watch(kind, prefix):
-    names, plain, make = {field.name for field in dataclasses.fields(kind)}, kind.__getattribute__, kind.__init__
+def mark(record):
+    """A record that was made from the file; its copies with other values are not."""
+    object.__setattr__(record, "from_file", True)
+    for value in vars(record).values():
+        if dataclasses.is_dataclass(value):
+            mark(value)
 
-    def init(self, *arguments, **named):
-        make(self, *arguments, **named)
-        object.__setattr__(self, "from_file", bool(building))
+
+def watch(kind, prefix):
+    names, plain = {field.name for field in dataclasses.fields(kind)}, kind.__getattribute__
 
     def get(self, name):
         value = plain(self, name)
-        if not building and name in names and plain(self, "from_file") and not dataclasses.is_dataclass(value):
+        from_file = not building and name in names and "from_file" in plain(self, "__dict__")
+        if from_file and not dataclasses.is_dataclass(value):
             keys.add(prefix + name)
         return value
 
-    kind.__init__, kind.__getattribute__ = init, get
+    kind.__getattribute__ = get
 
 
 def write():

@@ -1,6 +1,7 @@
 """`asyncthink think`: one episode, live, and what it was worth."""
 
 import argparse
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -79,7 +80,7 @@ def _settings(args: argparse.Namespace, thinking: "Thinking") -> "Thinking":
     """The section `thinking` with the flags put in."""
     flags = {"capacity": args.capacity, "temperature": 0.0 if args.greedy else args.temperature}
     for name, least in (("capacity", 1), ("temperature", 0)):
-        if flags[name] is not None and flags[name] < least:
+        if flags[name] is not None and not least <= flags[name] < math.inf:
             raise InputError(f"--{name} must be at least {least}, not {flags[name]}")
     return replace(thinking, **{key: value for key, value in flags.items() if value is not None})
 

@@ -17,6 +17,7 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from asyncthink.config.sections import INERT
 from asyncthink.errors import InputError
 from asyncthink.evaluation.paper import PAPER
 from asyncthink.evaluation.recordings import note
@@ -171,10 +172,12 @@ def attempts() -> dict[str, list[str]]:
 
 
 def world(params: Params) -> list[tuple[str, str]]:
-    """The parameters that say what was run, one section a line."""
-    values = params.to_mapping()
-    lines = [(name, yaml.safe_dump(values[name], sort_keys=False, default_flow_style=None)) for name in WORLD]
-    return [(name, text.strip()) for name, text in lines]
+    """The parameters that say what was run, one section a line; a key that decides nothing does not."""
+    lines = []
+    for name in WORLD:
+        keys = {key: value for key, value in params.to_mapping()[name].items() if f"{name}.{key}" not in INERT}
+        lines.append((name, yaml.safe_dump(keys, sort_keys=False, default_flow_style=None).strip()))
+    return lines
 
 
 def read_tables(folder: Path) -> dict[str, pd.DataFrame]:

@@ -145,12 +145,6 @@ def trainer_of(
 ) -> EpisodeTrainer:
     """A trainer with its curriculum; `params` has the arm's overrides in it."""
     settings = params.grpo
-    if settings.group < 2:
-        raise InputError(
-            "params.yaml: grpo.group must be at least 2: an advantage is relative to the rest of its group"
-        )
-    if params.thinking.temperature == 0:
-        raise InputError("params.yaml: thinking.temperature must be above 0 for grpo: greedy episodes are all alike")
     model, tokenizer = language_model.load(start)
     frozen = copy.deepcopy(model).eval().requires_grad_(False)
     rows = curriculum(settings, len(items), seed)
@@ -182,7 +176,10 @@ def config_of(
     micro_batch: int,
     **sampling: Any,
 ) -> GRPOConfig:
-    """TRL's configuration. On-policy: the episodes of a step are used for its one update and dropped."""
+    """TRL's configuration. On-policy: the episodes of a step are used for its one update and dropped.
+
+    So the ratio of the two policies is 1, and TRL's clip of it, left at its default, is at rest.
+    """
     settings = params.grpo
     return arguments(
         GRPOConfig,
@@ -199,7 +196,6 @@ def config_of(
         temperature=params.thinking.temperature,
         scale_rewards=SCALES[settings.advantage],
         loss_type=settings.loss,
-        epsilon=settings.clip,
         beta=settings.kl,
         shuffle_dataset=False,
         save_steps=settings.checkpoint_every,

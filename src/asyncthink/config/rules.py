@@ -1,0 +1,56 @@
+"""What the sections of params.yaml ask of one another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, get_args
+
+from asyncthink.config.sections import COUNTDOWN, FIXED, TrainedTask, require
+
+if TYPE_CHECKING:  # params.py checks with the rules below
+    from asyncthink.params import Params
+
+Rule = tuple[str, bool, Any, str]  # key, whether it holds, value, what is allowed
+
+
+def check(params: Params) -> None:
+    """Refuse what does not fit together."""
+    for key, holds, value, allowed in (*_of_the_arm(params), *_of_the_names(params), *_of_the_sets(params)):
+        require(holds, key, value, allowed)
+
+
+def _of_the_arm(params: Params) -> Iterator[Rule]:
+    arm, thinking, tau = params.arm, params.thinking, params.reward.concurrency_target
+    alone = 1 / thinking.capacity  # eta/c of an organizer that never forks
+    above = f"above 1/c = {alone:.3f} (else R_eta is constant) and at most 1"
+    yield "reward.concurrency_target", tau > alone or thinking.capacity == 1, tau, above
+    greedy = thinking.temperature == 0 and arm.rl and arm.weights_of is None
+    yield "thinking.temperature", not greedy, 0.0, "above 0 for grpo: greedy episodes are all alike"
+    taught = arm.task == COUNTDOWN or params.training_sets.get(arm.task) is not None
+    yield "arm.task", taught, arm.task, f"{COUNTDOWN}, or a task with an entry in training_sets"
+    asked = arm.task == COUNTDOWN or not arm.cold_start or params.synthesize.teacher != "solver"
+    yield "synthesize.teacher", asked, "solver", f"openai for {arm.task}: the solver solves countdown alone"
+
+
+def _of_the_names(params: Params) -> Iterator[Rule]:
+    arms, owner = ", ".join(params.arms), params.arm.weights_of
+    yield "arm.weights_of", owner is None or owner in params.arms, owner, f"null, or an arm: {arms}"
+    naming = {f"evaluate.variants.{name}": variant for name, variant in params.evaluate.variants.items()}
+    naming |= {f"test_sets.{name}": test_set for name, test_set in params.test_sets.items() if test_set}
+    for key, entry in naming.items():
+        unknown = [arm for arm in entry.arms if arm not in params.arms]
+        yield f"{key}.arms", not unknown, ", ".join(unknown), f"some of {arms}"
+
+
+def _of_the_sets(params: Params) -> Iterator[Rule]:
+    sections = ", ".join(field.name for field in fields(params) if field.name not in FIXED)
+    for arm, override in params.arms.items():
+        for key in FIXED:
+            yield f"arms.{arm}.{key}", key not in override, "the same for every arm", f"sections: {sections}"
+    others = [task for task in get_args(TrainedTask) if task != COUNTDOWN]
+    for name in params.training_sets:
+        yield "training_sets", name in others, name, ", ".join(others)
+    for name in params.test_sets:
+        taken = [COUNTDOWN, *params.training_sets]
+        yield "test_sets", name not in taken, name, f"a name other than {', '.join(taken)}"

@@ -1,0 +1,215 @@
+"""Each key of params.yaml has its range, and what is out of it is refused in one line before anything runs."""
+
+import json
+import math
+import typing
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from asyncthink import cli, params, scales, steps
+from asyncthink.config import sections
+from asyncthink.config.schema import schema
+from asyncthink.errors import InputError
+from asyncthink.rewards import GATES
+from asyncthink.tasks import sources
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "params.yaml").read_text(encoding="utf-8")
+RAW = params.parsed(TEXT)
+SCALES = sorted(path.stem for path in (ROOT / "workflow" / "scales").glob("*.yaml"))
+
+
+def nested(key, value):
+    """{"grpo": {"steps": 3}} of "grpo.steps" and 3."""
+    for name in reversed(key.split(".")):
+        value = {name: value}
+    return value
+
+
+def refusal(tmp_path, key, value):
+    """The line that a command prints where a key has a value."""
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(params.merged(RAW, nested(key, value))))
+    with pytest.raises(InputError) as error:
+        params.read(path)
+    assert "\n" not in str(error.value)
+    return str(error.value).removeprefix(f"{path}: ")
+
+
+OUT_OF_RANGE = [
+    ("evaluate.samples", 0, "evaluate.samples is 0; allowed: 1 or more"),
+    ("evaluate.temperature", -1, "evaluate.temperature is -1; allowed: 0 or more"),
+    ("evaluate.temperature", math.inf, "evaluate.temperature is inf; allowed: 0 or more"),
+    ("evaluate.variants.headline", {"arms": ["no_rl"], "thinking": {}}, "evaluate.variants is headline"),
+    ("synthesize.window_share", 1.7, "synthesize.window_share is 1.7; allowed: from 0 to 1"),
+    ("synthesize.interleaved", 0.6, "synthesize.interleaved is 0.6; allowed: from 0 to 1 - synthesize.batch = 0.5"),
+    ("synthesize.fewest_forks", 5, "synthesize.fewest_forks is 5; allowed: from 0 to synthesize.most_forks = 4"),
+    ("grpo.steps", 0, "grpo.steps is 0; allowed: 1 or more"),
+    ("grpo.steps", True, "grpo.steps is true; allowed: a whole number, 1 or more"),
+    ("grpo.steps", 2.5, "grpo.steps is 2.5; allowed: a whole number, 1 or more"),
+    ("grpo.group", 1, "grpo.group is 1; allowed: 2 or more"),
+    ("grpo.accumulation", 7, "grpo.accumulation is 7; allowed: a divisor of the 96 episodes of a step"),
+    ("grpo.learning_rate", math.nan, "grpo.learning_rate is nan; allowed: above 0"),
+    ("grpo.learning_rate", "fast", "grpo.learning_rate is 'fast'; allowed: a number, above 0"),
+    ("grpo.schedule", "linear", "grpo.schedule is 'linear'; allowed: constant, cosine"),
+    ("grpo.stepps", 3, "unknown key grpo.stepps; did you mean steps?"),
+    ("grpo", None, "grpo is null; allowed: a table"),
+    ("grop", {}, "unknown key grop; did you mean grpo?"),
+    ("arm.rl", "yes", "arm.rl is 'yes'; allowed: true, false"),
+    ("arm.weights_of", "nobody", "arm.weights_of is nobody; allowed: null, or an arm: asyncthink, "),
+    ("thinking.organizer_budget", -5, "thinking.organizer_budget is -5; allowed: 1 or more"),
+    ("thinking.latency_budget", 0, "thinking.latency_budget is 0; allowed: 1 or more, or null"),
+    ("thinking.temperature", 0, "thinking.temperature is 0.0; allowed: above 0 for grpo"),
+    ("reward.concurrency_target", 0.33, "reward.concurrency_target is 0.33; allowed: above 1/c = 0.333"),
+    ("reward.name", "fame", "reward.name is 'fame'; allowed: asyncthink, leverage"),
+    ("pretrain.sudoku_share", 0.5, "pretrain.sudoku_share is 0.5; allowed: from 0 to 1 - the others = 0.43"),
+    ("puzzles.operations", "+%", "puzzles.operations is '+%'; allowed: some of + - * /"),
+    ("puzzles.train", 0, "puzzles.train is 0; allowed: 1 or more"),
+    ("puzzles.uses", 6, "puzzles.uses is 6; allowed: from 2 to puzzles.numbers = 5"),
+    ("puzzles.largest", 4, "puzzles.distinct is true; allowed: false where smallest..largest holds 4 values"),
+    ("puzzles.most_solutions", 2, "puzzles.most_solutions is 2; allowed: null, or puzzles.required = 3 or more"),
+    ("seeds", [2, 2], "seeds is [2, 2]; allowed: a list of one or more, none twice"),
+    ("seeds", [], "seeds is []; allowed: a list of one or more, none twice"),
+    ("seeds", [-1], "seeds.0 is -1; allowed: 0 or more"),
+    ("arms", dict.fromkeys(RAW["arms"]), "arms is empty; allowed: one arm or more"),
+    ("arms.leverage.grpo.steps", 0, "arms.leverage.grpo.steps is 0; allowed: 1 or more"),
+    ("arms.leverage.grpo.stepps", 1, "unknown key arms.leverage.grpo.stepps; did you mean steps?"),
+    ("arms.leverage.reword", {}, "unknown key arms.leverage.reword; did you mean reward?"),
+    ("arms.leverage.thinking", {"capacity": 1.5}, "arms.leverage.thinking.capacity is 1.5; allowed: a whole number"),
+    ("arms.leverage.seed", {}, "arms.leverage.seed is the same for every arm; allowed: sections: puzzles, "),
+    ("arms.leverage.grpo", 3, "arms.leverage.grpo is 3; allowed: a table"),
+    ("evaluate.variants.n_2.arms", ["nobody"], "evaluate.variants.n_2.arms is nobody; allowed: some of asyncthink, "),
+    ("evaluate.variants.n_2.thinking.capacity", 0, "evaluate.variants.n_2.thinking.capacity is 0; allowed: 1 or more"),
+    ("training_sets.sudoku", {"source": "enigmata", "items": 9}, "training_sets is sudoku; allowed: competition_math"),
+    ("training_sets.competition_math", {"source": "generated", "items": 9}, "training_sets.competition_math.source is"),
+    ("test_sets.countdown", None, "test_sets is countdown; allowed: a name other than countdown, competition_math"),
+    ("test_sets.sudoku.thinking", {"capcity": 2}, "unknown key test_sets.sudoku.thinking.capcity; did you mean capac"),
+    ("test_sets.sudoku.items", None, "test_sets.sudoku.items is null; allowed: 1 or more where they are generated"),
+    ("test_sets.sudoku.source", "aime-25", "test_sets.sudoku.source is 'aime-25'; allowed: generated, "),
+    ("test_sets.sudoku.task", "multiple_choice", "test_sets.sudoku.source is generated; allowed: a name on the hub"),
+    ("test_sets.sudoku.subset", "poetry", "test_sets.sudoku.subset is 'poetry'; allowed: a subject of MMLU-Pro"),
+    ("test_sets.sudoku.arms", ["no_rl", "no_rl"], "test_sets.sudoku.arms is ['no_rl', 'no_rl']; allowed: a list of"),
+]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "line"), OUT_OF_RANGE, ids=[f"{key}={value}" for key, value, _ in OUT_OF_RANGE]
+)
+def test_a_value_out_of_range_is_refused_with_its_key_and_what_is_allowed(tmp_path, key, value, line):
+    assert refusal(tmp_path, key, value).startswith(line)
+
+
+def numbers(tree, *path):
+    """The keys that hold a number."""
+    for key, value in tree.items():
+        if isinstance(value, dict) and key not in ("arms", "variants"):
+            yield from numbers(value, *path, key)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield ".".join([*path, key])
+
+
+@pytest.mark.parametrize("key", list(numbers(RAW)))
+def test_no_number_takes_a_truth_value_or_one_without_end_or_far_below_its_range(tmp_path, key):
+    for value in (True, math.nan, math.inf, *([] if key == "reward.format_error" else [-3])):
+        assert key.split(".")[-1] in refusal(tmp_path, key, value)
+
+
+def test_a_key_that_is_left_out_is_missing():
+    raw = {**RAW, "filter": {}}
+    with pytest.raises(InputError, match=r"^params\.yaml: filter\.fewest_kept is missing$"):
+        params.from_mapping(raw)
+
+
+@pytest.mark.parametrize("line", ["seed: 1\n", "seed: [\n"])
+def test_a_key_that_stands_there_twice_or_a_broken_file_is_refused_in_one_line(tmp_path, capsys, line):
+    path = tmp_path / "params.yaml"
+    path.write_text(f"{TEXT}{line}")
+    assert cli.main(["estimate", "--params", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"asyncthink estimate: {path}: not YAML: ") and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("text", ["5.0e-5", "5e-05", "5E-5", "0.00005"])
+def test_a_number_is_the_same_to_dvc_to_snakemake_and_to_the_commands(tmp_path, text):
+    from dvc.utils.serialize import parse_yaml
+    from snakemake.common.configfile import load_configfile
+
+    path = tmp_path / "params.yaml"
+    path.write_text(TEXT.replace("learning_rate: 2.5e-4", f"learning_rate: {text}"))
+    given = params.read(path)
+    assert given.grpo.learning_rate == 5e-5
+    assert parse_yaml(path.read_text(), path)["grpo"]["learning_rate"] == 5e-5
+    assert params.from_mapping(load_configfile(path)) == given
+
+
+def test_the_committed_schema_is_that_of_the_sections():
+    committed = json.loads((ROOT / "workflow" / "params.schema.json").read_text(encoding="utf-8"))
+    assert committed == json.loads(json.dumps(schema())), "run `make schema`"
+    first = TEXT.splitlines()[0]
+    assert (ROOT / first.removeprefix("# yaml-language-server: $schema=")).samefile(
+        ROOT / "workflow/params.schema.json"
+    )
+
+
+@pytest.mark.parametrize("name", SCALES)
+def test_every_scale_fits_the_schema(name):
+    jsonschema.validate(params.parsed(scales.scaled(ROOT, name)), schema())
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("grpo.steps", 0),
+        ("grpo.stepps", 1),
+        ("reward.name", "fame"),
+        ("arms.leverage.grpo.steps", 0),
+        ("arms.leverage.seed", {}),
+        ("evaluate.variants.n_2.thinking.capacity", 0),
+        ("test_sets.sudoku.thinking.capcity", 2),
+        ("seeds", [2, 2]),
+    ],
+)
+def test_an_editor_marks_what_the_commands_refuse(key, value):
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(params.merged(RAW, nested(key, value)), schema())
+
+
+def test_the_names_that_a_key_allows_are_those_of_the_tables():
+    hints = typing.get_type_hints(sections.Reward)
+    assert typing.get_args(hints["concurrency_gate"]) == tuple(GATES)
+    assert set(sections.GENERATED) == set(sources.GENERATORS)
+    said = schema()["$defs"]["TrainingSet"]["properties"]["source"]["description"]
+    assert set(said.split(", ")[:-1]) == {"generated", *sources.HUB}
+
+
+def test_a_change_of_how_settings_are_derived_makes_stale_what_uses_them():
+    for step in set(steps.READS) - {"figures", "page"}:
+        listed = {
+            Path(path).relative_to(ROOT / "src/asyncthink") for path in steps.sources(step, ROOT / "src/asyncthink")
+        }
+        assert Path("params.py") in listed, step
+        assert not {path for path in listed if path.parts[0] == "config"}, step
+
+
+def test_no_step_reads_a_key_that_decides_nothing():
+    given = params.from_mapping(RAW)
+    for step in steps.READS:
+        for arm in (None, "asyncthink", "sequential", "leverage"):
+            assert not sections.INERT & set(steps.reads(step, given, arm)), step
+            named = set(steps.dvc_params(step, given, arm))
+            assert not named & {key for inert in sections.INERT for key in (inert, inert.split(".")[0])}, step
+
+
+def test_the_temperature_of_training_decides_no_cold_start_and_no_evaluation():
+    given = params.from_mapping(RAW)
+    warmer = params.from_mapping(params.merged(RAW, nested("thinking.temperature", 0.9)))
+    stale = {
+        step
+        for step in steps.READS
+        if steps.reads(step, given, "asyncthink") != steps.reads(step, warmer, "asyncthink")
+    }
+    assert stale == {"grpo", "report"}
+    assert given.evaluations("asyncthink") == warmer.evaluations("asyncthink")
