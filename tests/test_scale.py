@@ -1,5 +1,6 @@
 """One params.yaml that counts: going to another scale changes the keys of that scale, and nothing else."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -96,17 +97,27 @@ def test_ones_own_edit_of_another_key_lives_on(project):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_comment_of_ones_own_below_any_key_outlives_every_scale(name):
+    key = re.compile(r"^(  \w+: .+)$", re.MULTILINE)
+    own = key.sub(r"\1\n  # my own", SHIPPED)
+    assert own.count("# my own") > 100
+    there = scales.merge(own, scale_file(name))
+    assert there.count("# my own") == own.count("# my own")
+    assert scales.merge(there, scale_file("nano")) == own
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_file_that_dvc_rewrote_can_go_to_any_scale_and_back(project, name):
     from dvc.utils.serialize import modify_yaml
 
     path = project / "params.yaml"
     with modify_yaml(path) as document:
-        document["grpo"]["clip"] = 0.25
+        document["grpo"]["kl"] = 0.25
     text = scales.merge(path.read_text(), scale_file(name))
     assert params.from_mapping(yaml.safe_load(text)).scale == name
     back = params.from_mapping(yaml.safe_load(scales.merge(text, scale_file("nano"))))
-    assert back.grpo.clip == 0.25
-    expected = params.merged(yaml.safe_load(SHIPPED), {"grpo": {"clip": 0.25}})
+    assert back.grpo.kl == 0.25
+    expected = params.merged(yaml.safe_load(SHIPPED), {"grpo": {"kl": 0.25}})
     assert back == params.from_mapping(expected)
 
 
@@ -120,7 +131,7 @@ def test_a_scale_that_does_not_fit_leaves_params_as_they_were(project):
     (project / "workflow" / "scales" / "smoke.yaml").write_text(broken)
     done = asyncthink(project, "scale", "smoke")
     assert done.returncode == 2
-    assert "thinking.capacity must be int" in done.stderr
+    assert "thinking.capacity is 'many'; allowed: a whole number, 1 or more" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert (project / "params.yaml").read_text() == SHIPPED
 
