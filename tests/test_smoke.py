@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from training_oracle import relative_error
 
 from asyncthink import params, stages, steps
+from asyncthink.config.sections import INERT
 from asyncthink.evaluation.recordings import SMOKE_NOTE
 
 pytestmark = pytest.mark.slow
@@ -106,11 +107,12 @@ def test_a_step_reads_no_key_and_imports_no_file_that_its_table_lacks(smoke_run,
     given = params.read(project.directory / "params.yaml")
     assert {step for step, *_ in traces} == set(steps.READS) - {"figures"}
     room = smoke_run / "project" / "src" / "asyncthink"
-    # params.py asks rewards.py for the names of the rewards, and nothing more.
+    # sections.py asks rewards.py for the names of the rewards, and nothing more.
     started = (*steps.CARRIERS, "__main__.py", "commands/__init__.py", "rewards.py")
     carriers = {str(room / name) for name in started}
+    tables = {"arms", "training_sets", "test_sets"}
     for step, arm, test_set, keys, files in traces:
-        assert keys - {"arms", "training_sets", "test_sets"} <= set(steps.reads(step, given, arm, test_set)), step
+        assert keys - tables - INERT <= set(steps.reads(step, given, arm, test_set)), step
         assert files <= carriers | set(steps.sources(step, str(room))), step
 
 

@@ -3,6 +3,7 @@
 So fine-tuning sees the layout that inference makes: the same prompts, the same injected texts, the same budgets.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from transformers import PreTrainedTokenizerBase
@@ -24,5 +25,6 @@ def replay(demonstration: "Demonstration", tokenizer: PreTrainedTokenizerBase, s
     queries = {} if demonstration.form == "sequential" else demonstration.queries
     texts |= {(*seed, f"worker-{i}"): demonstration.workers.get(i, "") for i in queries}
     engine = Scripted(tokenizer, texts)
-    think = THINKING[demonstration.form](engine, demonstration.task, demonstration.item, settings, {}, seed)
+    written = replace(settings, temperature=0.0)  # nothing is sampled: a temperature decides nothing here
+    think = THINKING[demonstration.form](engine, demonstration.task, demonstration.item, written, {}, seed)
     return run(engine, [think])[0]
