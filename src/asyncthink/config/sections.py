@@ -90,7 +90,9 @@ Arms = Annotated[dict[str, dict[str, dict[str, Any]] | None], AfterValidator(_ru
 Source = Annotated[
     Text,
     _within(_hub, r"generated|.+\.jsonl"),
-    Field(description="generated, deepscaler, aime-24, amc-23, enigmata, mmlu-pro, or a file that ends in .jsonl"),
+    Field(
+        description="generated, deepscaler, aime-24, amc-23, math-500, enigmata, mmlu-pro, or a file that ends in .jsonl"
+    ),
 ]
 TrainedTask = Literal["countdown", "competition_math"]
 
