@@ -402,3 +402,13 @@ def test_durations_are_summed_by_step(tmp_path):
     found = {row.step: row for row in durations(tmp_path)}
     assert (found["grpo"].jobs, found["grpo"].seconds, found["grpo"].megabytes) == (2, 30.5, 300.5)
     assert found["pretrain"].megabytes == 0 and durations(tmp_path / "nowhere") == []
+
+
+@pytest.mark.parametrize("figure", ["sudoku", "correct_at_least_k"])
+def test_a_value_without_an_interval_is_drawn_alone(figure):
+    """One item of one seed: there is nothing to tell its spread by."""
+    table = frames(evidence_of("two seeds"), "nano")[figure]
+    bare = table.assign(low=float("nan"), high=float("nan"))
+    assert plots.FIGURES[figure](bare) is not None
+    if len(bare):
+        assert "nan" not in EXHIBITS[figure].sentence(bare)

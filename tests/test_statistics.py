@@ -121,6 +121,22 @@ def test_numbers_that_do_not_exist_are_left_out():
     assert alone.value == 7 and np.isnan(alone.low)
 
 
+@pytest.mark.parametrize("items", [30, 400])
+def test_a_share_that_every_item_has_is_not_certain(items):
+    """About as far as the exact interval of Clopper and Pearson, which ends at 1 - .025 ** (1 / items)."""
+    never = mean(np.zeros((1, items))).estimate()
+    assert never.value == 0 and never.high == pytest.approx(1 - 0.025 ** (1 / items), rel=0.5)
+    assert mean(np.full((1, items), 0.4)).estimate().high == pytest.approx(0.4)
+    both = mean(np.ones((3, items))) - mean(np.zeros((3, items)))
+    assert both.estimate().error == pytest.approx(np.sqrt(2) * mean(np.ones((3, items))).estimate().error)
+
+
+def test_a_seed_without_any_value_is_no_seed_at_the_mean():
+    values = np.ones((3, 5))
+    values[1] = np.nan
+    assert np.isnan(mean(values).value)
+
+
 def test_samples_of_an_item_are_one_piece_of_evidence():
     items = keyed("items").normal(0, 1, 60)
     repeated = np.repeat(items[None, :, None], 10, axis=2)

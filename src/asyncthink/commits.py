@@ -1,39 +1,28 @@
 """Which commit last changed a rule, the code that judges by it, or the records: asked of git, never typed in."""
 
 import inspect
-import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from asyncthink.evaluation import frontier, metrics, statistics, verdicts
+from asyncthink.evaluation import evidence, frontier, histories, metrics, recordings, statistics, verdicts
 from asyncthink.evaluation.claims import CLAIMS, Commits
 
-JUDGING = (statistics, verdicts, metrics, frontier)
+JUDGING = (statistics, verdicts, metrics, frontier, histories, evidence, recordings)
+TRAININGS = ("pretrain", "sft", "grpo")
 UNCOMMITTED = "uncommitted"
 
 
 def of_rules(records: Path | None = None) -> Commits:
-    """The commits of all rules and of what judges, and of a folder of records if there is one."""
-    rules = {name: of_function(claim.find) for name, claim in CLAIMS.items()}
-    return Commits(rules, of_files(*(_source(module) for module in JUDGING)), records and of_files(records))
+    """The commits of the modules in which the rules stand, of what judges by all of them, and of a folder of records.
 
-
-def of_function(function: Callable[..., Any]) -> str | None:
-    """The newest commit among those that wrote the lines of a function."""
-    lines, first = inspect.getsourcelines(function)
-    path = _source(function)
-    told = _git(path.parent, "blame", "--porcelain", "-L", f"{first},+{len(lines)}", "--", path.name)
-    if not told:
-        return None
-    hashes = re.findall(r"^([0-9a-f]{40}) \d+ \d+ \d+$", told, re.MULTILINE)
-    times = re.findall(r"^committer-time (\d+)$", told, re.MULTILINE)
-    if any(set(commit) == {"0"} for commit in hashes):
-        return UNCOMMITTED
-    newest = dict(zip(map(int, times), dict.fromkeys(hashes), strict=True))
-    return newest[max(newest)][:7]
+    Of the records it is that of the trainings: the files of evaluations also hold intervals, which follow from them.
+    """
+    rules = {name: of_files(_source(claim.find)) for name, claim in CLAIMS.items()}
+    made = of_files(*(records / kind for kind in TRAININGS)) if records else None
+    return Commits(rules, of_files(*(_source(module) for module in JUDGING)), made)
 
 
 def of_files(*paths: Path) -> str | None:

@@ -91,7 +91,7 @@ Source = Annotated[
     Text,
     _within(_hub, r"generated|.+\.jsonl"),
     Field(
-        description="generated, deepscaler, aime-24, amc-23, math-500, enigmata, mmlu-pro, or a file that ends in .jsonl"
+        description="generated, deepscaler, aime-24, amc-23, math-500, enigmata, mmlu-pro, or a file ending in .jsonl"
     ),
 ]
 TrainedTask = Literal["countdown", "competition_math"]

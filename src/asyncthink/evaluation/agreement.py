@@ -3,8 +3,9 @@
 On a processor of the reference's type a run gives the reference's records to the byte. On another one sums are rounded
 in another order, a training takes another way, and what can be asked is whether the same effects come out. A part
 agrees where the 90 % interval of ours less the reference's lies within the margin (two one-sided tests at 5 %,
-Schuirmann, 1987), differs where it lies outside of it, and cannot be told otherwise. The spread between training seeds
-is pooled from both; where neither has two seeds, nothing can be told.
+Schuirmann, 1987), differs where it lies outside of it, and cannot be told otherwise. The margin is that of the unit,
+and no more than half of the reference's effect. The spread between training seeds is pooled from both; where neither
+has two seeds, nothing can be told. With one new seed beside three most rows can only say so.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-MARGINS = {"points": 0.05, "%": 0.05, "% change": 0.10, "tokens": 10.0, "forks": 0.5, "structures": 1.0}
+MARGINS = {"points": 0.05, "%": 0.05, "% less": 0.05, "% change": 0.10, "tokens": 10.0, "forks": 0.5, "structures": 1.0}
 SAME, AGREES, DIFFERS, UNTOLD = "same", "agrees", "differs", "cannot tell"
 EQUAL = 1e-5  # what is written in six digits is the same number
 RISK = 0.05
@@ -31,11 +32,11 @@ def beside(ours: Mapping[str, Any], reference: Mapping[str, Any]) -> dict[str, A
 
 
 def of_row(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
-    """The worst of the core parts: differs, cannot tell, agrees, same. Without parts the verdicts are compared."""
+    """The worst of the core parts: differs, cannot tell, agrees, same. Without figures nothing can be told."""
     reference = {(part["column"], part["name"]): part for part in theirs["parts"]}
     core = [(part, reference.get((part["column"], part["name"]))) for part in ours["parts"] if part["core"]]
     if not core or any(other is None for _, other in core):
-        return SAME if not core and ours["verdict"] == theirs["verdict"] else UNTOLD
+        return UNTOLD
     states = {_of_part(part, ours["seeds"], other, theirs["seeds"]) for part, other in core}
     return next(state for state in (DIFFERS, UNTOLD, AGREES, SAME) if state in states)
 
@@ -48,7 +49,8 @@ def _of_part(
     pairs = [(mine[seed], other.get(seed)) for seed in mine]
     if all(None not in pair and abs(pair[0] - pair[1]) < EQUAL for pair in pairs):
         return SAME
-    return equivalence(_known(mine.values()), _known(other.values()), MARGINS[ours["unit"]])
+    margin = min(MARGINS[ours["unit"]], abs(theirs["value"]) / 2)
+    return equivalence(_known(mine.values()), _known(other.values()), margin)
 
 
 def _known(values: Any) -> np.ndarray:

@@ -19,7 +19,6 @@ def baselines(evidence: Evidence) -> Finding:
     """C1: accuracy and all-correct above sequential and parallel thinking."""
     measures = {"all_correct": "all correct", "accuracy": "accuracy"}
     (ours, *theirs), parts, seeds = _standing(evidence, measures)
-    at_an_end("accuracy", [statistics["accuracy"].value for statistics in (ours, *theirs)])
     shown = text(ours["all_correct"].estimate(), "%")
     others = [f"{percent(other['all_correct'])} at {_tokens(other)}" for other in theirs]
     words = (
@@ -53,18 +52,25 @@ def _standing(evidence: Evidence, measures: Mapping[str, str]) -> tuple[list[Sta
     everything, seeds = evidence.statistics(*headlines, *(point for own in points for point in own))
     (ours, *theirs), rest = everything[:3], everything[3:]
     frontiers = dict(zip(BASELINES, (rest[: len(points[0])], rest[len(points[0]) :]), strict=True))
-    parts = [
-        above(f"{label}, above {name} thinking", "points", ours[key] - other[key], column="equal budget")
-        for name, other in zip(BASELINES, theirs, strict=True)
-        for key, label in measures.items()
-    ]
+    parts = []
+    for name, other in zip(BASELINES, theirs, strict=True):
+        for key, label in measures.items():
+            lead = ours[key] - other[key]
+            parts.append(_lead(f"{label}, above {name} thinking", ours[key], lead, "equal budget"))
     for column, axis in EQUAL.items():
         for name, own in frontiers.items():
-            parts += [
-                above(f"{label}, above {name} thinking", "points", gap(ours, own, key, axis), column=column)
-                for key, label in measures.items()
-            ]
+            longest = max(point[axis].value for point in own)
+            beyond = ours[axis].value > longest
+            against = f"{name} thinking at its longest" if beyond else f"{name} thinking"
+            for key, label in measures.items():
+                lead = gap(ours, own, key, axis)
+                parts.append(_lead(f"{label}, above {against}", ours[key], lead, column, bound=beyond))
     return [ours, *theirs], parts, seeds
+
+
+def _lead(name: str, ours: Statistic, lead: Statistic, column: str, bound: bool = False) -> Part:
+    end = at_an_end(ours.value, ours.value - lead.value)
+    return above(name, "points", lead, column=column, bound=bound, end=end)
 
 
 def gap(ours: Statistics, points: Sequence[Statistics], key: str = "accuracy", axis: str = "elapsed") -> Statistic:

@@ -11,7 +11,7 @@ from asyncthink.evaluation import frontier
 from asyncthink.evaluation.claims_of_arms import Statistics, gap, reading
 from asyncthink.evaluation.evidence import ASYNC, BASELINES, PARALLEL, Evidence
 from asyncthink.evaluation.recordings import Evaluation
-from asyncthink.evaluation.verdicts import Finding, NotRun, Untestable, above, at_an_end, text
+from asyncthink.evaluation.verdicts import Finding, NotRun, Untestable, above, common_seeds, testable, text
 
 LOWER_LATENCY = 0.28  # on mathematics
 FEWEST_BUDGETS = 5
@@ -26,17 +26,20 @@ def lower_latency(evidence: Evidence, arm: str = ASYNC, baseline: str = PARALLEL
     if len(points) < 2:
         raise NotRun("needs parallel thinking at two budgets or more")
     (ours, *theirs), seeds = evidence.statistics(headline, *points)
-    at_an_end("accuracy", [statistics["accuracy"].value for statistics in (ours, *theirs)])
+    testable("accuracy", [statistics["accuracy"].value for statistics in (ours, *theirs)])
+    for key in ("accuracy", "all_correct"):
+        _told_apart(ours[key].value, theirs, key)
     needed = {key: reading(frontier.latency_at, ours[key], theirs, key) for key in ("accuracy", "all_correct")}
     lower = {key: 1.0 - ours["elapsed"] / tokens for key, tokens in needed.items()}
     parts = (
-        above("latency below parallel thinking's at equal accuracy", "%", lower["accuracy"]),
-        above("latency below parallel thinking's at as many all correct", "%", lower["all_correct"]),
+        above("latency below parallel thinking's at equal accuracy", "% less", lower["accuracy"]),
+        above("latency below parallel thinking's at as many all correct", "% less", lower["all_correct"]),
     )
     words = (
-        f"lower by {text(parts[0].shown, '%')}: {100 * ours['accuracy'].value:.1f} % at {ours['elapsed'].value:.1f} "
-        f"tokens, for which parallel thinking needs {_told(needed, 'accuracy', ours, theirs)}; all correct "
-        f"{100 * ours['all_correct'].value:.1f} %, for which it needs {_told(needed, 'all_correct', ours, theirs)}"
+        f"lower by {text(parts[0].shown, '% less')}: {100 * ours['accuracy'].value:.1f} % at "
+        f"{ours['elapsed'].value:.1f} tokens, for which parallel thinking needs "
+        f"{_told(needed, 'accuracy', ours, theirs)}; all correct {100 * ours['all_correct'].value:.1f} %, for which it "
+        f"needs {_told(needed, 'all_correct', ours, theirs)}"
     )
     return Finding(words, parts, seeds, (arm, *dict.fromkeys(point.arm for point in points)))
 
@@ -54,8 +57,19 @@ def lower_latency_on_mathematics(evidence: Evidence) -> Finding:
         effect = replace(at_accuracy.effect, value=at_accuracy.effect.value - LOWER_LATENCY)
         parts.append(replace(at_accuracy, name=f"{label}: by 28 % or more", effect=effect, core=False))
     words = "; ".join(f"{label} {finding.ours}" for label, finding in findings.items())
-    seeds = tuple(dict.fromkeys(seed for finding in findings.values() for seed in finding.seeds))
-    return Finding(words, parts, seeds, next(iter(findings.values())).arms)
+    return Finding(words, parts, common_seeds(findings.values()), next(iter(findings.values())).arms)
+
+
+def _told_apart(share: float, points: Sequence[Statistics], key: str) -> None:
+    """Untestable where the two points of the frontier around a share (or its two best) may be the same."""
+    latency_P, share_P = (np.array([stats[name].value for stats in points]) for name in ("elapsed", key))
+    best = [points[position] for position in frontier.pareto_positions(latency_P, share_P)]
+    if len(best) < 2 or share <= best[0][key].value:
+        return
+    upper = next((i for i, stats in enumerate(best) if i and stats[key].value >= share), len(best) - 1)
+    if not (best[upper][key] - best[upper - 1][key]).estimate().low > 0:
+        ends = " and ".join(f"{100 * best[i][key].value:.1f} %" for i in (upper - 1, upper))
+        raise Untestable(f"parallel thinking's frontier is flat there: {ends} may be the same")
 
 
 def _told(needed: Statistics, key: str, ours: Statistics, theirs: Sequence[Statistics]) -> str:
@@ -79,9 +93,13 @@ def dominates(evidence: Evidence) -> Finding:
     for name, other in zip(BASELINES, theirs, strict=True):
         gaps = [gap(point, other) for point in best]
         mean_gap = reduce(add, gaps) / float(len(gaps))
-        parts.append(above(f"mean gap above {name} thinking at equal latency", "points", mean_gap))
-        for number, own in enumerate(gaps, 1):
-            parts.append(above(f"gap above {name} thinking at operating point {number}", "points", own, core=False))
+        longest = max(point["elapsed"].value for point in other)
+        beyond = [point["elapsed"].value > longest for point in best]
+        label = f"mean gap above {name} thinking at equal latency"
+        parts.append(above(label, "points", mean_gap, bound=any(beyond)))
+        for number, (own, bound) in enumerate(zip(gaps, beyond, strict=True), 1):
+            label = f"gap above {name} thinking at operating point {number}"
+            parts.append(above(label, "points", own, core=False, bound=bound))
         ahead = sum(own.value > 0 for own in gaps)
         where = f"{ahead} of {len(gaps)} operating points"
         words.append(f"above {name} thinking at {where}, {text(mean_gap.estimate(), 'points')}")

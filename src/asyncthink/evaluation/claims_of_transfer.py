@@ -3,7 +3,7 @@
 from asyncthink.evaluation.claims_of_arms import comparable, percent
 from asyncthink.evaluation.evidence import ASYNC, BASELINES, Evidence
 from asyncthink.evaluation.statistics import Statistic
-from asyncthink.evaluation.verdicts import Finding, Part, Untestable, above, at_an_end, text
+from asyncthink.evaluation.verdicts import Finding, NotRun, Part, Untestable, above, testable, text
 
 SUBJECTS = {"graph_theory": "graph theory", "genetics": "genetics"}
 
@@ -14,7 +14,7 @@ def sudoku(evidence: Evidence) -> Finding:
     forked = ours["forked"]
     told = f"a Fork in {percent(forked)} % of the episodes, {percent(ours['valid'])} % right in form"
     try:
-        at_an_end("accuracy of all three ways", [statistics["accuracy"].value for statistics in (ours, *theirs)])
+        testable("accuracy of all three ways", [statistics["accuracy"].value for statistics in (ours, *theirs)])
     except Untestable as end:
         raise Untestable(f"{end}; {told}") from None
     parts = [
@@ -30,10 +30,13 @@ def sudoku(evidence: Evidence) -> Finding:
 
 def case_studies(evidence: Evidence) -> Finding:
     """C12: on subjects of MMLU-Pro it forks, and right in form."""
-    parts, words, seeds = [], [], ()
-    for name, label in SUBJECTS.items():
-        subject = evidence.on(name)
-        (ours,), seeds = subject.statistics(*subject.evaluations("asyncthink_math"))
+    subjects = {label: evidence.on(name).evaluations("asyncthink_math")[0] for name, label in SUBJECTS.items()}
+    seeds = tuple(sorted(set.intersection(*(set(subject.seeds) for subject in subjects.values()))))
+    if not seeds:
+        raise NotRun(f"needs a seed that was evaluated on both {' and '.join(SUBJECTS)}")
+    parts, words = [], []
+    for label, subject in subjects.items():
+        ours = subject.of_seeds(seeds).statistics()
         parts += [
             more_than_half(f"{label}: episodes with a Fork", ours["forked"]),
             more_than_half(f"{label}: right in form", ours["valid"]),

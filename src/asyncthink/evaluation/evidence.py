@@ -73,13 +73,13 @@ class Evidence:
             )
         return [e.of_seeds(seeds).statistics() for e in evaluations], seeds
 
-    def diversity(self, ours: Evaluation, theirs: Evaluation) -> Statistic:
-        """How many more structures, in effect, one arm uses than another: the mean of each seed's difference."""
-        seeds = [seed for seed in ours.seeds if seed in theirs.seeds]
+    def diversity(self, ours: Evaluation, theirs: Evaluation) -> tuple[Statistic, Statistic, tuple[int, ...]]:
+        """How many structures, in effect, each of two arms uses within a seed, over the seeds that both have."""
+        seeds = tuple(seed for seed in ours.seeds if seed in theirs.seeds)
         if not seeds:
             raise NotRun(f"needs a seed that was evaluated for both {ours.arm} and {theirs.arm}")
         mine, other = (diversity(evaluation.of_seeds(seeds).measured) for evaluation in (ours, theirs))
-        return mine - other
+        return mine, other, seeds
 
     def budgets(self, arm: str) -> list[Evaluation]:
         """Evaluations that differ in budgets alone, in training too: as many agents and the headline's temperature."""

@@ -50,9 +50,9 @@ def of_arm(histories: Iterable[History], arm: str) -> list[History]:
 class Curve:
     """One measure of an arm's RL runs in tenths of the steps that all runs have.
 
-    With several runs a tenth is one number a run. With one run its steps count as exchangeable inside a tenth, and what
-    is told is of that run only. The tenth that is called the peak (or the dip) is chosen on every other step and
-    measured on the rest, so that choosing it does not make it high (or low).
+    With several runs a tenth is one number a run, and the tenth that is called the peak (or the dip) of a run is chosen
+    on the other runs, so that choosing it does not make it high (or low). With one run its steps count as exchangeable
+    inside a tenth, the peak is chosen on every other step and measured on the rest, and what is told is of that run.
     """
 
     def __init__(self, runs: Sequence[History], key: str) -> None:
@@ -72,18 +72,27 @@ class Curve:
 
     def peak(self) -> tuple[Statistic, Statistic]:
         """How far the highest tenth lies above the first, and how far above the last."""
-        top = self._measured(self._chosen(1))
-        return top - self._measured(0), top - self._measured(-1)
+        return self._beyond(1, 0), self._beyond(1, -1)
 
     def dip(self) -> Statistic:
         """How far the lowest tenth lies below the first."""
-        return self._measured(0) - self._measured(self._chosen(-1))
+        return self._beyond(-1, 0)
 
-    def _chosen(self, sign: int) -> int:
-        return max(range(PARTS), key=lambda part: _level(sign * self._parts[part][:, ::2]))
+    def _beyond(self, sign: int, end: int) -> Statistic:
+        """How far the highest (sign 1) or lowest (-1) tenth lies beyond another one."""
+        runs = range(len(self._parts[0]))
+        if len(runs) == 1:
+            chosen = self._extreme(sign, [part[:, ::2] for part in self._parts])
+            top, other = (mean_of_steps(self._parts[part][:, 1::2]) for part in (chosen, end))
+            return top - other if sign > 0 else other - top
+        gaps = []
+        for run in runs:
+            chosen = self._extreme(sign, [np.delete(part, run, axis=0) for part in self._parts])
+            gaps.append(sign * (_level(self._parts[chosen][run]) - _level(self._parts[end][run])))
+        return mean_of_seeds(np.array(gaps))
 
-    def _measured(self, part: int) -> Statistic:
-        return mean_of_steps(self._parts[part][:, 1::2])
+    def _extreme(self, sign: int, parts: Sequence[np.ndarray]) -> int:
+        return max(range(PARTS), key=lambda part: _level(sign * parts[part]))
 
 
 def mean_of_steps(values_ST: np.ndarray) -> Statistic:

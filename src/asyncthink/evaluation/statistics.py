@@ -73,10 +73,12 @@ class Statistic:
     """A number computed from a table of seeds x items, and the influence of each cell on it (mean zero).
 
     influence_SI: (seeds, items); (seeds, 1) where items have no meaning across seeds, as steps of a training have none.
+    least: a standard error that the cells cannot show, of a share of which all cells are right or all are wrong.
     """
 
     value: float
     influence_SI: np.ndarray
+    least: float = 0.0
 
     def __add__(self, other: "Statistic | float") -> "Statistic":
         return combine(np.add, self, other)
@@ -94,7 +96,8 @@ class Statistic:
         """With its interval; nan where the value or its spread cannot be told (one seed and one item)."""
         if not np.isfinite(self.value):
             return Estimate(np.nan, np.nan, np.nan)
-        return Estimate(float(self.value), *_error(self.influence_SI))
+        error, freedom = _error(self.influence_SI)
+        return Estimate(float(self.value), float(np.hypot(error, self.least)), freedom)
 
 
 def _error(influence_SI: np.ndarray) -> tuple[float, float]:
@@ -122,6 +125,8 @@ def _error(influence_SI: np.ndarray) -> tuple[float, float]:
 def mean(values_SIN: np.ndarray) -> Statistic:
     """The mean over seeds, items and an item's samples; nan marks what has no value (latency of a broken episode).
 
+    nan where a seed has no value at all: the others say nothing of it.
+
     values_SIN: (seeds, items, samples), or (seeds, items) for one sample an item.
     """
     values_SIN = np.asarray(values_SIN, dtype=float)
@@ -130,10 +135,23 @@ def mean(values_SIN: np.ndarray) -> Statistic:
     present_SIN = np.isfinite(values_SIN)
     sums_SI = np.where(present_SIN, values_SIN, 0.0).sum(2)
     counts_SI = present_SIN.sum(2).astype(float)
-    if not counts_SI.any():
+    if not counts_SI.any(axis=1).all():
         return Statistic(np.nan, np.zeros(sums_SI.shape))
     value = sums_SI.sum() / counts_SI.sum()
-    return Statistic(float(value), (sums_SI - value * counts_SI) / counts_SI.mean())
+    return Statistic(float(value), (sums_SI - value * counts_SI) / counts_SI.mean(), _least(values_SIN, present_SIN))
+
+
+def _least(values_SIN: np.ndarray, present_SIN: np.ndarray) -> float:
+    """The standard error of a share that every cell has, or none: as if one more item were right and one more wrong.
+
+    (Agresti and Coull, 1998.) Nothing is added to what is no share, or has a spread of its own.
+    """
+    cells = values_SIN[present_SIN]
+    if cells.min() != cells.max() or cells[0] not in (0.0, 1.0):
+        return 0.0
+    items = int(present_SIN.any(axis=(0, 2)).sum())
+    share = 1 / (items + 2)
+    return float(np.sqrt(share * (1 - share) / (items + 2)))
 
 
 def mean_of_seeds(values_S: np.ndarray, influence_SI: np.ndarray | None = None) -> Statistic:
@@ -147,11 +165,10 @@ def mean_of_seeds(values_S: np.ndarray, influence_SI: np.ndarray | None = None) 
 def combine(function: Callable[..., float], *operands: "Statistic | float") -> Statistic:
     """A function of several statistics. Its slopes are difference quotients, so it need not be known in closed form."""
     values = np.array([operand.value if isinstance(operand, Statistic) else operand for operand in operands])
-    influence = 0.0
-    for position, operand in enumerate(operands):
-        if isinstance(operand, Statistic):
-            influence = influence + _slope(function, values, position) * operand.influence_SI
-    return Statistic(float(function(*values)), np.asarray(influence))
+    slopes = [(_slope(function, values, i), o) for i, o in enumerate(operands) if isinstance(o, Statistic)]
+    influence_SI = sum(slope * operand.influence_SI for slope, operand in slopes)
+    least = np.sqrt(sum((slope * operand.least) ** 2 for slope, operand in slopes))
+    return Statistic(float(function(*values)), np.asarray(influence_SI), float(least))
 
 
 def _slope(function: Callable[..., float], values: np.ndarray, position: int) -> float:

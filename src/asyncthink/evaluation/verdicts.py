@@ -11,7 +11,7 @@ that includes zero the rest are open. So the chance that any of them holds by ac
 outside the core are judged at 95 %.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,14 +32,16 @@ VERDICTS = (REPRODUCED, PARTLY, NOT_REPRODUCED, *OF_ONE_RUN.values(), UNTESTABLE
 RULE = (
     "Reproduced: the whole interval of every part lies on the side that the claim predicts, in every column. Not "
     "reproduced: a part of the claim's core lies on the other side, or no part of the core lies on the predicted one. "
-    "Partly: anything between. Intervals are of 95 % and speak of a new training seed on new items; the core parts of "
+    "Partly: anything between. Where parts stand in columns, each column has a verdict by this rule; if they differ, "
+    "the claim is partly reproduced. A part is left out where all that it compares lies within two points of 0 or of "
+    "100 %. Intervals are of 95 % and speak of a new training seed on new items; the core parts of "
     "a column are held together by Holm's correction. One training seed says nothing of another: then the verdict is "
     "of this training run only. Untestable: what is compared lies at a floor or a ceiling, or there is nothing to "
     "compare it with. Not run at this scale: what it takes was not run."
 )
 END = 0.02  # shares within two points of 0 or of 1 are at the floor or the ceiling
-_FACTORS = {"points": 100, "%": 100, "% change": 100}
-ENDS = {"points": (-1.0, 1.0), "%": (-1.0, 1.0)}
+_FACTORS = {"points": 100, "%": 100, "% less": 100, "% change": 100}
+ENDS = {"points": (-1.0, 1.0), "%": (0.0, 1.0)}
 
 
 class NotRun(Exception):
@@ -54,8 +56,9 @@ class Untestable(Exception):
 class Part:
     """One effect of a claim. `shown` is what a reader sees, in `unit`; `effect` is predicted to lie above zero.
 
-    unit: "%" (a share), "points" (a difference of shares), "% change", or the name of what is counted.
-    level: of the interval by which it is judged.
+    unit: "%" (a share), "points" (a difference of shares), "% less", "% change", or the name of what is counted.
+    level: of the interval by which it is judged. bound: the effect is at most this, so it may speak against the claim
+    but not for it. end: all that is compared lies at a floor or a ceiling, so that nothing is told.
     """
 
     name: str
@@ -65,12 +68,18 @@ class Part:
     core: bool = True
     column: str = ""
     level: float = LEVEL
+    bound: bool = False
+    end: bool = False
 
     @property
     def state(self) -> str:
-        """holds | open | contrary"""
+        """holds | open | contrary | untestable"""
         judged = self.effect.at(self.level)
-        return "holds" if judged.low > 0 else "contrary" if judged.high < 0 else "open"
+        if self.end:
+            return UNTESTABLE
+        if judged.low > 0:
+            return "open" if self.bound else "holds"
+        return "contrary" if judged.high < 0 else "open"
 
     def to_mapping(self) -> dict[str, Any]:
         """The part as the ledger publishes it."""
@@ -81,11 +90,14 @@ class Part:
             "unit": self.unit,
             "value": rounded(self.shown.value),
             "interval": [rounded(self.shown.low), rounded(self.shown.high)],
+            "error": rounded(self.shown.error),
+            "freedom": rounded(self.shown.freedom),
             "level": rounded(self.level),
             "judged": [rounded(judged.low), rounded(judged.high)],
             "core": self.core,
             "state": self.state,
             "text": text(self.shown, self.unit),
+            "judged_text": text(judged, self.unit),
         }
 
 
@@ -99,10 +111,21 @@ class Finding:
     arms: Sequence[str]
 
 
-def above(name: str, unit: str, effect: Statistic, core: bool = True, column: str = "", least: float = 0.0) -> Part:
-    """A part that the claim predicts above `least`."""
+def common_seeds(findings: Iterable[Finding]) -> tuple[int, ...]:
+    """The seeds that all of several findings rest on; NotRun where there are none."""
+    seeds = [finding.seeds for finding in findings]
+    common = tuple(seed for seed in seeds[0] if all(seed in other for other in seeds))
+    if not common:
+        raise NotRun("needs a seed that was evaluated on every test set")
+    return common
+
+
+def above(
+    name: str, unit: str, effect: Statistic, core: bool = True, column: str = "", least: float = 0.0, **known: bool
+) -> Part:
+    """A part that the claim predicts above `least`; known: `bound` and `end` of Part."""
     shown = effect.estimate()
-    return Part(name, unit, shown, replace(shown, value=shown.value - least), core, column)
+    return Part(name, unit, shown, replace(shown, value=shown.value - least), core, column, **known)
 
 
 def below(name: str, unit: str, effect: Statistic, core: bool = True, column: str = "", most: float = 0.0) -> Part:
@@ -119,7 +142,8 @@ def judged(parts: Sequence[Part]) -> list[Part]:
 
 def _holm(parts: Sequence[Part], column: str) -> list[tuple[int, float]]:
     """The level of each core part of a column, by its position."""
-    core = [(p, i) for i, part in enumerate(parts) if part.core and part.column == column for p in [_p_value(part)]]
+    judging = [i for i, part in enumerate(parts) if part.core and not part.end and part.column == column]
+    core = [(_p_value(parts[i]), i) for i in judging]
     levels, failed = [], None
     for rank, (p_value, position) in enumerate(sorted(core)):
         risk = (1 - LEVEL) / (len(core) - rank) if failed is None else failed
@@ -152,7 +176,10 @@ def by_column(parts: Sequence[Part]) -> dict[str, str]:
 
 
 def _of_column(parts: Sequence[Part]) -> str:
+    parts = [part for part in parts if not part.end]
     core = [part.state for part in parts if part.core]
+    if not core:
+        return UNTESTABLE
     if all(part.state == "holds" for part in parts):
         return REPRODUCED
     if "contrary" in core or "holds" not in core:
@@ -160,13 +187,23 @@ def _of_column(parts: Sequence[Part]) -> str:
     return PARTLY
 
 
-def at_an_end(name: str, shares: Sequence[float]) -> None:
-    """Untestable where all of the shares that are compared lie within two points of 0, or of 1."""
-    told = ", ".join(f"{100 * share:.1f}" for share in shares)
-    if max(shares) <= END:
-        raise Untestable(f"a floor: {name} {told} %")
-    if min(shares) >= 1 - END:
-        raise Untestable(f"a ceiling: {name} {told} %")
+def at_an_end(*shares: float) -> bool:
+    """Whether all of the shares that are compared lie within two points of 0, or all within two points of 1."""
+    return max(shares) <= END or min(shares) >= 1 - END
+
+
+def testable(name: str, shares: Sequence[float]) -> None:
+    """Untestable where all of the shares lie at one end."""
+    if at_an_end(*shares):
+        end = "a floor" if max(shares) <= END else "a ceiling"
+        raise Untestable(f"{end}: {name} {', '.join(f'{100 * share:.1f}' for share in shares)} %")
+
+
+def measured(parts: Sequence[Part]) -> None:
+    """Untestable where a part of the core has no value: what was not measured speaks neither for nor against."""
+    absent = [part.name for part in parts if part.core and not part.end and not np.isfinite(part.effect.value)]
+    if absent:
+        raise Untestable(f"no value of: {', '.join(absent)}")
 
 
 def text(estimate: Estimate, unit: str) -> str:
@@ -177,10 +214,9 @@ def text(estimate: Estimate, unit: str) -> str:
     if unit in ENDS:  # a share ends at 0 and at 1, though a symmetric interval does not
         bounds = tuple(np.clip(bounds, *ENDS[unit]))
     value, low, high = (_number(number * _FACTORS.get(unit, 1), sign) for number in (estimate.value, *bounds))
-    if not np.isfinite(estimate.error):
-        return f"{value} {unit.removesuffix(' change')}"
-    interval = "" if estimate.low == estimate.high else f" [{low}, {high}]"
-    return f"{value} {unit.removesuffix(' change')}{interval}"
+    unit = unit.removesuffix(" change").removesuffix(" less")
+    interval = f" [{low}, {high}]" if np.isfinite(estimate.error) and estimate.low < estimate.high else ""
+    return f"{value} {unit}{interval}"
 
 
 def _number(number: float, sign: str) -> str:

@@ -42,7 +42,8 @@ def _made(ledger: dict[str, Any]) -> str:
     whose = "over items, of this training run only" if len(ledger["seeds"]) == 1 else "for a new seed on new items"
     records = ledger["commits"]["records"]
     made = f", records of commit {records}" if records else ""
-    return f"{ledger['scale']}: {ledger['items']} test items, seeds {seeds}, 95 % intervals {whose} in brackets{made}."
+    items = f"{ledger['items']} test items of countdown, seeds {seeds}"
+    return f"{ledger['scale']}: {items}, 95 % intervals {whose} in brackets{made}."
 
 
 def _plain(text: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from asyncthink.reporting.exhibits import in_prose
+from asyncthink.reporting.exhibits import in_prose, interval
 
 COLUMNS = {
     "accuracy": "accuracy, %",
@@ -85,4 +85,4 @@ def _cells(group: pd.DataFrame, measures: Sequence[str]) -> list[str]:
 
 
 def _cell(row: pd.Series) -> str:
-    return "–" if pd.isna(row.ours) else f"{row.ours:.1f} [{row.low:.1f}, {row.high:.1f}]"
+    return "–" if pd.isna(row.ours) else f"{row.ours:.1f}{interval(row)}"

@@ -34,10 +34,15 @@ def in_prose(text: str) -> str:
     return text.replace("− ", "without ")
 
 
+def interval(row: pd.Series) -> str:
+    """` [low, high]`; nothing where there is none, as for one item of one seed."""
+    return "" if pd.isna(row.low) else f" [{row.low:.1f}, {row.high:.1f}]"
+
+
 def _value(row: pd.Series, unit: str = " %") -> str:
     if pd.isna(row.ours):
         return "not measured"
-    return f"{row.ours:.1f}{unit} [{row.low:.1f}, {row.high:.1f}]"
+    return f"{row.ours:.1f}{unit}{interval(row)}"
 
 
 def _correct_at_least_k(table: pd.DataFrame) -> str:

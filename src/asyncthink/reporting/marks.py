@@ -14,7 +14,8 @@ from asyncthink.reporting.style import MUTED, PAPER_COLOUR
 def errors(rows: pd.DataFrame, name: str = "") -> np.ndarray:
     """Lengths below and above the value, (2, rows); columns ours, low, high, or NAME, NAME_low, NAME_high."""
     value, low, high = (name, f"{name}_low", f"{name}_high") if name else ("ours", "low", "high")
-    return np.stack([rows[value] - rows[low], rows[high] - rows[value]]).clip(min=0)
+    lengths = np.stack([rows[value] - rows[low], rows[high] - rows[value]])
+    return np.nan_to_num(lengths).clip(min=0)  # one item and one seed have a value without an interval
 
 
 def interval(axes: Axes, x: np.ndarray, rows: pd.DataFrame, colour: str) -> None:

@@ -82,7 +82,7 @@ def correct_at_least_k(table: pd.DataFrame) -> Figure:
         x = np.arange(len(ks)) + (place - (len(arms) - 1) / 2) * width
         axes.bar(x, rows.ours, width * 0.9, label=rows.label.iloc[0], **LOOKS[arm])
         marks.interval(axes, x, rows, INK)
-        for at, value, high in zip(x, rows.ours, rows.high, strict=True):
+        for at, value, high in zip(x, rows.ours, rows.high.fillna(rows.ours), strict=True):
             axes.annotate(f"{value:.0f}", (at, high), (0, 3), textcoords="offset points", ha="center", fontsize=8)
         marks.paper(axes, x + 0.3 * width, rows.paper)
     axes.set_xticks(range(len(ks)), [f"≥ {k}" if k < ks[-1] else f"≥ {k} (all)" for k in ks])
@@ -126,7 +126,7 @@ def _compared(table: pd.DataFrame) -> Figure:
     for axes, measure in zip(panels.ravel(), measures, strict=False):
         rows = table[table.measure == measure].set_index("label").reindex(labels)
         axes.axvline(rows.ours.iloc[0], color=GRID, linewidth=1.2, zorder=0)
-        most = max(rows.high.max(), LEAST)
+        most = max(rows[["ours", "high"]].max().max(), LEAST)
         for at, (_, row) in zip(y, rows.iterrows(), strict=True):
             _beside_paper(axes, at, row, 0.05 * most)
         axes.set_title(MEASURES[measure])

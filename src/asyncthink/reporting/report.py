@@ -41,7 +41,7 @@ PAGE_COLOURS = {
 # verdict -> class of the style sheet; a verdict of one run has the tone of its own kind.
 TONES = {word: word.replace(" at this scale", "").replace(" ", "-") for word in VERDICTS}
 TONES |= {told: TONES[word] for word, told in OF_ONE_RUN.items()}
-WORLD = ("puzzles", "thinking", "model", "reward", "grpo")
+WORLD = ("puzzles", "thinking", "model", "reward", "arms", "synthesize", "pretrain", "sft", "grpo", "evaluate")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from asyncthink.evaluation.evidence import Evidence
 from asyncthink.evaluation.metrics import rounded
 from asyncthink.evaluation.recordings import Evaluation, Recordings
@@ -60,7 +62,8 @@ def label(arm: str) -> str:
 def shown(name: str, statistic: Statistic) -> dict[str, float | None]:
     """ours, low, high: shares in percent, counts as they are."""
     estimate, factor = statistic.estimate(), 1 if name in COUNTS else 100
-    keys = {"ours": estimate.value, "low": estimate.low, "high": estimate.high}
+    low, high = np.clip((estimate.low, estimate.high), 0.0, None if name in COUNTS else 1.0)
+    keys = {"ours": estimate.value, "low": low, "high": high}
     return {key: rounded(value * factor) for key, value in keys.items()}
 
 
