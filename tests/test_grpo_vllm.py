@@ -13,7 +13,9 @@ from asyncthink.errors import InputError
 from asyncthink.params import from_mapping, merged
 from asyncthink.training import grpo, language_model
 from asyncthink.training.checkpoints import Scratch
-from asyncthink.training.episode_history import line
+from asyncthink.training.episode_trainer import Settings
+from asyncthink.training.grpo_history import step_record
+from asyncthink.training.resumption import Run
 
 SETTINGS = {
     "thinking": {"organizer_budget": 40, "worker_budget": 20, "temperature": 1.0},
@@ -43,7 +45,8 @@ def trained(way, start, served, scratch, **started):
     params = from_mapping(merged(PARAMS.to_mapping(), SETTINGS))
     items = [{**ITEM, "id": str(n)} for n in range(4)]
     with pytest.MonkeyPatch.context() as monkeypatch, WAYS[way](served, monkeypatch, **started) as sampler:
-        trainer = grpo.trainer_of(params, 1, start, items, Scratch(scratch), "test", sampler)
+        settings = Settings(params.arm, params.thinking, params.reward, params.grpo)
+        trainer = grpo.trainer_of(settings, Run("test", 1, Scratch(scratch)), start, items, sampler)
         trainer.train()
     return trainer
 
@@ -58,9 +61,9 @@ def run(request, start, tmp_path_factory):
 
 def test_each_step_is_sampled_from_the_weights_that_it_updates(run):
     """Were one update late, the log-probabilities would tell."""
-    history = [line(entry) for entry in run.trainer.state.log_history if "loss" in entry]
-    assert [row["step"] for row in history] == [1, 2, 3]
-    assert all(row["sampler_gap"] < 1e-5 for row in history)
+    history = [step_record(entry) for entry in run.trainer.state.log_history if "loss" in entry]
+    assert [row.step for row in history] == [1, 2, 3]
+    assert all(row.largest_sampler_gap < 1e-5 for row in history)
     served, ends = (model.state_dict() for model in (run.served.model, run.trainer.model))
     assert any(not torch.allclose(served[name], ends[name]) for name in ends)  # the last update is nobody's to sample
 

@@ -51,7 +51,6 @@ OUT_OF_RANGE = [
     ("grpo.steps", True, "grpo.steps is true; allowed: a whole number, 1 or more"),
     ("grpo.steps", 2.5, "grpo.steps is 2.5; allowed: a whole number, 1 or more"),
     ("grpo.group", 1, "grpo.group is 1; allowed: 2 or more"),
-    ("grpo.accumulation", 7, "grpo.accumulation is 7; allowed: a divisor of the 96 episodes of a step"),
     ("grpo.learning_rate", math.nan, "grpo.learning_rate is nan; allowed: above 0"),
     ("grpo.learning_rate", "fast", "grpo.learning_rate is 'fast'; allowed: a number, above 0"),
     ("grpo.schedule", "linear", "grpo.schedule is 'linear'; allowed: constant, cosine"),

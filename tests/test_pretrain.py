@@ -3,6 +3,7 @@
 import random
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,14 @@ from taught_model import PARAMS, WORDS, random_model
 from training_oracle import relative_error
 from transformers import TrainerState
 
-from asyncthink.files import read_json_lines, sha256, write_json_lines
-from asyncthink.params import Params, from_mapping, merged
+from asyncthink.files import read_json_lines, sha256
+from asyncthink.params import from_mapping, merged
 from asyncthink.synthesis.documents import documents
 from asyncthink.training import language_model, pretrain, skills
 from asyncthink.training.checkpoints import Scratch
 from asyncthink.training.learning_rate import rate
 from asyncthink.training.progress import Progress
+from asyncthink.training.resumption import Outputs, Run
 from asyncthink.training.tags import extend, tags
 from asyncthink.training.weighted_loss import Batch
 
@@ -30,11 +32,12 @@ ITEMS = [
     {"id": f"train-{n}", "numbers": random.Random(n).sample(range(1, 12), 5), "target": 24, "required": 3}
     for n in range(20)
 ]
+CORPUS = partial(documents, PARAMETERS, ITEMS, 1)
 VOCABULARY = WORDS.get_vocab()
 
 
 def test_batches_hold_every_document_once_and_enough_tokens():
-    data = pretrain.corpus(PARAMETERS, ITEMS, VOCABULARY, 1)
+    data = pretrain.corpus(CORPUS(0), PARAMETERS.pretrain, VOCABULARY)
     batches = [data.stream(data[number]) for number in range(len(data))]
     assert sum(len(batch["input_ids"]) for batch in batches) >= PARAMETERS.pretrain.tokens
     assert all(len(batch["input_ids"]) >= PARAMETERS.pretrain.batch_tokens for batch in batches)
@@ -51,7 +54,8 @@ def test_batches_hold_every_document_once_and_enough_tokens():
 
 
 def test_the_loss_is_the_weighted_mean_over_single_documents(tmp_path):
-    trainer = pretrain.trainer_of(PARAMETERS, 1, ITEMS, Scratch(tmp_path))
+    settings = pretrain.Settings(PARAMETERS.pretrain, PARAMETERS.model, WORDS)
+    trainer = pretrain.trainer_of(settings, Run("test", 1, Scratch(tmp_path)), CORPUS)
     inputs = trainer.train_dataset.stream(trainer.train_dataset[0])
     loss = trainer.compute_loss(
         trainer.model, inputs, num_items_in_batch=trainer._get_num_items_in_batch([inputs], "cpu")
@@ -83,18 +87,18 @@ def test_skills_are_looked_for_where_they_show():
     }
 
 
-def run(folder: Path, params: Params, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    write_json_lines("train.jsonl", ITEMS)
-    pretrain.pretrain(
-        params, 1, Path("train.jsonl"), folder / "model", folder / "history.jsonl", folder / "times.jsonl"
-    )
+def run(folder: Path) -> Path:
+    settings = pretrain.Settings(PARAMETERS.pretrain, PARAMETERS.model, WORDS)
+    pretrain.pretrain(settings, Run("test", 1, Scratch(folder / "scratch")), CORPUS, written_in(folder))
     return folder
 
 
-def test_the_same_seed_gives_the_same_bytes_and_a_falling_loss(tmp_path, monkeypatch):
-    one, two = (run(tmp_path / name, PARAMETERS, monkeypatch) for name in ("one", "two"))
+def written_in(folder: Path) -> Outputs:
+    return Outputs(folder / "model", folder / "history.jsonl", folder / "times.jsonl")
+
+
+def test_the_same_seed_gives_the_same_bytes_and_a_falling_loss(tmp_path):
+    one, two = (run(tmp_path / name) for name in ("one", "two"))
     for name in ("model/model.safetensors", "model/config.json", "history.jsonl"):
         assert sha256(one / name) == sha256(two / name)
     history = read_json_lines(one / "history.jsonl")
@@ -117,12 +121,12 @@ def test_the_swapped_norms_compute_what_transformers_computes():
 def test_a_checkpoint_to_start_from_is_taken_over_as_it_is(tmp_path, monkeypatch):
     given = random_model(WORDS, seed=3)
     language_model.write(given, WORDS, tmp_path / "given")
-    start = replace(PARAMETERS.model, start_from=str(tmp_path / "given"))
-    folder = run(tmp_path / "base", replace(PARAMETERS, model=start), monkeypatch)
-    model, tokenizer = language_model.load(folder / "model")
+    monkeypatch.chdir(tmp_path)
+    pretrain.prepare(str(tmp_path / "given"), "word", written_in(tmp_path))
+    model, tokenizer = language_model.load(tmp_path / "model")
     assert all(torch.equal(value, given.state_dict()[name]) for name, value in model.state_dict().items())
     assert tokenizer.get_vocab() == VOCABULARY
-    assert read_json_lines(folder / "history.jsonl") == []
+    assert read_json_lines(tmp_path / "history.jsonl") == []
 
 
 def test_only_tags_that_a_tokenizer_cannot_write_become_new_tokens():
@@ -150,13 +154,12 @@ def test_the_learning_rate_rises_over_the_warmup_from_its_first_step_and_then_fa
 
 
 def test_progress_tells_how_far_how_fast_and_how_long_yet(capsys):
-    progress, state = Progress("grpo", ("reward", "loss", "gone")), TrainerState(global_step=2, max_steps=4)
+    progress = Progress("grpo", ("episodes/reward", "loss", "gone"), {"gap": 0.1, "other": 0.1})
+    state, logs = TrainerState(global_step=2, max_steps=4), {"loss": 0.5, "gone": None, "gap": 0.1234, "other": 0.01}
+    logs["episodes/reward"] = 0.25
     progress.on_train_begin(None, replace(state, global_step=0), None)
-    progress.on_log(None, state, None, {"loss": 0.5, "episodes": {"reward": 0.25, "gone": None}})
+    progress.on_log(None, state, None, logs)
     assert capsys.readouterr().err == ""  # told just now
-    progress.on_log(
-        None, replace(state, global_step=4), None, {"loss": 0.5, "episodes": {"reward": 0.25, "gone": None}}
-    )
-    assert re.fullmatch(
-        r"grpo: step 4 of 4, \d+\.\d\d s a step, 0 s left; reward 0\.250, loss 0\.500\n", capsys.readouterr().err
-    )
+    progress.on_log(None, replace(state, global_step=4), None, logs)
+    told = r"grpo: step 4 of 4, \d+\.\d\d s a step, 0 s left; reward 0\.250, loss 0\.500, gap 0\.12\n"
+    assert re.fullmatch(told, capsys.readouterr().err)

@@ -20,8 +20,9 @@ from asyncthink.files import read_json_lines, sha256
 from asyncthink.params import from_mapping, merged
 from asyncthink.synthesis import demonstration
 from asyncthink.thinking.replay import replay
-from asyncthink.training import language_model, sft
+from asyncthink.training import language_model, micro_batches, sft, skills
 from asyncthink.training.checkpoints import Scratch
+from asyncthink.training.resumption import Outputs, Run
 from asyncthink.training.tags import token_ids
 from asyncthink.training.weighted_loss import IGNORED
 
@@ -46,25 +47,23 @@ def demonstrations(start) -> Path:
 
 def test_labels_are_the_tokens_that_the_model_would_sample_and_no_others():
     organizer, first, second = sft.rows([DEMONSTRATION], WORDS, PARAMS.thinking)
-    trained = [WORDS.decode([label]).strip() for label in organizer["labels"] if label != IGNORED]
+    trained = [WORDS.decode([label]).strip() for label in organizer.labels if label != IGNORED]
     assert " ".join(trained) == DEMONSTRATION.organizer
-    whole = WORDS.decode(organizer["input_ids"]).split()
+    whole = WORDS.decode(organizer.input_ids).split()
     assert whole[:7] == ["<organizer>", "3", "5", "8", "9", "11", "=24"]
     assert "<JOIN-1> 8 * 3 </JOIN-1> <JOIN-2> none </JOIN-2>" in " ".join(whole)
     for row, number in ((first, 1), (second, 2)):
-        trained = [WORDS.decode([label]).strip() for label in row["labels"] if label != IGNORED]
+        trained = [WORDS.decode([label]).strip() for label in row.labels if label != IGNORED]
         assert " ".join(trained) == DEMONSTRATION.workers[number]
-        assert row["labels"][:5] == [IGNORED] * 5
+        assert row.labels[:5] == [IGNORED] * 5
     assert all(
-        label in (IGNORED, i)
-        for row in (organizer, first)
-        for label, i in zip(row["labels"], row["input_ids"], strict=True)
+        label in (IGNORED, i) for row in (organizer, first) for label, i in zip(row.labels, row.input_ids, strict=True)
     )
 
 
 def test_a_sequential_demonstration_is_one_row():
     (row,) = sft.rows([SEQUENTIAL], WORDS, PARAMS.thinking)
-    assert WORDS.decode([label for label in row["labels"] if label != IGNORED]).split() == SEQUENTIAL.organizer.split()
+    assert WORDS.decode([label for label in row.labels if label != IGNORED]).split() == SEQUENTIAL.organizer.split()
 
 
 class Caught(TrainerCallback):
@@ -76,12 +75,16 @@ class Caught(TrainerCallback):
         control.should_training_stop = True
 
 
+def trainer_of(start: Path, given: list, folder: Path) -> sft.TraceTrainer:
+    return sft.trainer_of(PARAMETERS.sft, PARAMETERS.thinking, Run("test", 1, Scratch(folder)), start, given)
+
+
 @pytest.mark.parametrize("cells", [32768, 1])
 def test_the_gradient_is_that_of_a_weighted_mean_over_single_traces(tmp_path, start, monkeypatch, cells):
-    monkeypatch.setattr(sft, "CELLS", cells)
+    monkeypatch.setattr(micro_batches, "tokens_of", lambda model, recomputed: cells)
     given = [DEMONSTRATION, SEQUENTIAL]
     traces = [trace for each in given for trace in replay(each, WORDS, PARAMS.thinking).traces]
-    trainer = sft.trainer_of(PARAMETERS, 1, start, given, Scratch(tmp_path), "test")
+    trainer = trainer_of(start, given, tmp_path)
     assert trainer.args.gradient_accumulation_steps == (1 if cells > 1 else len(traces))
     trainer.args.max_grad_norm = 0.0
     caught = Caught()
@@ -119,8 +122,7 @@ def test_every_tag_of_the_protocol_is_weighted():
 def run(folder: Path, start: Path, demonstrations: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.chdir(folder)
-    paths = (start, demonstrations, folder / "model", folder / "history.jsonl", folder / "times.jsonl")
-    sft.sft(PARAMETERS, "asyncthink", 1, *paths)
+    again(folder, start, demonstrations)
     return folder
 
 
@@ -154,16 +156,37 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path, start, demonstra
 
 
 def test_too_few_traces_for_a_batch_are_told_in_one_line(tmp_path, start):
-    params = replace(PARAMETERS, sft=replace(PARAMETERS.sft, batch_traces=64))
+    settings = replace(PARAMETERS.sft, batch_traces=64)
     with pytest.raises(InputError, match=r"fewer than sft\.batch_traces = 64"):
-        sft.trainer_of(params, 1, start, [SEQUENTIAL], Scratch(tmp_path), "test")
+        sft.trainer_of(settings, PARAMETERS.thinking, Run("test", 1, Scratch(tmp_path)), start, [SEQUENTIAL])
 
 
 def test_an_answer_weight_for_tags_of_several_tokens_is_told_in_one_line():
     spelled = chat_tokenizer()
-    assert [len(ids) for ids in sft.telling(spelled, 1.0)] == [0, 0]
+    equal = sft.weights(replace(PARAMETERS.sft, answer_weight=1.0), spelled, len(spelled), [7])
+    assert equal.of(torch.tensor([[IGNORED, 7, 8]])).tolist() == [[0.0, 5.0, 1.0]]
     with pytest.raises(InputError, match=r"sft\.answer_weight must be 1\.0 for a tokenizer whose tags are several"):
-        sft.telling(spelled, 8.0)
+        sft.weights(PARAMETERS.sft, spelled, len(spelled), [7])
+
+
+TOLD = {
+    "an answer, its closing tag included": ("1 <ANSWER> 2 3 </ANSWER> 4", "2 3 </ANSWER>"),
+    "nothing after a stray closing tag": ("</ANSWER> 1 <ANSWER> 2 </ANSWER> 3", "2 </ANSWER>"),
+    "nothing after two": ("</RETURN> </ANSWER> 1 <RETURN> 2 </RETURN> 3", "2 </RETURN>"),
+    "an answer that is opened twice": ("<ANSWER> 1 <ANSWER> 2 </ANSWER> 3", "1 <ANSWER> 2 </ANSWER>"),
+    "not beyond another's closing tag": ("<ANSWER> 1 </RETURN> 2 </ANSWER> 3", "1 </RETURN> 2 </ANSWER>"),
+    "an answer that is never closed": ("<ANSWER> 1 2", "1 2"),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), TOLD.values(), ids=TOLD)
+def test_the_answer_weight_covers_what_is_told(text, expected):
+    labels_RT = torch.tensor([WORDS.encode(text)])
+    found = WORDS.decode(labels_RT[sft.told(labels_RT, sft.telling(WORDS))]).split()
+    assert found == expected.split()
+    assert [
+        word for word, flag in zip(text.split(), skills.places(text.split())["copying"], strict=True) if flag
+    ] == found
 
 
 def test_a_folder_without_a_model_is_told_in_one_line(tmp_path):
@@ -200,8 +223,9 @@ def test_a_disk_that_is_full_is_told_in_one_line_and_keeps_the_state_before(
 
 
 def again(folder: Path, start: Path, demonstrations: Path) -> None:
-    paths = (start, demonstrations, folder / "model", folder / "history.jsonl")
-    sft.sft(PARAMETERS, "asyncthink", 1, *paths)
+    run = Run("sft", 1, Scratch(folder / "work" / "sft" / "one"))
+    written = Outputs(folder / "model", folder / "history.jsonl", folder / "times.jsonl")
+    sft.sft(PARAMETERS.sft, PARAMETERS.thinking, run, start, demonstrations, written)
 
 
 def test_a_run_whose_result_could_not_be_written_only_writes_it_again(

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from asyncthink.episode import Episode, Trace
 
+SCHEDULE = {"format_error": None, "concurrency_ratio": 0.5, "forks": 1, "latency": 9, "unjoined": 0}
+
 
 def written_trace(rng: random.Random, role: str, fork: int | None, vocabulary: int) -> Trace:
     """A trace of random tokens in which some runs are injected, as at Joins; the last run too, now and then."""
@@ -27,8 +29,9 @@ def written_episodes(seed: int, count: int, vocabulary: int) -> list[Episode]:
     for _ in range(count):
         workers = [written_trace(rng, "worker", fork, vocabulary) for fork in range(1, rng.randint(0, 4) + 1)]
         traces = [written_trace(rng, "organizer", None, vocabulary), *workers]
-        reward = {"total": rng.choice([-0.1, 0.0, 0.35, 1.0, 1.1])}
-        episodes.append(Episode({}, "countdown", {}, "asynchronous", 3, traces, {}, None, reward=reward))
+        reward = {"total": rng.choice([-0.1, 0.0, 0.35, 1.0, 1.1]), "accuracy": 0.0, "concurrency": 0.0}
+        told = {"schedule": SCHEDULE, "score": {"accuracy": 0.0}, "reward": reward}
+        episodes.append(Episode({}, "countdown", {}, "asynchronous", 3, traces, {}, None, **told))
     return episodes
 
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 ANSWER_OPEN, ANSWER_CLOSE = "<ANSWER>", "</ANSWER>"
 RETURN_OPEN, RETURN_CLOSE = "<RETURN>", "</RETURN>"
+TELLING = {ANSWER_OPEN: ANSWER_CLOSE, RETURN_OPEN: RETURN_CLOSE}  # what opens and closes a text that is passed on
 FORMAT_ERRORS = ("duplicate_fork", "pool_overflow", "dangling_join", "no_answer")
 
 # 4,300 digits is the longest integer that Python, and so every reader of our JSON in Python, turns into a number.

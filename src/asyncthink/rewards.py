@@ -33,7 +33,7 @@ def leverage(accuracy: float, schedule: Mapping[str, Any], settings: Reward, cap
     """The paper's reward with one more for Forks that follow a Join, which the paper reports to end in mode collapse.
 
     It is here for that claim only. What exactly was paid is open; here it is lambda times the share of the Forks that
-    lie behind the first Join, a part of its own.
+    come after the first Join, a part of its own.
     """
     paid = asyncthink(accuracy, schedule, settings, capacity)
     if schedule["format_error"] is not None:

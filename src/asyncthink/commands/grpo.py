@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asyncthink import params
+from asyncthink import params, steps
 from asyncthink.commands import engine_choice
 from asyncthink.errors import InputError
 
@@ -28,15 +28,23 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     settings = params.read(args.params)
-    if not settings.arm_params(args.arm).arm.rl:
+    own = settings.arm_params(args.arm)
+    if not own.arm.rl:
         raise InputError(f"params.yaml: the arm {args.arm} is not trained (arm.rl is false); evaluate its start")
     choice = engine_choice.chosen(args, os.environ)
     if choice.name not in SAMPLERS:
         raise InputError(f"the engine {choice.name} knows no log-probabilities: nothing can be trained on its episodes")
+    from asyncthink.training.checkpoints import Scratch
+    from asyncthink.training.episode_trainer import Settings
     from asyncthink.training.grpo import grpo
+    from asyncthink.training.resumption import Outputs, Run
 
-    paths = (args.start, args.puzzles, args.model, args.history, args.times)
-    grpo(settings, args.arm, args.seed, *paths, SAMPLERS[choice.name](choice))
+    sampler = SAMPLERS[choice.name](choice)
+    config = {**steps.reads("grpo", settings, args.arm), "arm": args.arm, "seed": args.seed, "sampler": sampler.name}
+    scratch = Scratch.of("grpo", config, [args.start, args.puzzles])
+    chosen = Settings(own.arm, own.thinking, own.reward, own.grpo)
+    run, written = Run(f"grpo {args.arm}", args.seed, scratch), Outputs(args.model, args.history, args.times)
+    grpo(chosen, run, args.start, args.puzzles, written, sampler)
 
 
 def _local(choice: engine_choice.Choice) -> "Sampler":

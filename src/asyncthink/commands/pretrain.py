@@ -1,9 +1,11 @@
 """`asyncthink pretrain`: the base model."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 
-from asyncthink import params
+from asyncthink import params, steps
+from asyncthink.files import read_json_lines
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,6 +19,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     settings = params.read(args.params)
-    from asyncthink.training.pretrain import pretrain
+    from asyncthink.synthesis.documents import documents
+    from asyncthink.training import pretrain, word_tokenizer
+    from asyncthink.training.checkpoints import Scratch
+    from asyncthink.training.resumption import Outputs, Run
 
-    pretrain(settings, args.seed, args.puzzles, args.model, args.history, args.times)
+    written = Outputs(args.model, args.history, args.times)
+    if settings.model.start_from is not None:
+        pretrain.prepare(settings.model.start_from, settings.thinking.prompts, written)
+        return
+    corpus = partial(documents, settings, read_json_lines(args.puzzles), args.seed)
+    scratch = Scratch.of("pretrain", {**steps.reads("pretrain", settings), "seed": args.seed}, [args.puzzles])
+    chosen = pretrain.Settings(settings.pretrain, settings.model, word_tokenizer.build(settings.puzzles))
+    pretrain.pretrain(chosen, Run("pretrain", args.seed, scratch), corpus, written)

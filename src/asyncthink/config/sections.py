@@ -260,7 +260,6 @@ class GRPO:
     steps: Count
     prompts_per_step: Count
     group: Annotated[int, Field(strict=True, ge=2)]  # an advantage is relative to the rest of its group
-    accumulation: Count
     learning_rate: Positive
     warmup: Share
     schedule: Literal["constant", "cosine"]
@@ -268,13 +267,6 @@ class GRPO:
     loss: Literal["dapo", "grpo"]
     kl: Weight
     checkpoint_every: Count
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        episodes = self.prompts_per_step * self.group
-        whole = episodes % self.accumulation == 0
-        require(whole, "accumulation", self.accumulation, f"a divisor of the {episodes} episodes of a step")
-        return self
 
 
 @dataclass(frozen=True, config=CLOSED)

@@ -33,7 +33,6 @@ from asyncthink.synthesis.surfaces import surface
 
 LONGEST = 256  # words of a document behind its prompt, unless thinking's own budgets are longer
 MARKS = (".", "!")
-TELLING = {protocol.ANSWER_OPEN: protocol.ANSWER_CLOSE, protocol.RETURN_OPEN: protocol.RETURN_CLOSE}
 
 
 class Document(NamedTuple):
@@ -95,7 +94,7 @@ def weights(text: str, hit_weight: float) -> list[float]:
     result, until = [], None
     for word in text.split():
         result.append(hit_weight if until or word in MARKS else 1.0)
-        until = None if word == until else TELLING.get(word, until)
+        until = None if word == until else protocol.TELLING.get(word, until)
     return result
 
 

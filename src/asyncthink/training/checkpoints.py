@@ -56,7 +56,7 @@ class Scratch:
         return cls(work / step / fingerprint(step, config, inputs))
 
     def state(self, number: int) -> Path:
-        """Where the state behind training step `number` lies."""
+        """Where the state after training step `number` lies."""
         return self.folder / f"checkpoint-{number}"
 
     def newest(self) -> Path | None:
@@ -101,8 +101,8 @@ def damage(state: Path) -> str | None:
         saved = json.loads((state / DONE).read_text(encoding="utf-8"))
         if not isinstance(saved, dict) or not saved:
             return f"{DONE} is not a table of hashes"
-        found = hashes(state)
-        wrong = [name for name, digest in saved.items() if found.get(name) != digest]
+        present = hashes(state)
+        wrong = [name for name, digest in saved.items() if present.get(name) != digest]
     except (OSError, ValueError) as error:
         return f"{DONE} cannot be read: {error}"
     return f"{wrong[0]} is not what was saved" if wrong else None

@@ -1,111 +1,235 @@
-"""TRL's GRPO trainer, over episodes of several traces.
+"""GRPO over episodes of several traces, to be read from top to bottom.
 
-The paper extends GRPO (section on reinforcement learning): the unit is the organizer's trace with all its workers',
-advantages are relative to the group of units of one query, every token of every trace of a unit gets the unit's
-advantage, and text injected at a Join is out of the loss. Here a unit is one row (episode_rows), so all of TRL stays as
-it is but the forward pass, in which the traces of a row are separate sequences.
+What it is in effect: REINFORCE with the mean reward of a group as the baseline. A step samples `group` episodes of each
+of `prompts_per_step` items from the very weights that it then updates, once. So the probability ratio of GRPO is 1, its
+clip never binds, and the gradient is the mean over tokens of A * grad log p.
 
-Left out on purpose: several updates on the same episodes, and more than one update's worth of episodes at a time. So
-the sampling policy is the policy that is updated, and a state between two steps needs nothing of what was sampled.
+The paper (section on reinforcement learning) extends GRPO in what is sampled: the unit is the organizer's trace with
+all its workers'. Its advantage is relative to the units of the same item, each sampled token of each of its traces has
+that advantage, and tokens that were put there, prompts and text injected at a Join, are out of the loss.
+
+    sample      one episode a row, with its reward                              thinking, rewards
+    advantages  the reward less the group's mean
+    scores      log-probabilities, each trace seen by itself                    log_probabilities
+    loss        TRL's, of the scores; its gradients add up over micro-batches
+    update      TRL's loop: Adam, the learning rate, whole states               resumption
+    log         what the episodes were like; how far the sampler is from the trainer, and too far ends the run
+
+TRL's trainer asks for a batch and for a loss; what passes from one to the other is the batch. Left out on purpose:
+several updates on the same episodes, and more than one update's worth of episodes at a time, so a state between two
+steps needs nothing of what was sampled.
+
+Dimensions: B episodes of this process, T time of a row (prompt and completion), C of its completion, N tokens of a
+stream, M those that were sampled, P items of a step, G samples of a group.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
+from accelerate.utils import gather_object
 from torch import Tensor
+from transformers import PreTrainedModel
 from trl import GRPOTrainer
+from trl.trainer.utils import add_fused_lm_head
 
+from asyncthink import engines
+from asyncthink.engines import Engine
 from asyncthink.episode import Episode
 from asyncthink.errors import InputError
+from asyncthink.params import GRPO, Arm, Reward, Thinking
+from asyncthink.thinking import THINKING
 from asyncthink.thinking.agents import sampling_seed
-from asyncthink.training import episode_rows
-from asyncthink.training.episode_history import GAP
-from asyncthink.training.log_probabilities import HEADS, layout_of, score
+from asyncthink.thinking.scoring import finish as scored
+from asyncthink.training import episode_rows, micro_batches
+from asyncthink.training.grpo_history import EPISODES, numbers, summary
+from asyncthink.training.log_probabilities import head_of, layout_of, score
 from asyncthink.training.resumption import Resumable
+from asyncthink.training.samplers import ROUNDED, Sampler
 
-WIDEST_GAP = 0.3  # nats: rounding makes hundredths, other weights make more
-
-# (rows of the data set, trainer) -> one episode a row and, once a step, what to log of them
-Rollout = Callable[[list[dict[str, Any]], Any], tuple[list[Episode], dict[str, Any]]]
+FIELDS = ("log_probs", "entropy")  # of TRL's fused head
+Items = Sequence[Mapping[str, Any]]
 
 
-def totals(episode: Sequence[Episode], **others: Any) -> list[float]:
-    """TRL's reward function: the episodes bring their rewards with them."""
-    return [each.reward["total"] for each in episode]
+@dataclass(frozen=True)
+class Settings:
+    """The sections of params.yaml that decide it, with the arm's overrides in them."""
+
+    arm: Arm
+    thinking: Thinking
+    reward: Reward
+    grpo: GRPO
+
+
+@dataclass(frozen=True)
+class Row:
+    """One episode to come: of which step and item (its slot in the step, its index), and which sample of the group."""
+
+    step: int
+    slot: int
+    index: int
+    sample: int
+
+
+def sample(engine: Engine, rows: Sequence[Row], items: Items, settings: Settings, seed: int) -> list[Episode]:
+    """One episode a row, scored."""
+    think, task = THINKING[settings.arm.mode], settings.arm.task
+    runs = []
+    for row in rows:
+        key = {"split": "train", "step": row.step, "index": row.index, "sample": row.sample, "seed": seed}
+        seeds = (seed, row.step, row.slot, row.index, row.sample)
+        runs.append(think(engine, task, items[row.index], settings.thinking, key, seeds))
+    try:
+        return [scored(episode, settings.reward) for episode in engines.run(engine, runs)]
+    except FloatingPointError as error:
+        raise InputError(f"grpo, step {rows[0].step + 1}: {error}: lower grpo.learning_rate") from None
+
+
+def paid(episodes: Sequence[Episode]) -> list[float]:
+    """The rewards of some episodes."""
+    return [episode.reward["total"] for episode in episodes]
+
+
+def centered(reward_PG: Tensor) -> Tensor:
+    """The reward less the mean of its group."""
+    return reward_PG - reward_PG.mean(1, keepdim=True)
+
+
+def standardized(reward_PG: Tensor) -> Tensor:
+    """The same in standard deviations of the group."""
+    return centered(reward_PG) / (reward_PG.std(1, keepdim=True) + 1e-4)
+
+
+ADVANTAGES: dict[str, Callable[[Tensor], Tensor]] = {"centered": centered, "standardized": standardized}
+
+
+def taken(batch: Mapping[str, Tensor], rows: slice | Tensor) -> dict[str, Tensor]:
+    """Some rows of a batch, and what is of the whole."""
+    return {name: value[rows] if value.ndim else value for name, value in batch.items()}
 
 
 class EpisodeTrainer(Resumable, GRPOTrainer):
-    """`rollout` makes the episodes; what it says of them is logged with the step under "episodes"."""
+    """`start` is the model at the start, from which the KL divergence is measured; it waits in main memory."""
 
-    def __init__(self, *, rollout: Rollout, **others: Any) -> None:
-        self._rollout = rollout
-        self._rows: list[dict[str, Any]] = []
-        self._segments = self._sampled_segments = torch.empty(0)
-        self._told: dict[str, Any] = {}
-        super().__init__(**others, reward_funcs=[totals], rollout_func=self._sample)
+    def __init__(
+        self, *, settings: Settings, items: Items, start: PreTrainedModel, sampler: Sampler, **others: Any
+    ) -> None:
+        self.settings, self.items, self.start, self.sampler = settings, items, start, sampler
+        super().__init__(**others, reward_funcs=[paid])  # TRL insists on one; the rewards are read below
+        self.beta = settings.grpo.kl  # not among TRL's arguments, with which it would load another model at the start
+        self.tolerance = ROUNDED if self.args.bf16 else sampler.tolerance
+        self.tokens = micro_batches.tokens_of(self.model, self.args.gradient_checkpointing)
+        add_fused_lm_head(start.to(torch.bfloat16 if self.args.bf16 else start.dtype), self.temperature, outputs=FIELDS)
 
-    def _sample(self, prompts: list[Any], trainer: Any) -> dict[str, list[Any]]:
-        episodes, self._told = self._rollout(self._rows, self)
-        if len(episodes) != len(prompts):
-            raise ValueError(f"{len(prompts)} rows, but {len(episodes)} episodes: TRL would misalign their advantages")
-        segments = episode_rows.segments(episodes).to(self.accelerator.device)
-        self._segments = self._sampled_segments = segments
-        return episode_rows.columns(episodes)
+    @cached_property
+    def engine(self) -> Engine:
+        """What decodes the episodes."""
+        return self.sampler.engine(self)
 
-    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        """Add the segments; drop the sampled log-probabilities, which only an off-policy correction would read."""
-        self._rows = inputs
-        output = super()._generate_and_score_completions(inputs)
-        self._check_sampler()
-        output["segments"] = self._sampled_segments
-        output.pop("sampling_per_token_logps", None)
-        if output["segments"].shape != output["completion_ids"].shape:
-            raise ValueError("TRL changed the shape of the completions; the traces cannot be told apart")
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Tensor]:
+        """TRL asks for the batch of a step."""
+        rows, device = [Row(**row) for row in inputs], self.accelerator.device
+        self.sampler.settle(self.engine, self)
+        episodes = sample(self.engine, rows, self.items, self.settings, self.args.seed)
+        columns = episode_rows.tensors(episodes, self.processing_class.pad_token_id)
+        batch = {name: value.to(device) for name, value in columns.items()}
+        batch["advantages"] = self.advantages(episodes)
+        batch["num_items_in_batch"] = self.accelerator.gather(batch["completion_mask"].sum()).sum()
+        batch |= self.divergence(batch, torch.tensor([row.sample == 0 for row in rows], device=device))
+        self._note(**summary(gather_object([(numbers(one), one.schedule["format_error"]) for one in episodes])))
         # TRL shuffles the rows from here with the global generator: keyed, so that a resumed run shuffles alike.
         torch.manual_seed(sampling_seed(self.args.seed, self.state.global_step, self.accelerator.process_index))
-        return output
+        return batch
 
-    def _check_sampler(self) -> None:
-        """A sampler with other weights than the trainer's would teach nothing, without a word."""
-        gaps = self._metrics["train"].get(GAP)
-        if gaps and not gaps[-1] <= WIDEST_GAP:
-            apart = f"the sampler's log-probabilities are {gaps[-1]:.2f} away from the trainer's on average"
-            raise InputError(f"{apart}: it has other weights; it must serve the model at the start, for this run alone")
+    def advantages(self, episodes: Sequence[Episode]) -> Tensor:
+        """(B) advantages; a group may be spread over processes."""
+        reward_B = torch.tensor(paid(episodes), device=self.accelerator.device)
+        reward_PG = self.accelerator.gather(reward_B).view(-1, self.num_generations)
+        advantage_PG = ADVANTAGES[self.settings.grpo.advantage](reward_PG)
+        return advantage_PG.flatten()[self.accelerator.process_index * len(episodes) :][: len(episodes)]
 
-    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Tensor:
-        self._segments = inputs["segments"]
-        return super()._compute_loss(model, inputs)
+    @torch.no_grad()
+    def divergence(self, batch: Mapping[str, Tensor], first_B: Tensor) -> dict[str, Tensor]:
+        """Log the KL divergence from the start, estimated on the first episode of each group.
 
-    def _get_per_token_logps_and_entropies(
-        self,
-        model: Any,
-        input_ids: Tensor,
-        attention_mask: Tensor,
-        logits_to_keep: int,
-        batch_size: int | None = None,
-        compute_entropy: bool = False,
-        compute_aux_loss: bool = False,
-        **multimodal: Any,
-    ) -> tuple[Tensor, Tensor | None, None]:
-        """(episode, completion time) log-probabilities and entropies, each trace seen by itself."""
-        stream = episode_rows.stream(input_ids, attention_mask.bool(), self._segments)
+        It is Schulman's k3: the mean over sampled tokens of exp(d) - d - 1 with d = log p_start - log p. Where the loss
+        has a term of it, all episodes are scored, and what the term needs is returned.
+        """
+        chosen = batch if self.beta else taken(batch, first_B)
+        self.start.to(self.accelerator.device)
+        logprob_BC, _ = self.scores(self.start, chosen)
+        self.start.to("cpu")
+        gap_M = (logprob_BC - chosen["sampled_logprobs"])[chosen["completion_mask"].bool()]
+        told = gather_object([((gap_M.exp() - gap_M - 1).sum().item(), len(gap_M))])
+        estimates, tokens = zip(*told, strict=True)
+        self._note(kl=sum(estimates) / sum(tokens))
+        return {"ref_per_token_logps": logprob_BC} if self.beta else {}
+
+    def scores(self, model: Any, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """(B, C) log-probabilities and entropies, each trace seen by itself."""
+        trace_BT, width = batch["traces"], batch["completion_ids"].shape[1]
+        ids_N = torch.cat([batch["prompt_ids"], batch["completion_ids"]], 1)[trace_BT != episode_rows.NO_TRACE]
+        lengths = episode_rows.lengths(trace_BT)
+        suited = {"layout": layout_of(self.model), "head": head_of(self.model)}
         with self.accelerator.autocast():
-            scores = score(
-                model,
-                stream.ids_N,
-                stream.lengths,
-                temperature=self.temperature,
-                layout=layout_of(self.model),
-                head=HEADS[input_ids.device.type],
-            )
-        logprob_BC, entropy_BC = (
-            stream.rows(value)[:, -logits_to_keep:] for value in (scores.logprob_N, scores.entropy_N)
-        )
-        return logprob_BC, entropy_BC if compute_entropy else None, None
+            scores = score(model, ids_N, lengths, temperature=self.temperature, **suited)
+        logprob_BT = episode_rows.in_rows(scores.logprob_N, trace_BT)
+        return logprob_BT[:, -width:], episode_rows.in_rows(scores.entropy_N, trace_BT)[:, -width:]
 
-    def log(self, logs: dict[str, Any], start_time: float | None = None) -> None:
-        """Log what the step's rollout told."""
-        if "loss" in logs:
-            logs["episodes"], self._told = self._told, {}
-        super().log(logs, start_time)
+    def _compute_loss(self, model: Any, inputs: dict[str, Tensor]) -> Tensor:
+        """TRL asks for the loss of a step, and makes the backward pass of what it gets: that of the last micro-batch.
+
+        The value is the whole step's. A mean over episodes weighs a micro-batch by its share of them; a mean over
+        tokens divides by the step's tokens in any case.
+        """
+        lengths = (inputs["traces"] != episode_rows.NO_TRACE).sum(1).tolist()
+        needed = torch.tensor(micro_batches.fewest_runs(lengths, self.tokens), device=self.accelerator.device)
+        count = int(self.accelerator.gather(needed).max())  # processes make their backward passes together
+        loss, tallies = torch.zeros((), device=self.accelerator.device), []
+        for run in micro_batches.runs(len(lengths), count):
+            if loss.requires_grad:
+                self.accelerator.backward(loss)
+            part = taken(inputs, run)
+            own, tally = self.loss_of(model, part)
+            share = len(part["advantages"]) / len(lengths) if self.loss_type == "grpo" else 1.0
+            loss = loss.detach() + own * share
+            tallies.append(tally)
+        self._check_sampler(torch.stack(tallies))
+        return loss
+
+    def loss_of(self, model: Any, part: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """TRL's loss of some rows; and of their tokens the sum of entropies, of gaps, their number, the largest gap.
+
+        A gap is how far the sampler's log-probability is from the trainer's. Where a sampler rounds differently, TRL
+        weighs a token by the ratio of the two probabilities, cut from above.
+        """
+        logprob_BC, entropy_BC = self.scores(model, part)
+        mask_BC = part["completion_mask"]
+        gap_BC = (logprob_BC.detach() - part["sampled_logprobs"]) * mask_BC
+        ratio_BC = gap_BC.exp().clamp(max=self.vllm_importance_sampling_clip_max)
+        loss = super()._compute_loss((logprob_BC, entropy_BC, None), {**part, "importance_sampling_ratio": ratio_BC})
+        tally = [(entropy_BC * mask_BC).sum(), gap_BC.abs().sum(), mask_BC.sum().float(), gap_BC.abs().max()]
+        return loss, torch.stack(tally).detach()
+
+    def _get_per_token_logps_and_entropies(self, scores: Any, *columns: Any, **others: Any) -> Any:
+        """TRL's loss asks for the scores of the model that it was given; it was given the scores."""
+        return scores
+
+    def _check_sampler(self, tallies: Tensor) -> None:
+        """A sampler that differs from what is trained would teach something else, or nothing, without a word."""
+        entropy, gap, tokens = self.accelerator.reduce(tallies[:, :3].sum(0), reduction="sum").unbind()
+        mean, largest = (gap / tokens).item(), self.accelerator.gather(tallies[:, 3].max()).max().item()
+        self._note(entropy=(entropy / tokens).item(), sampler_gap=mean, largest_sampler_gap=largest)
+        if not (mean <= self.tolerance.mean and largest <= self.tolerance.largest):
+            apart = f"{mean:.2g} nats away from the trainer's on average, {largest:.2g} at most"
+            step = self.state.global_step + 1
+            raise InputError(
+                f"grpo, step {step}: the sampler's log-probabilities are {apart}: {self.sampler.suspicion}"
+            )
+
+    def _note(self, **numbers: float) -> None:
+        """Log some numbers with the step."""
+        for name, value in numbers.items():
+            self._metrics["train"][EPISODES + name].append(value)

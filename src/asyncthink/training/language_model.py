@@ -9,7 +9,6 @@ from typing import Any
 # Before the first import of huggingface_hub: training talks to no one.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # rollout_func; the version of TRL is pinned
 
 import torch
 import transformers

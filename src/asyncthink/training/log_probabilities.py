@@ -1,6 +1,6 @@
 """Log-probabilities of many traces of different lengths, in few forward passes of the model.
 
-The traces of a batch stand behind one another in a *stream* of N tokens. A layout cuts the stream into rows and passes:
+The traces of a batch follow one another in a *stream* of N tokens. A layout cuts the stream into rows and passes:
 
     padded   one trace a row, rows of like length together: causal attention needs no mask at all.
     packed   several traces a row, told apart by position_ids that restart: with FlashAttention, which reads the
@@ -20,6 +20,7 @@ from torch import Tensor
 from asyncthink.training.sharding import most
 
 BUDGETS = {"cpu": 4096, "cuda": 65536}  # cells a pass: caches set it on a CPU, memory on a GPU
+SMALL = 8192  # words up to which whole logits are quicker than a fused head, and their memory no matter
 ALIKE = 0.85  # rows of one pass are at least this share of its longest row ...
 WORTH = 8  # ... once the pass has this part of its budget
 
@@ -92,7 +93,7 @@ def plain(model: Any, ids_RT: Tensor, position_RT: Tensor, wanted_RT: Tensor, te
 def fused(model: Any, ids_RT: Tensor, position_RT: Tensor, wanted_RT: Tensor, temperature: float) -> tuple[Tensor, ...]:
     """The same from TRL's fused head, which its trainers put on the model: logits never exist as a whole.
 
-    The temperature is the one the head was made with. Worth it where the vocabulary is large.
+    The temperature is the one that the head was made with.
     """
     del temperature
     labels_RT = ids_RT.masked_fill(~wanted_RT, -100)
@@ -102,8 +103,12 @@ def fused(model: Any, ids_RT: Tensor, position_RT: Tensor, wanted_RT: Tensor, te
     return output.log_probs[wanted], output.entropy.detach()[wanted], likeliest[wanted].bool()
 
 
-Head = Callable[..., tuple[Tensor, ...]]
-HEADS: dict[str, Head] = {"cpu": plain, "cuda": fused}
+Head = Callable[[Any, Tensor, Tensor, Tensor, float], tuple[Tensor, ...]]
+
+
+def head_of(model: Any) -> Head:
+    """The head that suits a model's vocabulary."""
+    return plain if model.config.get_text_config().vocab_size <= SMALL else fused
 
 
 def score(
@@ -121,7 +126,7 @@ def score(
     budget is the most cells of a pass; by default what suits the device.
     """
     starts = torch.tensor([0, *lengths]).cumsum(0).tolist()
-    passes = layout(lengths, budget or BUDGETS[ids_N.device.type])
+    passes = layout(lengths, budget or BUDGETS[ids_N.device.type]) or [NOTHING]
     passes += [NOTHING] * (most(model, len(passes)) - len(passes))
     parts = []
     for rows in passes:
@@ -147,10 +152,10 @@ def _cells(rows: Rows, starts: Sequence[int], lengths: Sequence[int]) -> tuple[T
     token_RT = torch.full((len(rows), width), -1)
     position_RT = torch.zeros(len(rows), width, dtype=torch.long)
     for number, row in enumerate(rows):
-        place = 0
+        begin = 0
         for trace in row:
-            end = place + lengths[trace]
-            token_RT[number, place:end] = torch.arange(starts[trace], starts[trace] + lengths[trace])
-            position_RT[number, place:] = torch.arange(width - place)
-            place = end
+            end = begin + lengths[trace]
+            token_RT[number, begin:end] = torch.arange(starts[trace], starts[trace] + lengths[trace])
+            position_RT[number, begin:] = torch.arange(width - begin)
+            begin = end
     return token_RT, position_RT

@@ -1,11 +1,11 @@
 """The base model, from scratch: a stand-in for a pretrained language model (its corpus: synthesis.documents).
 
-Where params.model.start_from names a checkpoint, nothing is trained: that checkpoint is the base, written in the one
-format that the next steps read, with a token added for each tag that its tokenizer could not write.
+Where a checkpoint stands in its place nothing is trained: that checkpoint is the base, written in the one format that
+the next steps read, with a token added for each tag that its tokenizer could not write.
 """
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -14,17 +14,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import Trainer, TrainingArguments
+from transformers import PreTrainedTokenizerBase, Trainer, TrainingArguments
 
-from asyncthink import steps
-from asyncthink.files import read_json_lines, write_json_lines
-from asyncthink.params import Params
-from asyncthink.synthesis.documents import documents
+from asyncthink.files import write_json_lines
+from asyncthink.params import Model, Pretrain
+from asyncthink.synthesis.documents import Document
 from asyncthink.training import language_model, sharding, word_tokenizer
-from asyncthink.training.checkpoints import Scratch, publish
+from asyncthink.training.checkpoints import publish
 from asyncthink.training.learning_rate import rate
 from asyncthink.training.progress import Progress
-from asyncthink.training.resumption import Resumable, arguments, finish, train
+from asyncthink.training.resumption import Outputs, Resumable, Run, arguments, finish, recorded, train
 from asyncthink.training.skills import measure
 from asyncthink.training.tags import extend, tags
 from asyncthink.training.weighted_loss import Batch, WeightedLoss
@@ -33,10 +32,30 @@ HELD_OUT = 64  # documents on which skills are measured
 HELD_OUT_START = 1_000_000_000  # their place in the endless corpus, beyond whatever is trained on
 MEASUREMENTS = 20  # times that skills are measured during a run
 
+Documents = Callable[[int], Iterator[Document]]  # the endless corpus from a document's number on
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One line of the history: the weighted loss, and the share of tokens that were the likeliest."""
+
+    step: int
+    loss: float
+    token_accuracy: float
+
+
+@dataclass(frozen=True)
+class MeasuredRecord(StepRecord):
+    """The same of a step after which the skills were measured."""
+
+    arithmetic: float | None
+    hit_recall: float | None
+    copying: float | None
+
 
 @dataclass(frozen=True)
 class Corpus:
-    """Documents behind one another; batches are runs of documents, given by where each begins."""
+    """Documents one after another; batches are runs of documents, given by where each begins."""
 
     ids_N: np.ndarray
     weight_N: np.ndarray
@@ -60,13 +79,13 @@ class Corpus:
         }
 
 
-def corpus(params: Params, items: Sequence[dict[str, Any]], vocabulary: dict[str, int], seed: int) -> Corpus:
-    """At least params.pretrain.tokens tokens, in batches of at least params.pretrain.batch_tokens."""
-    settings, end_word = params.pretrain, vocabulary[word_tokenizer.EOS]
+def corpus(documents: Iterable[Document], settings: Pretrain, vocabulary: dict[str, int]) -> Corpus:
+    """At least settings.tokens tokens, in batches of at least settings.batch_tokens."""
+    end_word = vocabulary[word_tokenizer.EOS]
     ids: list[np.ndarray] = []
     weights: list[np.ndarray] = []
     batches, first, total, in_batch = [], 0, 0, 0
-    for document in documents(params, items, seed):
+    for document in documents:
         words = [vocabulary[word] for word in document.text.split()]
         ids.append(np.array([*words, end_word], dtype=np.int32))
         weights.append(np.array([*document.weights, 1.0], dtype=np.float32))
@@ -76,7 +95,7 @@ def corpus(params: Params, items: Sequence[dict[str, Any]], vocabulary: dict[str
             first, in_batch = len(ids), 0
             if total >= settings.tokens:
                 break
-    return Corpus(np.concatenate(ids), np.concatenate(weights), np.cumsum([len(each) for each in ids]), batches)
+    return Corpus(np.concatenate(ids), np.concatenate(weights), np.cumsum([len(document) for document in ids]), batches)
 
 
 class PretrainTrainer(WeightedLoss, Resumable, Trainer):
@@ -102,61 +121,63 @@ class PretrainTrainer(WeightedLoss, Resumable, Trainer):
         super().log(logs, start_time)
 
 
-def pretrain(params: Params, seed: int, puzzles: Path, model: Path, history: Path, times: Path | None = None) -> None:
-    """The step: train the base, or prepare the checkpoint that stands in its place."""
+@dataclass(frozen=True)
+class Settings:
+    """The sections of params.yaml that decide it, and the words of the corpus."""
+
+    pretrain: Pretrain
+    model: Model
+    tokenizer: PreTrainedTokenizerBase
+
+
+def pretrain(settings: Settings, run: Run, documents: Documents, written: Outputs) -> None:
+    """The step: train a model on an endless corpus."""
     language_model.deterministic()
-    if params.model.start_from is not None:
-        prepare(params, model, history)
-        return
-    scratch = Scratch.of("pretrain", {**steps.reads("pretrain", params), "seed": seed}, [puzzles])
-    trainer = trainer_of(params, seed, read_json_lines(puzzles), scratch)
-    logged = train(trainer)
-    kept = ("step", "loss", "token_accuracy", "arithmetic", "hit_recall", "copying")
-    finish(trainer, [{key: entry[key] for key in kept if key in entry} for entry in logged], model, history, times)
+    trainer = trainer_of(settings, run, documents)
+    records = [recorded(MeasuredRecord if "copying" in entry else StepRecord, entry) for entry in train(trainer)]
+    finish(trainer, records, written)
 
 
-def trainer_of(params: Params, seed: int, items: Sequence[dict[str, Any]], scratch: Scratch) -> PretrainTrainer:
+def trainer_of(settings: Settings, run: Run, documents: Documents) -> PretrainTrainer:
     """A trainer with its corpus."""
-    settings = params.pretrain
-    tokenizer = word_tokenizer.build(params.puzzles)
-    vocabulary = tokenizer.get_vocab()
-    model = language_model.build(params.model, tokenizer, seed)
-    data = corpus(params, items, vocabulary, seed)
+    own, vocabulary = settings.pretrain, settings.tokenizer.get_vocab()
+    model = language_model.build(settings.model, settings.tokenizer, run.seed)
+    data = corpus(documents(0), own, vocabulary)
     processes = sharding.processes().num_processes
     return PretrainTrainer(
         model=model,
-        processing_class=tokenizer,
+        processing_class=settings.tokenizer,
         train_dataset=data,
         order=[number for number in range(len(data)) for _ in range(processes)],
-        held_out=[text for text, _ in islice(documents(params, items, seed, HELD_OUT_START), HELD_OUT)],
+        held_out=[document.text for document in islice(documents(HELD_OUT_START), HELD_OUT)],
         vocabulary=vocabulary,
-        rate=partial(rate, "cosine", settings.warmup),
-        scratch=scratch,
-        progress=Progress("pretrain", ("loss", "token_accuracy", "arithmetic", "hit_recall", "copying")),
+        rate=partial(rate, "cosine", own.warmup),
+        scratch=run.scratch,
+        progress=Progress(run.name, ("loss", "token_accuracy", "arithmetic", "hit_recall", "copying")),
         args=arguments(
             TrainingArguments,
             model,
-            scratch,
+            run,
             len(data),
-            seed=seed,
             per_device_train_batch_size=1,
-            learning_rate=settings.learning_rate,
+            learning_rate=own.learning_rate,
             adam_beta2=0.98,
-            save_steps=settings.checkpoint_every,
+            save_steps=own.checkpoint_every,
         ),
     )
 
 
-def prepare(params: Params, folder: Path, history: Path) -> None:
-    """Write params.model.start_from in our format, with the tags that its tokenizer lacks; the history is empty."""
-    model, tokenizer = language_model.load(params.model.start_from, "auto")
-    extend(model, tokenizer, tags(params.thinking.prompts))
-    write_json_lines(history, [])
-    with tempfile.TemporaryDirectory(dir=_made(Path("work") / "pretrain")) as scratch:
-        language_model.write(model, tokenizer, Path(scratch))
-        publish(Path(scratch), folder)
+def prepare(start_from: str, style: str, written: Outputs) -> None:
+    """The step where a checkpoint is the base: write it in our format, with the tags of a prompt style that it lacks.
 
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    The history is empty.
+    """
+    language_model.deterministic()
+    model, tokenizer = language_model.load(start_from, "auto")
+    extend(model, tokenizer, tags(style))
+    write_json_lines(written.history, [])
+    beside = Path("work") / "pretrain"
+    beside.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=beside) as folder:
+        language_model.write(model, tokenizer, Path(folder))
+        publish(Path(folder), written.model)

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -11,10 +12,10 @@ EVERY = 3.0  # seconds between two lines
 
 
 class Progress(TrainerCallback):
-    """`shown` are names of numbers in what the trainer logs; they may lie one level down."""
+    """`shown` are names of numbers in what the trainer logs; `notable` those shown from some value on."""
 
-    def __init__(self, name: str, shown: Sequence[str]) -> None:
-        self.name, self.shown = name, shown
+    def __init__(self, name: str, shown: Sequence[str], notable: Mapping[str, float] = MappingProxyType({})) -> None:
+        self.name, self.shown, self.notable = name, shown, notable
         self._started = self._told = time.monotonic()
         self._first = 0
 
@@ -37,10 +38,14 @@ class Progress(TrainerCallback):
         print(self._line(state.global_step, state.max_steps, pace, logs), file=sys.stderr, flush=True)
 
     def _line(self, step: int, steps: int, pace: float, logs: Mapping[str, Any]) -> str:
-        numbers = {**logs, **logs.get("episodes", {})}
-        watched = ", ".join(f"{key} {numbers[key]:.3f}" for key in self.shown if numbers.get(key) is not None)
+        watched = [f"{_short(key)} {logs[key]:.3f}" for key in self.shown if logs.get(key) is not None]
+        watched += [f"{_short(key)} {logs[key]:.2g}" for key, least in self.notable.items() if logs[key] >= least]
         left = _span((steps - step) * pace)
-        return f"{self.name}: step {step} of {steps}, {pace:.2f} s a step, {left} left; {watched}"
+        return f"{self.name}: step {step} of {steps}, {pace:.2f} s a step, {left} left; {', '.join(watched)}"
+
+
+def _short(key: str) -> str:
+    return key.rpartition("/")[2]
 
 
 def _span(seconds: float) -> str:

@@ -8,10 +8,11 @@ in the middle of an epoch), and whatever a step draws is keyed by its number.
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -28,11 +29,31 @@ from asyncthink.training.checkpoints import WEIGHTS, Scratch, publish
 from asyncthink.training.language_model import settings
 from asyncthink.training.progress import Progress
 
+Record = TypeVar("Record")
+
 DIGITS = 6
 
 
+@dataclass(frozen=True)
+class Run:
+    """One run of a training step: its name for people, its seed, and where its states are kept."""
+
+    name: str
+    seed: int
+    scratch: Scratch
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What it writes: the model's folder, the history (one object a step), and the seconds of each step."""
+
+    model: Path
+    history: Path
+    times: Path | None = None
+
+
 class FixedOrder(Sampler[int]):
-    """Rows of a data set in an order laid down in advance, all epochs behind one another."""
+    """Rows of a data set in an order laid down in advance, all epochs one after another."""
 
     def __init__(self, rows: Sequence[int]) -> None:
         self.rows = rows
@@ -131,19 +152,20 @@ class Resumable:
 
 
 @contextmanager
-def _saving(place: Path) -> Iterator[None]:
+def _saving(folder: Path) -> Iterator[None]:
     """What torch, safetensors and the system raise where a disk is full, as one sentence."""
     try:
         yield
     except (OSError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{place}: cannot be saved ({reason}); the states before it are kept") from None
+        raise InputError(f"{folder}: cannot be saved ({reason}); the states before it are kept") from None
 
 
-def arguments(kind: type[TrainingArguments], model: Any, scratch: Scratch, steps: int, **others: Any) -> Any:
+def arguments(kind: type[TrainingArguments], model: Any, run: Run, steps: int, **others: Any) -> Any:
     """Arguments of transformers' or TRL's kind: quiet, exact, nothing but the states written."""
     return kind(
-        output_dir=str(scratch.folder),
+        output_dir=str(run.scratch.folder),
+        seed=run.seed,
         max_steps=steps,
         num_train_epochs=1,
         save_strategy="steps",
@@ -168,14 +190,6 @@ def arguments(kind: type[TrainingArguments], model: Any, scratch: Scratch, steps
     )
 
 
-def share(total: int, accumulation: int, what: str) -> int:
-    """Rows of one micro-batch of one process, where a step has `total`."""
-    processes = sharding.processes().num_processes
-    if total % (accumulation * processes):
-        raise InputError(f"{what} = {total} cannot be dealt out to {processes} processes x accumulation {accumulation}")
-    return total // (accumulation * processes)
-
-
 def train(trainer: Trainer) -> list[dict[str, Any]]:
     """Train from the newest whole state, or from the start; what was logged at each step."""
     newest = trainer.scratch.newest()
@@ -185,8 +199,13 @@ def train(trainer: Trainer) -> list[dict[str, Any]]:
     return [entry for entry in trainer.state.log_history if "loss" in entry]
 
 
-def finish(trainer: Trainer, rows: Sequence[dict[str, Any]], model: Path, history: Path, times: Path | None) -> None:
-    """Publish the result, the weights last, and remove the scratch folder. `rows` is the history, one object a step."""
+def recorded(kind: type[Record], entry: Mapping[str, Any]) -> Record:
+    """A dataclass of numbers that were logged under its fields' names."""
+    return kind(**{field.name: entry[field.name] for field in fields(kind)})
+
+
+def finish(trainer: Trainer, records: Sequence[Any], written: Outputs) -> None:
+    """Publish the result, the weights last, and remove the scratch folder; `records` are dataclasses, one a step."""
     result = trainer.scratch.folder / "result"
     trainer.model.config.use_cache = True
     with _saving(result):
@@ -195,11 +214,13 @@ def finish(trainer: Trainer, rows: Sequence[dict[str, Any]], model: Path, histor
     if trainer.accelerator.is_main_process:
         (result / "training_args.bin").unlink(missing_ok=True)
         try:
-            if times is not None:
+            if written.times is not None:
                 logged = [entry for entry in trainer.state.log_history if "loss" in entry]
-                write_json_lines(times, ({"step": entry["step"], "seconds": entry["seconds"]} for entry in logged))
-            write_json_lines(history, (rounded(row) for row in rows))
-            publish(result, model)
+                write_json_lines(
+                    written.times, ({"step": entry["step"], "seconds": entry["seconds"]} for entry in logged)
+                )
+            write_json_lines(written.history, (rounded(asdict(record)) for record in records))
+            publish(result, written.model)
         except OSError as error:
             raise InputError(f"{error.filename}: cannot be written: {error.strerror}") from None
         trainer.scratch.remove()

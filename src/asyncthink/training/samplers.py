@@ -3,11 +3,15 @@
 With a vLLM, TRL does what it is good at: before the episodes of a step are asked for, it sends the trainer's weights to
 the server (over NCCL) or to the vLLM in this process, and drops the prefix cache. It does not look at whether the cache
 was dropped, and other processes may ask before the main one is through; both are seen to here. vLLM rounds differently,
-so TRL weights each token by the ratio of the trainer's probability to the sampler's, cut from above: per token, since a
+so TRL weighs each token by the ratio of the trainer's probability to the sampler's, cut from above: per token, since a
 ratio over a whole episode is noise.
+
+Every step compares the log-probabilities of the sampler with the trainer's own, and ends the run where they are further
+apart than the sampler's tolerance.
 """
 
 import asyncio
+import math
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -29,11 +33,25 @@ CORRECTED = {
 
 
 @dataclass(frozen=True)
+class Tolerance:
+    """How far a sampler's log-probabilities may be from the trainer's, in nats a token: on average, and at most."""
+
+    mean: float
+    largest: float
+
+
+EXACT = Tolerance(1e-3, 1e-3)  # the same weights in float32; sums in another order make millionths
+ROUNDED = Tolerance(0.3, math.inf)  # rounding to bfloat16 makes hundredths on average, other weights make more
+
+
+@dataclass(frozen=True)
 class Sampler:
     """How a trainer gets its episodes.
 
     engine     engine(trainer) makes the engine, once
     settle     settle(engine, trainer) comes before the episodes of each step
+    tolerance  of its arithmetic, where the trainer computes in float32
+    suspicion  what is wrong where it is exceeded, and what to do
     arguments  TRL's, for its configuration
     making     a context in which the trainer is made
     """
@@ -41,6 +59,8 @@ class Sampler:
     name: str
     engine: Callable[[Any], Engine]
     settle: Callable[[Any, Any], None]
+    tolerance: Tolerance
+    suspicion: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     making: Callable[[], AbstractContextManager[None]] = nullcontext
 
@@ -54,7 +74,9 @@ def _filled(engine: Local, trainer: Any) -> None:
     sharding.fill(engine.decoder.model, trainer.accelerator.unwrap_model(trainer.model))
 
 
-LOCAL = Sampler("local", _own, _filled)
+WRONG_PASS = "its forward pass computes something else than the model's; report this with the model's name"
+LOCAL = Sampler("local", _own, _filled, EXACT, WRONG_PASS)
+OTHER_WEIGHTS = "it has other weights; it must serve the model at the start, for this run alone"
 
 
 @contextmanager
@@ -73,9 +95,11 @@ def vllm_here() -> Sampler:
         return VLLMHere(trainer.vllm_generation.llm, trainer.processing_class, trainer.model.config.vocab_size)
 
     def settle(engine: VLLMHere, trainer: Any) -> None:
+        trainer.vllm_generation.sync_weights()
         engine.reset_prefix_cache()
 
-    return Sampler("vllm", engine, settle, {**CORRECTED, "vllm_mode": "colocate"}, _in_words)
+    settings = {**CORRECTED, "vllm_mode": "colocate"}
+    return Sampler("vllm", engine, settle, ROUNDED, OTHER_WEIGHTS, settings, _in_words)
 
 
 def vllm_server(url: str, served_model: str | None = None) -> Sampler:
@@ -85,12 +109,14 @@ def vllm_server(url: str, served_model: str | None = None) -> Sampler:
         return VLLM(url, trainer.processing_class, trainer.model.config.vocab_size, served_model)
 
     def settle(engine: VLLM, trainer: Any) -> None:
+        trainer.vllm_generation.sync_weights()
         if trainer.accelerator.is_main_process:
             asyncio.run(_reset(engine))
         trainer.accelerator.wait_for_everyone()
 
-    where = {"vllm_server_base_url": url.rstrip("/").removesuffix("/v1"), "vllm_group_port": _free_port()}
-    return Sampler("vllm", engine, settle, {**CORRECTED, "vllm_mode": "server", **where}, _in_words)
+    address = {"vllm_server_base_url": url.rstrip("/").removesuffix("/v1"), "vllm_group_port": _free_port()}
+    settings = {**CORRECTED, "vllm_mode": "server", **address}
+    return Sampler("vllm", engine, settle, ROUNDED, OTHER_WEIGHTS, settings, _in_words)
 
 
 async def _reset(engine: VLLM) -> None:
@@ -100,6 +126,6 @@ async def _reset(engine: VLLM) -> None:
 
 def _free_port() -> int:
     """Of this machine, for the group in which weights are sent."""
-    with socket.socket() as found:
-        found.bind(("", 0))
-        return found.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("", 0))
+        return listener.getsockname()[1]

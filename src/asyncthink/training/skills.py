@@ -1,15 +1,14 @@
 """What a base model can do, measured on held-out documents by teacher forcing: arithmetic, telling hits, copying."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import torch
+from transformers import PreTrainedModel
 
-from asyncthink import protocol
+from asyncthink.protocol import TELLING
 from asyncthink.training.log_probabilities import score
 
 HIT, MISS = "!", "."
-TOLD = {protocol.ANSWER_OPEN: protocol.ANSWER_CLOSE, protocol.RETURN_OPEN: protocol.RETURN_CLOSE}
 
 
 def places(words: Sequence[str]) -> dict[str, list[bool]]:
@@ -18,7 +17,7 @@ def places(words: Sequence[str]) -> dict[str, list[bool]]:
     told, until = [], None
     for word in words:
         told.append(until is not None)
-        until = None if word == until else TOLD.get(word, until)
+        until = None if word == until else TELLING.get(word, until)
     return {
         "arithmetic": [mark in (HIT, MISS) for mark in following],
         "hit_recall": [word == HIT for word in words],
@@ -26,7 +25,7 @@ def places(words: Sequence[str]) -> dict[str, list[bool]]:
     }
 
 
-def measure(model: Any, vocabulary: dict[str, int], documents: Sequence[str]) -> dict[str, float | None]:
+def measure(model: PreTrainedModel, vocabulary: Mapping[str, int], documents: Sequence[str]) -> dict[str, float | None]:
     """The share of those words that the model finds the likeliest; None where a skill does not show."""
     texts = [text.split() for text in documents]
     ids_N = torch.tensor([vocabulary[word] for words in texts for word in words], device=model.device)
@@ -35,6 +34,6 @@ def measure(model: Any, vocabulary: dict[str, int], documents: Sequence[str]) ->
     shown = [places(words) for words in texts]
     result = {}
     for skill in shown[0]:
-        chosen_N = torch.tensor([place for each in shown for place in each[skill]])
+        chosen_N = torch.tensor([flag for flags in shown for flag in flags[skill]])
         result[skill] = right_N[chosen_N].float().mean().item() if chosen_N.any() else None
     return result
