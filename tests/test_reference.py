@@ -46,7 +46,7 @@ def test_seeds_that_were_run_on_two_machines_are_merged(tmp_path, monkeypatch, c
     found = experiment()
     at_once = claims.ledger(evidence.read(found.evaluations, found.histories, found.filters), "nano")
     assert judged(claims.read("metrics/reference/nano.json")) == judged(at_once)
-    assert "24 test items, seeds 1, 2" in (second / "README.md").read_text()
+    assert "24 test items of countdown, seeds 1, 2" in (second / "README.md").read_text()
 
 
 def test_a_seed_of_other_parameters_is_refused_and_the_reference_stays(tmp_path, monkeypatch, capsys):
