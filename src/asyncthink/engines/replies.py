@@ -5,11 +5,12 @@ person of what is wrong with a reply, the teacher's client decides whether anoth
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 SHOWN = 300  # characters of what a server says
 NAMES = {dict: "an object", list: "a list", str: "text", bool: "a truth value", int: "a number", float: "a number"}
+QUOTED = ("input", "flagged_input", "url")  # what an error repeats of the request, and where it points
 CONTEXT = ("max_model_len", "loaded_context_length", "context_length", "max_context_length", "context_window", "n_ctx")
 
 
@@ -35,6 +36,23 @@ def is_error(reply: Mapping[str, Any]) -> bool:
     return bool(reply.get("error")) or reply.get("object") == "error"
 
 
+def hidden_error(body: str) -> tuple[int, str] | None:
+    """The status that an error in a reply of a good status gives (500 where it gives none), and its words; or None."""
+    try:
+        reply = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    choices = reply.get("choices") if isinstance(reply, dict) else None
+    holders = [reply, *(choices if isinstance(choices, list) else [])]
+    holder = next((each for each in holders if isinstance(each, dict) and is_error(each)), None)
+    if holder is None:
+        return None
+    error = holder.get("error") if isinstance(holder.get("error"), dict) else holder
+    codes = [error.get(key) for key in ("code", "status", "status_code")]
+    status = next((int(code) for code in codes if str(code).isdigit() and 400 <= int(code) < 600), 500)
+    return status, one_line(_message(holder))
+
+
 def error_words(body: str) -> str:
     """What an error says, in one line: its message in whatever form it comes, else the body as it stands."""
     try:
@@ -42,6 +60,22 @@ def error_words(body: str) -> str:
     except (ValueError, RecursionError):
         return one_line(body)
     return one_line(_message(reply) or body)
+
+
+def all_texts(body: str) -> str:
+    """Every text in an error, codes and names of parameters too, but not what it quotes of the request."""
+    try:
+        return " ".join(_texts(json.loads(body)))
+    except (ValueError, RecursionError):
+        return one_line(body)
+
+
+def _texts(reply: Any) -> Iterator[str]:
+    if isinstance(reply, str):
+        yield reply
+    inner = [value for key, value in reply.items() if key not in QUOTED] if isinstance(reply, dict) else reply
+    for part in inner if isinstance(inner, list) else ():
+        yield from _texts(part)
 
 
 def _message(reply: Any) -> str:
