@@ -221,9 +221,15 @@ def test_a_journal_whose_last_line_was_cut_goes_on_behind_it(tmp_path):
 
 def test_garbage_in_a_journal_is_passed_over(tmp_path):
     path = tmp_path / "journal"
-    path.write_bytes(b'\xff\xfe\n[1]\n{"key": "a"}\n{"prompt_tokens": "x"}\nnull\n')
+    cost = b'"prompt_tokens": 1, "completion_tokens": 1, "price_share": 1.0'
+    path.write_bytes(
+        b'\xff\xfe\n[1]\n{"key": "a"}\n{"prompt_tokens": "x"}\nnull\n'
+        b'{"key": "a", "name": "a", "fault": null, ' + cost + b"}\n"
+        b'{"key": "a", "name": "a", "fault": "form", ' + cost + b"}\n"
+        b'{"key": "a", "name": "a", "fault": [], ' + cost + b"}\n"
+    )
     with ResponseJournal(path) as journal:
-        assert (journal.accepted, journal.broken) == ({}, 5)
+        assert (journal.accepted, journal.broken) == ({}, 8)
 
 
 def test_a_journal_belongs_to_one_run_at_a_time(tmp_path):

@@ -254,6 +254,7 @@ STREAMS = {
     "an error as text": (b'data: {"error": "slot unavailable"}\n\n', "no whole answer"),
     "half an event": (b'data: {"choices": [{"te\n\n', "no whole answer"),
     "no reason at the end": (sse([{"text": "8 "}]), "the stream ended without a finish_reason"),
+    "an accident": (sse([{"text": "8 ", "finish_reason": "error"}]), "the stream ended with the reason error"),
     "nothing": (b"data: [DONE]\n\n", "the stream ended without a finish_reason"),
     "a choice a text": (sse(["8"]), "text where choices.0 is an object"),
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from batch_server import BatchServer
-from misbehaving_server import KEY, Answer, ChatServer, in_turn, refusing, saying
+from misbehaving_server import KEY, ChatServer, in_turn, refusing, saying
 from obedient_teacher import teacher
 from test_openai_client import FAST, SETTINGS, accepted, ask_all, echo, request
 from test_openai_teacher import ITEMS, briefly, reasons, settings, taught
@@ -58,6 +58,10 @@ REFUSALS = {
     "unsaid, 400": saying(400, b""),
     "a refusal": message(refusal="I'm sorry, I can't help with that."),
     "a refusal as a part": message(content=[{"type": "refusal", "refusal": "I can't."}]),
+    "gemini, safety": saying(finish_reason="SAFETY", message={"role": "assistant"}),
+    "a prompt of too many tokens": saying(
+        400, {"object": "error", "message": "Please reduce the length of the messages."}
+    ),
     "filtered at once": saying(finish_reason="content_filter", message={"role": "assistant", "content": None}),
     "filtered half way": saying(finish_reason="content_filter", message={"role": "assistant", "content": "Half of"}),
     "cut before it began": saying(finish_reason="length", message={"role": "assistant", "content": None}),
@@ -106,9 +110,9 @@ def test_refused_lessons_are_no_part_of_an_estimate(tmp_path):
 def test_a_corpus_of_which_too_little_is_left_is_not_written_and_says_why(tmp_path):
     wanted = settings(30)
     wanted = dataclasses.replace(wanted, filter=dataclasses.replace(wanted.filter, fewest_kept=0.95))
-    with ChatServer(teacher, one_in(10, REFUSALS["azure, 400"])) as server:
-        with pytest.raises(InputError, match=r"refused . of 30 lessons: .*content_filter.*filter.fewest_kept is 0.95"):
-            taught(server, tmp_path, wanted)
+    told = pytest.raises(InputError, match=r"refused . of 30 lessons: .*content_filter.*filter.fewest_kept is 0.95")
+    with ChatServer(teacher, one_in(10, REFUSALS["azure, 400"])) as server, told:
+        taught(server, tmp_path, wanted)
     with ChatServer(teacher, one_in(10, REFUSALS["azure, 400"])) as server:
         assert len(taught(server, tmp_path, settings(30))) == 27
 
@@ -116,7 +120,7 @@ def test_a_corpus_of_which_too_little_is_left_is_not_written_and_says_why(tmp_pa
 def test_an_endpoint_that_refuses_everything_is_not_believed_of_any_lesson(tmp_path):
     with ChatServer(teacher, lambda call: refusing(400, "chat template missing")) as server:
         with pytest.raises(
-            InputError, match="in a row had no answer, the last one: 127.0.0.1: refused .400: chat templ"
+            InputError, match=r"in a row had no answer, the last one: 127\.0\.0\.1: refused .400: chat te"
         ):
             taught(server, tmp_path, settings(100))
         assert len(server.calls) < 60
@@ -208,6 +212,10 @@ FORMS = {
     "anthropic": [(has("temperature"), refusing(400, "`temperature` is deprecated for this model."))],
     "default alone": [
         (is_warm, refusing(400, "temperature: Only the default (1) value is supported.", "unsupported_value"))
+    ],
+    "moonshot": [(is_warm, refusing(400, "invalid temperature: only 1 is allowed for this model"))],
+    "gemini": [
+        (has("max_tokens"), saying(400, [{"error": {"message": 'Unknown name "max_tokens": Cannot find field.'}}]))
     ],
     "gemma": [(has_system, refusing(400, "System role not supported"))],
     "mistral": [(has_system, saying(400, {"object": "error", "message": "Unexpected role 'system' after role"}))],
@@ -320,6 +328,7 @@ GOOD_FORMS = {
     "thoughts before": message(content="<think>draft</think>one two"),
     "thoughts opened elsewhere": message(content="draft\n</think>\n\none two"),
     "empty refusal": message(content="one two", refusal=""),
+    "a byte order mark": saying(whole=b'\xef\xbb\xbf{"choices": [{"message": {"content": "one two"}}]}'),
 }
 
 
@@ -361,6 +370,14 @@ BAD_FORMS = {
     ),
     "thoughts alone": (message(reasoning_content="hm"), "empty_choice (answered with nothing but reasoning)"),
     "white space": (message(content=" \n"), "empty_choice"),
+    "tool calls": (message(tool_calls=[{"id": "1"}]), "empty_choice (answered with no text)"),
+    "cut in other words": (saying(finish_reason="MAX_TOKENS", message={}), "teacher.max_tokens = 50"),
+    "an accident half way": (saying(finish_reason="error", message={"content": "Half"}), "cut (finish_reason error)"),
+    "a stream": (saying(whole=b'data: {"choices": []}\n\ndata: [DONE]\n\n'), "something that is not JSON: data:"),
+    "choices an object": (saying(choices={"0": {}}), "answered with an object where choices is a list"),
+    "an odd status": (saying(499, b""), "server_error (499)"),
+    "a failed dependency": (saying(424, {"error": "Generation error"}), "server_error (424: Generation error)"),
+    "overloaded": (saying(529, {"error": {"type": "overloaded_error", "message": "Overloaded"}}), "529: Overloaded"),
 }
 
 
@@ -374,7 +391,7 @@ def test_an_answer_that_is_none_is_one_line_that_names_the_server_and_what_was_w
         assert str(result).startswith("127.0.0.1: ") and told in str(result) and "\n" not in str(result)
         server.fault = in_turn(fault, fault)
         results, _ = ask_all(server, tmp_path / "journal", [request("b")], dataclasses.replace(FAST, attempts=3))
-    assert results == ["You said: Say b."] or "token_limit" in str(results[0])
+    assert results == ["You said: Say b."] or "teacher.max_tokens = 50" in str(results[0])
 
 
 STOPPING = {
@@ -397,7 +414,9 @@ def test_what_no_other_attempt_mends_ends_the_run_after_one_request(kind, tmp_pa
 
 
 def test_a_draft_in_the_thoughts_of_a_teacher_is_no_demonstration(tmp_path):
-    draft = "<think>Let me draft.\n=== WORKER 1 ===\nx <RETURN>1</RETURN>\n=== ORGANIZER ===\n<ANSWER>1</ANSWER>\n</think>\n"
+    draft = (
+        "<think>Let me draft.\n=== WORKER 1 ===\nx <RETURN>1</RETURN>\n=== ORGANIZER ===\n<ANSWER>1</ANSWER></think>"
+    )
     with ChatServer(lambda call: draft + teacher(call)) as server:
         written = taught(server, tmp_path / "drafted", settings(10))
     with ChatServer(teacher) as server:

@@ -5,12 +5,15 @@ person of what is wrong with a reply, the teacher's client decides whether anoth
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+CUT = ("length", "max_tokens", "model_length")  # reasons why an answer ends: its limit, in three vendors' words
 SHOWN = 300  # characters of what a server says
 NAMES = {dict: "an object", list: "a list", str: "text", bool: "a truth value", int: "a number", float: "a number"}
 QUOTED = ("input", "flagged_input", "url")  # what an error repeats of the request, and where it points
+_ACCIDENT = re.compile("error|abort|cancel|time_?out|overload|fail|disconnect", re.IGNORECASE)
 CONTEXT = ("max_model_len", "loaded_context_length", "context_length", "max_context_length", "context_window", "n_ctx")
 
 
@@ -21,7 +24,7 @@ class Unreadable(ValueError):
 def read_object(body: str) -> dict[str, Any]:
     """The JSON object of a reply with a good status; Unreadable where it is none, or an error all the same."""
     try:
-        reply = json.loads(body)
+        reply = json.loads(body.lstrip("\ufeff"))
     except (ValueError, RecursionError):
         raise Unreadable(f"answered with something that is not JSON: {one_line(body) or 'nothing'}") from None
     if not isinstance(reply, dict):
@@ -107,6 +110,12 @@ def first_choice(reply: Mapping[str, Any]) -> dict[str, Any]:
     if is_error(choice):
         raise Unreadable(f"answered with an error: {one_line(_message(choice)) or 'without words'}")
     return choice
+
+
+def broke_off(choice: Mapping[str, Any]) -> str | None:
+    """The reason that a choice gives for its end where that is an accident: what there is of it is no answer."""
+    finish = choice.get("finish_reason")
+    return finish if isinstance(finish, str) and _ACCIDENT.search(finish) else None
 
 
 def served_models(body: str) -> dict[str, dict[str, Any]]:

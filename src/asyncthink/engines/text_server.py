@@ -111,7 +111,7 @@ class TextServer:
             opened = reasoning.OPEN.search(text)
             return self._completion(text[: opened.start()] if opened else "", "eos")
         self._tell(request, text[told:])
-        return self._completion(text, None if text and finish == "length" else "eos")
+        return self._completion(text, None if text and finish in replies.CUT else "eos")
 
     def _tell(self, request: Request, piece: str) -> None:
         for token in self.encode(piece) if self.watch else ():
@@ -146,6 +146,8 @@ class TextServer:
 
 def _piece(choice: dict[str, Any]) -> tuple[str, str | None]:
     """The text in a part of an answer, and why the answer ends with it."""
+    if reason := replies.broke_off(choice):
+        raise EOFError(f"the stream ended with the reason {reason}")
     text = choice.get("text")
     return replies.value_at(text, str) if text is not None else "", choice.get("finish_reason")
 

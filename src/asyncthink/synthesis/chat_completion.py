@@ -20,7 +20,7 @@ REASONING = ("reasoning_content", "reasoning")  # where servers put what a model
 
 _UNSUPPORTED = re.compile(
     r"unsupported|not support|n't support|deprecated|not permitted|not allowed|unrecognized|unknown|unexpected|extra"
-    r"|only the default|\binstead\b|no longer|invalid parameter|unavailable",
+    r"|\binstead\b|no longer|invalid parameter|unavailable",
     re.IGNORECASE,
 )
 _SYSTEM = re.compile(
@@ -48,13 +48,12 @@ class Form:
 
     def after(self, refused: str) -> "Form | None":
         """The form to try after a refusal of this one; None where the refusal is of something else."""
-        if not _UNSUPPORTED.search(refused):
-            return None
-        if re.search(rf"\b{self.limit}\b", refused):
+        unsupported = _UNSUPPORTED.search(refused) is not None
+        if unsupported and re.search(rf"\b{self.limit}\b", refused):
             return replace(self, limit=next(name for name in LIMITS if name != self.limit))
-        if self.temperature and "temperature" in refused:
+        if self.temperature and "temperature" in refused and (unsupported or re.search(r"\bonly\b", refused)):
             return replace(self, temperature=False)
-        return replace(self, system=False) if self.system and _SYSTEM.search(refused) else None
+        return replace(self, system=False) if unsupported and self.system and _SYSTEM.search(refused) else None
 
 
 @dataclass(frozen=True)
@@ -131,6 +130,8 @@ def read_response(request: Request, body: str, names: Sequence[str] = ()) -> Res
     refused = refused or (message.get("refusal") if isinstance(message.get("refusal"), str) else "")
     if refused or finish.lower() in FILTERED:
         raise Fault("content_filter", SKIP, OWN, billed=billed, body=body, words=refused or f"finish_reason {finish}")
+    if accident := replies.broke_off(choice):
+        raise Fault("cut", billed=billed, body=body, words=f"finish_reason {accident}")
     text = answer_of(content).encode("utf-8", "replace").decode()  # half characters cannot be written
     if not text.strip():
         raise _silence(request, message, finish, billed, body)
@@ -167,7 +168,7 @@ def _count(value: Any) -> int:
 
 def _silence(request: Request, message: dict[str, Any], finish: str, billed: Charge, body: str) -> Fault:
     """An answer without text: cut before it began, or nothing but reasoning, or nothing at all."""
-    if finish == "length":
+    if finish.lower() in replies.CUT:
         words = f"the answer was cut at teacher.max_tokens = {request.max_tokens} before it began: raise it"
         return Fault("token_limit", SKIP, OWN, billed=billed, body=body, words=words)
     thought = any(message.get(key) for key in REASONING) or message.get("content")

@@ -95,7 +95,7 @@ def _requests(lesson: Lesson, answers: dict[str, dict[str, Any]], lengths: dict[
 
 
 def _kept(path: Path, params: Params) -> tuple[dict[str, dict[str, Any]], set[str], float]:
-    """Answered requests of all corpora by key, without their bodies, refused ones, and the dollars spent on this one."""
+    """Answered requests of all corpora by key, without bodies; keys of refused ones; the dollars spent on this one."""
     answers, refused, spent = {}, set(), 0.0
     for journal in {path, *path.parent.glob("*.jsonl")}:
         for record in filter(None, read_records(journal)):

@@ -109,7 +109,7 @@ def spoken(action: str) -> str:
 
 
 def read_traces(text: str) -> tuple[str, dict[int, str], dict[int, str]]:
-    """The organizer's own text, the workers' texts, and the texts of the closed Joins, by the tags of prompts/traces.txt.
+    """The organizer's own text, the workers' texts, and the texts of closed Joins, by the rules of prompts/traces.txt.
 
     What stands between <JOIN-i> and </JOIN-i> is cut out of the organizer's own: the runtime injects it. Without
     headings all of it is the organizer's. Of two sections with one heading the first counts. Nothing is repaired.

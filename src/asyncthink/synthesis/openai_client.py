@@ -233,7 +233,7 @@ class Client:
         return record
 
     async def keep_fault(self, request: Request, fault: Fault) -> None:
-        """Count a fault; what it cost and what was said goes to the journal too, and whether it is the request's own."""
+        """Count a fault; what it cost and what was said goes to the journal too, and whether it is the lesson's own."""
         self.faults[fault.name] += 1
         if fault.own or fault.billed != NOTHING:
             words = {"refused": self.endpoint.redacted(fault.said)} if fault.own else {}

@@ -20,6 +20,7 @@ from asyncthink.synthesis.budget import Charge
 from asyncthink.synthesis.teacher_faults import EMPTY, REFUSED
 
 RESPONSES = "work/synthesize/responses"  # one file a corpus; never deleted by the project
+NEEDED = {None: ("text", "finish"), "form": ("form",)}  # by the fault of a record
 MOST_EMPTY = 6  # answers without text, all paid for, after which a request counts as refused
 
 
@@ -32,7 +33,8 @@ def read_records(path: str | Path) -> Iterator[dict[str, Any] | None]:
             try:
                 record = json.loads(line)
                 charge(record)
-                yield record if {"key", "name", "fault"} <= record.keys() else None
+                needed = {"key", "name", "fault", *NEEDED.get(record["fault"], ())}
+                yield record if needed <= record.keys() else None
             except (ValueError, KeyError, TypeError):
                 yield None
 
@@ -115,8 +117,8 @@ class ResponseJournal:
     async def append(self, record: dict[str, Any]) -> None:
         """Keep one response; when this returns, it is on the disk.
 
-        record: see `record_of`; a good one holds model, text, finish and body, a bad one body, and `refused` if it is final.
-        Responses that arrive together share one fsync.
+        record: see `record_of`; a good one holds model, text, finish and body, a bad one body, and `refused` if the fault
+        is the lesson's own. Responses that arrive together share one fsync.
         """
         self._queue.append(json.dumps(record, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
         self._queued += 1

@@ -14,13 +14,15 @@ REFUSED = "refused"  # a status that says no more than that
 OWN = True  # the fault is the lesson's own: whoever asks it again gets the same
 LONGEST_WAIT = 900.0  # seconds; an endpoint that asks for more ends the run
 
-# status: name, verdict
+# status: name, verdict; any other one may pass
 STATUS = {
+    **dict.fromkeys((400, 413, 414, 422, 451), (REFUSED, SKIP)),
     401: ("key_refused", STOP),
     402: ("out_of_quota", STOP),
     403: ("not_allowed", STOP),
     404: ("not_found", STOP),
     405: ("not_found", STOP),
+    407: ("not_allowed", STOP),
     408: ("timeout", AGAIN),
     409: ("conflict", AGAIN),
     410: ("not_found", STOP),
@@ -75,8 +77,8 @@ class Fault(Exception):
 
 
 def refusal(status: int, headers: Mapping[str, str], body: str, words: str | None = None) -> Fault:
-    """What a status other than 200 means; one that is not known belongs to what was asked."""
-    name, verdict = STATUS.get(status, ("server_error", AGAIN) if status >= 500 else (REFUSED, SKIP))
+    """What a status other than 200 means."""
+    name, verdict = STATUS.get(status, ("server_error", AGAIN))
     wait, words = asked_wait(headers), replies.error_words(body) if words is None else words
     if _QUOTA.search(body):
         name, verdict = "out_of_quota", STOP
