@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from batch_server import BatchServer
-from misbehaving_server import KEY, ChatServer, in_turn, refusing, saying
+from misbehaving_server import KEY, Answer, ChatServer, in_turn, refusing, saying
 from obedient_teacher import teacher
 from test_openai_client import FAST, SETTINGS, accepted, ask_all, echo, request
 from test_openai_teacher import ITEMS, briefly, reasons, settings, taught
@@ -272,6 +272,16 @@ def test_a_batch_is_handed_in_in_the_form_that_the_first_request_found(tmp_path)
         teacher, lambda call: choosy(*FORMS["openai, reasoning"])(call) if "chat" in call.path else None
     ) as server:
         assert len(taught(server, tmp_path, settings(10, batch=True))) == 10
+
+
+@pytest.mark.parametrize("path", ["/v1/files", "/v1/batches"])
+@pytest.mark.parametrize("reply", [b"<html></html>", b"[]", b"null", b'{"data": null}', b'{"data": [3]}'])
+def test_a_server_whose_batches_are_of_another_form_is_told_in_one_line(path, reply, tmp_path):
+    with BatchServer(teacher) as server:
+        route = server.answer
+        server.answer = lambda call: Answer(reply) if call.path.partition("?")[0] == path else route(call)
+        with pytest.raises(InputError, match=r"127\.0\.0\.1: .*set teacher.batch: false"):
+            taught(server, tmp_path, settings(10, batch=True))
 
 
 @pytest.mark.parametrize(

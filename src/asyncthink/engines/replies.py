@@ -23,10 +23,9 @@ class Unreadable(ValueError):
 
 def read_object(body: str) -> dict[str, Any]:
     """The JSON object of a reply with a good status; Unreadable where it is none, or an error all the same."""
-    try:
-        reply = json.loads(body.lstrip("\ufeff"))
-    except (ValueError, RecursionError):
-        raise Unreadable(f"answered with something that is not JSON: {one_line(body) or 'nothing'}") from None
+    reply = _loaded(body)
+    if reply is None and body.strip() != "null":
+        raise Unreadable(f"answered with something that is not JSON: {one_line(body) or 'nothing'}")
     if not isinstance(reply, dict):
         raise Unreadable(f"answered with {kind_of(reply)} where the reply is an object")
     if is_error(reply):
@@ -41,10 +40,7 @@ def is_error(reply: Mapping[str, Any]) -> bool:
 
 def hidden_error(body: str) -> tuple[int, str] | None:
     """The status that an error in a reply of a good status gives (500 where it gives none), and its words; or None."""
-    try:
-        reply = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
+    reply = _loaded(body)
     choices = reply.get("choices") if isinstance(reply, dict) else None
     holders = [reply, *(choices if isinstance(choices, list) else [])]
     holder = next((each for each in holders if isinstance(each, dict) and is_error(each)), None)
@@ -58,19 +54,12 @@ def hidden_error(body: str) -> tuple[int, str] | None:
 
 def error_words(body: str) -> str:
     """What an error says, in one line: its message in whatever form it comes, else the body as it stands."""
-    try:
-        reply = json.loads(body)
-    except (ValueError, RecursionError):
-        return one_line(body)
-    return one_line(_message(reply) or body)
+    return one_line(_message(_loaded(body)) or body)
 
 
 def all_texts(body: str) -> str:
     """Every text in an error, codes and names of parameters too, but not what it quotes of the request."""
-    try:
-        return " ".join(_texts(json.loads(body)))
-    except (ValueError, RecursionError):
-        return one_line(body)
+    return " ".join(_texts(_loaded(body))) or one_line(body)
 
 
 def _texts(reply: Any) -> Iterator[str]:
@@ -120,10 +109,7 @@ def broke_off(choice: Mapping[str, Any]) -> str | None:
 
 def served_models(body: str) -> dict[str, dict[str, Any]]:
     """What a server lists: name -> all that it says of it. Unreadable where no name can be read."""
-    try:
-        reply = json.loads(body)
-    except (ValueError, RecursionError):
-        reply = None
+    reply = _loaded(body)
     entries = reply if isinstance(reply, list) else _first_list(reply, ("data", "models"))
     listed = [entry if isinstance(entry, dict) else {"id": entry} for entry in entries]
     served = {name: entry for entry in listed if (name := _name(entry))}
@@ -155,6 +141,14 @@ def kind_of(value: Any) -> str:
 def one_line(text: str) -> str:
     """The beginning of a text, in one line."""
     return " ".join(text.split())[:SHOWN]
+
+
+def _loaded(body: str) -> Any:
+    """The value of a JSON text, None where it is none."""
+    try:
+        return json.loads(body.lstrip("\ufeff"))
+    except (ValueError, RecursionError):
+        return None
 
 
 def _checked(value: Any, kind: type, path: tuple[str | int, ...]) -> Any:

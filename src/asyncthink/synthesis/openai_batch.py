@@ -38,6 +38,10 @@ async def ask_in_batches(client: Client, requests: Sequence[Request]) -> None:
         raise client.stop(
             f"{client.endpoint.host}: the Batch API failed ({status}); set teacher.batch: false"
         ) from None
+    except (AttributeError, TypeError, ValueError):  # of a value that the client took for one of its own
+        raise client.stop(
+            f"{client.endpoint.host}: the Batch API answered in another form than OpenAI's; set teacher.batch: false"
+        ) from None
 
 
 async def _handed_in(client: Client, chunk: Sequence[Request]) -> Any:

@@ -117,8 +117,8 @@ class ResponseJournal:
     async def append(self, record: dict[str, Any]) -> None:
         """Keep one response; when this returns, it is on the disk.
 
-        record: see `record_of`; a good one holds model, text, finish and body, a bad one body, and `refused` if the fault
-        is the lesson's own. Responses that arrive together share one fsync.
+        record: see `record_of`; a good one holds model, text, finish and body, a bad one body, and `refused` if it
+        is the lesson's own fault. Responses that arrive together share one fsync.
         """
         self._queue.append(json.dumps(record, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
         self._queued += 1
