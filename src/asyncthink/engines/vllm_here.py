@@ -39,7 +39,8 @@ class VLLMHere:
         self.vocabulary = vocabulary.shared(tokenizer, outputs)
         self.encode, self.decode = self.vocabulary.encode, self.vocabulary.decode
         self.dialect = Dialect(self.vocabulary, "vllm")
-        self.window = ContextWindow(llm.llm_engine.model_config.max_model_len)
+        config = getattr(llm.llm_engine, "model_config", None)
+        self.window = ContextWindow(getattr(config, "max_model_len", None))
         self.watch: Watcher | None = None
         self._numbers = count()
         self._waiting: dict[str, tuple[Request, asyncio.Future[Completion]]] = {}
