@@ -299,6 +299,7 @@ THOUGHTS = {
     "twice": ("<think>a</think>b<think>c</think>d<ANSWER>2</ANSWER>", "d<ANSWER>2</ANSWER>"),
     "never closed": ("<think>all of it <ANSWER>1</ANSWER>", ""),
     "none": ("so <ANSWER>2</ANSWER>", "so <ANSWER>2</ANSWER>"),
+    "a mark in the question": ("so <ANSWER>2</ANSWER>", "so <ANSWER>2</ANSWER>"),
     "another mark": ("[THINK]maybe <ANSWER>1</ANSWER>[/THINK]<ANSWER>2</ANSWER>", "<ANSWER>2</ANSWER>"),
     "long": ("<thinking>" + "well, " * 400 + "<ANSWER>1</ANSWER></thinking><ANSWER>2</ANSWER>", "<ANSWER>2</ANSWER>"),
     "harmony": (
@@ -320,12 +321,24 @@ def test_what_stands_before_the_last_end_of_thinking_is_not_the_answer(thought, 
     with Server(lambda call: streamed if call.path == "/v1/completions" else stub(call)) as server:
         engine = TextServer(server.url, TOKENIZERS["chat"])
         engine.watch = lambda trace, token: heard.append(token)
-        prompt = "Say.<think>" if thought == "opened by the template" else "Say."
+        prompt = {"opened by the template": "Say.<think>\n", "a mark in the question": "What is <think> for?"}
+        prompt = prompt.get(thought, "Say.")
         asked = Request(("a",), tuple(engine.encode(prompt)), ("</ANSWER>",), 900, 5, 1.0)
         completion = complete(engine, asked)
     assert engine.decode(completion.ids) == answer
     assert completion.stop == ("</ANSWER>" if answer else "eos")
     assert engine.decode(heard).endswith(answer) and "<ANSWER>1" not in engine.decode(heard)
+
+
+@pytest.mark.parametrize("size", [1, 5000])
+def test_an_answer_that_came_before_further_reasoning_counts(size):
+    text = "<think>hm</think><ANSWER>2</ANSWER><think>or was it <ANSWER>3"
+    pieces = [{"text": text[at : at + size], "finish_reason": None} for at in range(0, len(text), size)]
+    streamed, stub = Answer(sse([*pieces, {"text": "", "finish_reason": "length"}]), headers=SSE), VLLMStub("chat")
+    with Server(lambda call: streamed if call.path == "/v1/completions" else stub(call)) as server:
+        engine = TextServer(server.url, TOKENIZERS["chat"])
+        completion = complete(engine, Request(("a",), tuple(engine.encode("Say.")), ("</ANSWER>",), 900, 5, 1.0))
+    assert (engine.decode(completion.ids), completion.stop) == ("<ANSWER>2</ANSWER>", "</ANSWER>")
 
 
 @pytest.mark.parametrize("kind", KINDS)

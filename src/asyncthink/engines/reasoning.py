@@ -17,12 +17,16 @@ LONGEST_MARK = 40  # characters
 
 def answer_of(text: str) -> str:
     """A whole text without its reasoning."""
-    answer = text[max((mark.end() for mark in CLOSE.finditer(text)), default=0) :]
+    answer = text[closed_at(text) :]
     opened = OPEN.search(answer)
     return answer[: opened.start()] if opened else answer
 
 
-def is_open(text: str) -> bool:
-    """Whether a text ends inside its reasoning, as a prompt does whose template opens it."""
-    answer = text[max((mark.end() for mark in CLOSE.finditer(text)), default=0) :]
-    return OPEN.search(answer) is not None
+def closed_at(text: str, begin: int = 0) -> int:
+    """Where the last closing mark after `begin` ends, 0 without one."""
+    return max((mark.end() for mark in CLOSE.finditer(text, begin)), default=0)
+
+
+def is_opened_by(prompt: str) -> bool:
+    """Whether a prompt ends with the mark that begins a reasoning, as some templates do."""
+    return any(mark.end() == len(prompt.rstrip()) for mark in OPEN.finditer(prompt))

@@ -90,26 +90,26 @@ class TextServer:
     async def _streamed(self, request: Request) -> Completion:
         """The answer without its reasoning; what may still grow to a longer word or a mark is not told yet."""
         text, finish, told, reach = "", None, 0, max([reasoning.LONGEST_MARK, *map(len, request.stops)])
-        thinks = reasoning.is_open(self.decode(request.ids))
+        thinks = reasoning.is_opened_by(self.decode(request.ids))
         async with aclosing(self._pieces(request)) as pieces:
             async for piece, finish in pieces:  # noqa: B007 (the last one is read after the loop)
                 begin, text = max(0, len(text) - reach), text + piece
-                if closed := reasoning.CLOSE.search(text, begin):
-                    text, told, begin, thinks = text[closed.end() :], 0, 0, False
-                thinks = thinks or reasoning.OPEN.search(text, begin) is not None
-                if thinks:
-                    continue
-                if stop := first_stop(text, request.stops, begin):
+                if closed := reasoning.closed_at(text, begin):
+                    text, told, begin, thinks = text[closed:], 0, 0, False
+                opened = None if thinks else reasoning.OPEN.search(text, begin)
+                stop = None if thinks else first_stop(text, request.stops, begin)
+                if stop and (opened is None or stop[0] <= opened.start()):
                     self._tell(request, text[told : stop[0]])
                     return self._completion(text[: stop[0]], stop[1])
+                if thinks := thinks or opened is not None:
+                    continue
                 whole = max(told, text.rfind(" "))
                 self._tell(request, text[told:whole])
                 told = whole
         if finish is None:
             raise EOFError("the stream ended without a finish_reason")
         if thinks:
-            opened = reasoning.OPEN.search(text)
-            return self._completion(text[: opened.start()] if opened else "", "eos")
+            return self._completion(reasoning.answer_of(text) if reasoning.OPEN.search(text) else "", "eos")
         self._tell(request, text[told:])
         return self._completion(text, None if text and finish in replies.CUT else "eos")
 
