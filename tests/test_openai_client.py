@@ -155,6 +155,8 @@ def test_the_wait_is_never_shorter_than_the_server_asks(tmp_path):
         ({"retry-after": "1.5"}, 1.5),
         ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
         ({"retry-after": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0),
+        ({"retry-after": "1e9"}, 1e9),
+        ({"retry-after": "nan"}, 0),
         ({"retry-after": "soon"}, 0),
         ({"retry-after": "-5"}, 0),
         ({}, 0),
@@ -303,7 +305,7 @@ def test_every_body_is_kept_as_it_came(tmp_path):
     with ChatServer(echo, in_turn("no_choice", "invalid_json", "no_text", None, "wrong_model")) as server:
         ask_all(server, tmp_path / "journal", [request("a"), request("b")])
     records = list(read_records(tmp_path / "journal"))
-    assert [each["fault"] for each in records] == ["unreadable", "unreadable", "empty_choice", None, "wrong_model"]
+    assert [each["fault"] for each in records] == ["empty_choice", "unreadable", "empty_choice", None, "wrong_model"]
     assert json.loads(records[3]["body"])["choices"][0]["message"]["content"] == records[3]["text"]
     assert json.loads(records[4]["body"])["model"] == "cheap-imitation-7b"
 

@@ -63,6 +63,9 @@ REFUSALS = {
         400, {"object": "error", "message": "Please reduce the length of the messages."}
     ),
     "filtered at once": saying(finish_reason="content_filter", message={"role": "assistant", "content": None}),
+    "filtered without a message": saying(whole={"choices": [{"finish_reason": "content_filter", "index": 0}]}),
+    "a refusal beside nothing": message(content="", refusal="I can't."),
+    "a refusal that is an object": message(refusal={"reason": "no"}),
     "filtered half way": saying(finish_reason="content_filter", message={"role": "assistant", "content": "Half of"}),
     "cut before it began": saying(finish_reason="length", message={"role": "assistant", "content": None}),
 }
@@ -213,6 +216,8 @@ FORMS = {
     "default alone": [
         (is_warm, refusing(400, "temperature: Only the default (1) value is supported.", "unsupported_value"))
     ],
+    "one value": [(is_warm, refusing(400, "temperature must be 1 for this model"))],
+    "not found": [(has("max_tokens"), refusing(404, "max_tokens is not supported by this endpoint"))],
     "moonshot": [(is_warm, refusing(400, "invalid temperature: only 1 is allowed for this model"))],
     "gemini": [
         (has("max_tokens"), saying(400, [{"error": {"message": 'Unknown name "max_tokens": Cannot find field.'}}]))
@@ -292,6 +297,7 @@ def test_a_server_whose_batches_are_of_another_form_is_told_in_one_line(path, re
         ("my-deployment", "gpt-4o-2024-08-06", None, False),
         ("my-deployment", "gpt-4o-mini", ("gpt-4o",), False),
         ("gpt-4o", "gpt-4o-mini-2024-07-18", None, False),
+        ("gpt-4o", 4, None, False),
         ("gpt-4o", "gpt-4o-2024-08-06", ("another",), True),
     ],
 )
@@ -307,7 +313,7 @@ def test_another_model_is_refused_after_one_answer_with_both_names_and_the_setti
         return
     assert len(server.calls) == 1
     assert all(isinstance(result, Stopped) for result in results)
-    for part in (asked, answered, "teacher.model_names", "127.0.0.1"):
+    for part in (asked, str(answered), "teacher.model_names", "127.0.0.1"):
         assert part in str(results[0])
 
 
@@ -351,7 +357,13 @@ def test_an_answer_is_read_in_each_form_of_it(form, tmp_path):
 
 
 BAD_FORMS = {
-    "no choices": (saying(choices=[]), "answered with no choices"),
+    "no choices": (saying(choices=[]), "empty_choice (answered with no choices)"),
+    "a picture": (message(content={"type": "image_url"}), "empty_choice (answered with no text)"),
+    "parts in parts": (message(content=[["one"]]), "answered with a list where content is text"),
+    "content a truth value": (message(content=False), "answered with a truth value where content is text"),
+    "a choice null": (saying(choices=[None]), "answered with null where choices.0 is an object"),
+    "ollama's own": (saying(whole={"message": {"content": "hi"}, "done": True}), "answered without choices"),
+    "anthropic's own": (saying(whole={"content": [text_part("hi")]}), "answered without choices"),
     "choices missing": (saying(whole={"id": "x"}), "answered without choices"),
     "choices null": (saying(choices=None), "answered with null where choices is a list"),
     "a message that is text": (saying(message="hello"), "answered with text where message is an object"),

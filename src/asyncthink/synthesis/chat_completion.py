@@ -11,7 +11,7 @@ from typing import Any
 from asyncthink.engines import replies
 from asyncthink.engines.reasoning import answer_of
 from asyncthink.synthesis.budget import Charge
-from asyncthink.synthesis.teacher_faults import AGAIN, EMPTY, OWN, SKIP, STOP, Fault, refusal
+from asyncthink.synthesis.teacher_faults import EMPTY, OWN, SKIP, STOP, Fault, refusal
 
 TOKENS_A_MESSAGE = 8  # what a chat template puts around a message
 LIMITS = ("max_tokens", "max_completion_tokens")
@@ -23,6 +23,7 @@ _UNSUPPORTED = re.compile(
     r"|\binstead\b|no longer|invalid parameter|unavailable",
     re.IGNORECASE,
 )
+_ONE_VALUE = re.compile(r"\bonly\b|(?:must be|equal|set to|to be) 1(?:\.0)?\b", re.IGNORECASE)
 _SYSTEM = re.compile(
     r"system (?:role|message|prompt|instruction)|['\"`]system['\"`]|developer instruction", re.IGNORECASE
 )
@@ -51,7 +52,7 @@ class Form:
         unsupported = _UNSUPPORTED.search(refused) is not None
         if unsupported and re.search(rf"\b{self.limit}\b", refused):
             return replace(self, limit=next(name for name in LIMITS if name != self.limit))
-        if self.temperature and "temperature" in refused and (unsupported or re.search(r"\bonly\b", refused)):
+        if self.temperature and "temperature" in refused and (unsupported or _ONE_VALUE.search(refused)):
             return replace(self, temperature=False)
         return replace(self, system=False) if unsupported and self.system and _SYSTEM.search(refused) else None
 
@@ -115,26 +116,30 @@ def read_response(request: Request, body: str, names: Sequence[str] = ()) -> Res
     """
     try:
         reply = replies.read_object(body)
+        if reply.get("choices") == []:
+            raise Fault(EMPTY, billed=request.worst, body=body, words="answered with no choices")
         choice = replies.first_choice(reply)
-        message = replies.value_at(choice, dict, "message")
+        finish = choice.get("finish_reason") if isinstance(choice.get("finish_reason"), str) else "stop"
+        early = finish.lower() in (*FILTERED, *replies.CUT)
+        message = replies.value_at(({"message": {}} if early else {}) | choice, dict, "message")
         content, refused = _texts(message.get("content"))
     except replies.Unreadable as odd:
         if error := replies.hidden_error(body):
             raise refusal(error[0], {}, body, error[1]) from None
         raise Fault("unreadable", billed=request.worst, body=body, words=str(odd)) from None
     billed = _charge(request, reply.get("usage"), content, message)
-    model = reply.get("model") if isinstance(reply.get("model"), str) else ""
+    model = str(reply.get("model") or "")
     if not any(same_model(name, model) for name in (request.model, *names)):
         raise Fault("wrong_model", STOP, billed=billed, body=body, words=_mismatch(request.model, model))
-    finish = choice.get("finish_reason") if isinstance(choice.get("finish_reason"), str) else "stop"
-    refused = refused or (message.get("refusal") if isinstance(message.get("refusal"), str) else "")
+    refused = refused or str(message.get("refusal") or "")
     if refused or finish.lower() in FILTERED:
         raise Fault("content_filter", SKIP, OWN, billed=billed, body=body, words=refused or f"finish_reason {finish}")
     if accident := replies.broke_off(choice):
         raise Fault("cut", billed=billed, body=body, words=f"finish_reason {accident}")
     text = answer_of(content).encode("utf-8", "replace").decode()  # half characters cannot be written
     if not text.strip():
-        raise _silence(request, message, finish, billed, body)
+        thought = content.strip() or any(message.get(key) for key in REASONING)
+        raise _silence(request, "nothing but reasoning" if thought else "no text", finish, billed, body)
     return Response(model, text, finish, billed, body)
 
 
@@ -166,14 +171,12 @@ def _count(value: Any) -> int:
         return 0
 
 
-def _silence(request: Request, message: dict[str, Any], finish: str, billed: Charge, body: str) -> Fault:
-    """An answer without text: cut before it began, or nothing but reasoning, or nothing at all."""
+def _silence(request: Request, said: str, finish: str, billed: Charge, body: str) -> Fault:
+    """An answer without text: cut before it began, or whole."""
     if finish.lower() in replies.CUT:
         words = f"the answer was cut at teacher.max_tokens = {request.max_tokens} before it began: raise it"
         return Fault("token_limit", SKIP, OWN, billed=billed, body=body, words=words)
-    thought = any(message.get(key) for key in REASONING) or message.get("content")
-    words = "nothing but reasoning" if thought else "no text"
-    return Fault(EMPTY, AGAIN, billed=billed, body=body, words=f"answered with {words}")
+    return Fault(EMPTY, billed=billed, body=body, words=f"answered with {said}")
 
 
 def _mismatch(asked: str, answered: str) -> str:

@@ -214,7 +214,7 @@ class Client:
     def _refusal(self, form: Form, status: int, headers: Mapping[str, str], body: str) -> Fault:
         """What a status other than 200 means; a form that can be changed is no fault of the request."""
         safe = self.endpoint.redacted(body)
-        other = form.after(replies.all_texts(safe)) if status in (400, 422) else None
+        other = form.after(replies.all_texts(safe)) if status in (400, 404, 422) else None
         if other is not None and (form != self.form or other not in self._forms):
             return Fault("form", AGAIN, body=safe)
         return refusal(status, headers, safe)

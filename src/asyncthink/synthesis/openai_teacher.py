@@ -95,7 +95,8 @@ class Progress:
             return None
         missing = self.lessons - len(self.written)
         told = self.stopped or "; ".join(filter(None, (_reasons(self.given_up), self.refused and self.refusals)))
-        return f"{missing:,} of {self.lessons:,} demonstrations are missing: {told}. All answers are kept: run it again"
+        again = "" if ASK_REFUSED in told else ": run it again"
+        return f"{missing:,} of {self.lessons:,} demonstrations are missing: {told}. All answers are kept{again}"
 
 
 def _reasons(lessons: Mapping[int, str]) -> str:

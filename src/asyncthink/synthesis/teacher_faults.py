@@ -4,6 +4,7 @@ import email.utils
 import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 
 from asyncthink.engines import replies
 from asyncthink.synthesis.budget import NOTHING, Charge
@@ -95,8 +96,8 @@ def asked_wait(headers: Mapping[str, str]) -> float:
         if milliseconds := headers.get("retry-after-ms"):
             return max(0.0, float(milliseconds) / 1000)
         value = headers.get("retry-after", "0")
-        if value.replace(".", "", 1).isdigit():
-            return float(value)
+        with suppress(ValueError):
+            return max(0.0, float(value))
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
     except (ValueError, TypeError, OverflowError):
         return 0.0
