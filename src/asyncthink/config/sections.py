@@ -21,7 +21,8 @@ FIXED = ("arms", "seed", "seeds", "scale", "training_sets", "test_sets")  # the 
 GENERATED = ("sudoku",)  # the tasks whose items can be generated
 CLOSED = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-# How often training is saved, how an API is asked and how it may be called decide no result, so a change of these keys makes nothing stale.
+# How often training is saved, how an API is asked and how it may call itself decide no result: a change of these keys
+# makes nothing stale.
 PATIENCE = ("concurrency", "attempts", "time_limit", "batch")
 LIMITS = ("input_price", "output_price", "budget_tokens", "budget_dollars")
 INERT = frozenset(
