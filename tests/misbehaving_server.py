@@ -23,7 +23,7 @@ class Call:
     headers: dict[str, str]
     data: bytes
     number: int
-    fault: str | None = None
+    fault: Any = None
 
     @property
     def body(self) -> dict[str, Any]:
@@ -66,23 +66,24 @@ def chat_completion(call: Call, text: str | None) -> dict[str, Any]:
     }
 
 
-def _error(status: int, message: str, code: str | None = None, **headers: str) -> Callable[[dict], Answer]:
+def refusing(status: int, message: str, code: str | None = None, **headers: str) -> "Fault":
+    """A refusal as OpenAI words it."""
     error = {"error": {"message": message, "type": "error", "code": code}}
     return lambda good: Answer(error, status, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
-# Each takes the body of the good answer and gives the bad one.
-FAULTS: dict[str, Callable[[dict], Answer]] = {
-    "rate_limit": _error(429, "Rate limit reached", "rate_limit_exceeded", Retry_After="7"),
-    "rate_limit_in_milliseconds": _error(429, "Rate limit reached", "rate_limit_exceeded", retry_after_ms="2500"),
-    "out_of_quota": _error(429, "You exceeded your current quota", "insufficient_quota"),
-    "request_timeout": _error(408, "Request timed out"),
-    "conflict": _error(409, "Conflict"),
-    "server_error": _error(500, "The server had an error"),
-    "overloaded": _error(503, "Overloaded"),
-    "key_refused": _error(401, f"Incorrect API key provided: {KEY}.", "invalid_api_key"),
-    "unknown_model": _error(404, f"The model does not exist; your key {KEY} may not see it", "model_not_found"),
-    "too_long": _error(400, "This model's maximum context length is 8192 tokens", "context_length_exceeded"),
+Fault = Callable[[dict], Answer]  # takes the body of the good answer and gives the bad one
+FAULTS: dict[str, Fault] = {
+    "rate_limit": refusing(429, "Rate limit reached", "rate_limit_exceeded", Retry_After="7"),
+    "rate_limit_in_milliseconds": refusing(429, "Rate limit reached", "rate_limit_exceeded", retry_after_ms="2500"),
+    "out_of_quota": refusing(429, "You exceeded your current quota", "insufficient_quota"),
+    "request_timeout": refusing(408, "Request timed out"),
+    "conflict": refusing(409, "Conflict"),
+    "server_error": refusing(500, "The server had an error"),
+    "overloaded": refusing(503, "Overloaded"),
+    "key_refused": refusing(401, f"Incorrect API key provided: {KEY}.", "invalid_api_key"),
+    "unknown_model": refusing(404, f"The model does not exist; your key {KEY} may not see it", "model_not_found"),
+    "too_long": refusing(400, "This model's maximum context length is 8192 tokens", "context_length_exceeded"),
     "hung": lambda good: Answer(good, ending="hang"),
     "dribbling": lambda good: Answer(good, ending="dribble"),
     "cut": lambda good: Answer(good, ending="cut"),
@@ -188,7 +189,7 @@ class Server:
 
 
 class ChatServer(Server):
-    """Chat completions: `write(call)` is the model, `fault(call)` names the fault of a call or None.
+    """Chat completions: `write(call)` is the model, `fault(call)` is the fault of a call, or its name, or None.
 
     `billed` counts, for each prompt, the calls whose answer was whole and good.
     """
@@ -196,7 +197,7 @@ class ChatServer(Server):
     def __init__(
         self,
         write: Callable[[Call], str],
-        fault: Callable[[Call], str | None] = lambda call: None,
+        fault: Callable[[Call], "Fault | str | None"] = lambda call: None,
         pause: float = 0.0,
     ):
         super().__init__(self._chat, pause)
@@ -208,10 +209,25 @@ class ChatServer(Server):
         call.fault = self.fault(call)
         if call.fault is None or call.fault == "echoed_key":
             self.billed[call.prompt] = self.billed.get(call.prompt, 0) + 1
-        return Answer(good) if call.fault is None else FAULTS[call.fault](good)
+        if call.fault is None:
+            return Answer(good)
+        return (FAULTS[call.fault] if isinstance(call.fault, str) else call.fault)(good)
 
 
-def in_turn(*faults: str | None) -> Callable[[Call], str | None]:
+def saying(status: int = 200, whole: Any = None, **parts: Any) -> Fault:
+    """A reply of another form: all of it, or the good one with parts of its own; parts of its choice by their names."""
+
+    def said(good: dict) -> Answer:
+        if whole is not None:
+            return Answer(whole, status)
+        own = {name: value for name, value in parts.items() if name in good}
+        choice = {**good["choices"][0], **{name: value for name, value in parts.items() if name not in good}}
+        return Answer({**good, "choices": [choice], **own}, status)
+
+    return said
+
+
+def in_turn(*faults: "Fault | str | None") -> Callable[[Call], "Fault | str | None"]:
     """The first calls go wrong in this order; all later ones go well."""
     remaining = list(faults)
     return lambda call: remaining.pop(0) if remaining else None

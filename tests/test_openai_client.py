@@ -14,8 +14,9 @@ from misbehaving_server import KEY, ChatServer, in_turn
 from asyncthink import params
 from asyncthink.errors import InputError
 from asyncthink.synthesis.chat_completion import Request, same_model
-from asyncthink.synthesis.openai_client import Client, Endpoint, GivenUp, Stopped, asked_wait, backoff, endpoint
+from asyncthink.synthesis.openai_client import Client, Endpoint, GivenUp, Stopped, backoff, endpoint
 from asyncthink.synthesis.response_journal import ResponseJournal, read_records
+from asyncthink.synthesis.teacher_faults import asked_wait
 
 SETTINGS = dataclasses.replace(
     params.read(Path(__file__).parent.parent / "params.yaml").teacher,
@@ -80,7 +81,6 @@ PASSING = [
     "page",
     "no_choice",
     "no_text",
-    "wrong_model",
 ]
 
 
@@ -130,7 +130,7 @@ def test_a_server_that_is_not_there_is_told(tmp_path):
     with ChatServer(echo) as server:
         pass
     results, client = ask_all(server, tmp_path / "journal", [request("a")])
-    assert str(results[0]) == "unreachable"
+    assert str(results[0]) == "127.0.0.1: unreachable"
     assert client.budget.tokens == 0
 
 
@@ -155,6 +155,8 @@ def test_the_wait_is_never_shorter_than_the_server_asks(tmp_path):
         ({"retry-after": "1.5"}, 1.5),
         ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
         ({"retry-after": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0),
+        ({"retry-after": "1e9"}, 1e9),
+        ({"retry-after": "nan"}, 0),
         ({"retry-after": "soon"}, 0),
         ({"retry-after": "-5"}, 0),
         ({}, 0),
@@ -184,7 +186,7 @@ def test_two_thousand_requests_at_64_at_once_with_a_fifth_of_faults_lose_none_an
         return None
 
     requests = [request(str(i)) for i in range(2000)]
-    with ChatServer(echo, fault, pause=0.02) as server:
+    with ChatServer(echo, fault, pause=0.1) as server:
         results, client = ask_all(server, tmp_path / "journal", requests)
     assert results == [f"You said: Say {i}." for i in range(2000)]
     assert server.billed == {f"Say {i}.": 1 for i in range(2000)}
@@ -221,9 +223,15 @@ def test_a_journal_whose_last_line_was_cut_goes_on_behind_it(tmp_path):
 
 def test_garbage_in_a_journal_is_passed_over(tmp_path):
     path = tmp_path / "journal"
-    path.write_bytes(b'\xff\xfe\n[1]\n{"key": "a"}\n{"prompt_tokens": "x"}\nnull\n')
+    cost = b'"prompt_tokens": 1, "completion_tokens": 1, "price_share": 1.0'
+    path.write_bytes(
+        b'\xff\xfe\n[1]\n{"key": "a"}\n{"prompt_tokens": "x"}\nnull\n'
+        b'{"key": "a", "name": "a", "fault": null, ' + cost + b"}\n"
+        b'{"key": "a", "name": "a", "fault": "form", ' + cost + b"}\n"
+        b'{"key": "a", "name": "a", "fault": [], ' + cost + b"}\n"
+    )
     with ResponseJournal(path) as journal:
-        assert (journal.accepted, journal.broken) == ({}, 5)
+        assert (journal.accepted, journal.broken) == ({}, 8)
 
 
 def test_a_journal_belongs_to_one_run_at_a_time(tmp_path):
@@ -294,12 +302,12 @@ def test_half_characters_in_an_answer_can_be_written(tmp_path):
 
 
 def test_every_body_is_kept_as_it_came(tmp_path):
-    with ChatServer(echo, in_turn("wrong_model", "invalid_json", "no_text")) as server:
-        ask_all(server, tmp_path / "journal", [request("a")])
+    with ChatServer(echo, in_turn("no_choice", "invalid_json", "no_text", None, "wrong_model")) as server:
+        ask_all(server, tmp_path / "journal", [request("a"), request("b")])
     records = list(read_records(tmp_path / "journal"))
-    assert [record["fault"] for record in records] == ["wrong_model", "invalid_json", "empty_choice", None]
-    assert json.loads(records[0]["body"])["model"] == "cheap-imitation-7b"
+    assert [each["fault"] for each in records] == ["empty_choice", "unreadable", "empty_choice", None, "wrong_model"]
     assert json.loads(records[3]["body"])["choices"][0]["message"]["content"] == records[3]["text"]
+    assert json.loads(records[4]["body"])["model"] == "cheap-imitation-7b"
 
 
 @pytest.mark.parametrize(
@@ -309,6 +317,16 @@ def test_every_body_is_kept_as_it_came(tmp_path):
         ("openai/gpt-4o", "gpt-4o", True),
         ("qwen3-4b", "Qwen/Qwen3-4B", True),
         ("gpt-4o", "", True),
+        ("mistral-large-latest", "mistral-large-2411", True),
+        ("gemini-2.0-flash", "models/gemini-2.0-flash-001", True),
+        ("llama3.1", "llama3.1:latest", True),
+        ("gpt-4o", "gpt-4o-mini", False),
+        ("gpt-4o", "gpt-4o-mini-2024-07-18", False),
+        ("gpt-4o-mini", "gpt-4o", False),
+        ("gpt-4o-2024-08-06", "gpt-4o-2024-05-13", False),
+        ("qwen3", "qwen3:0.6b", False),
+        ("llama-3.1-8b", "llama-3.1-8b-instruct", False),
+        ("meta/llama-3", "other/llama-3", False),
         ("gpt-4o", "gpt-3.5-turbo", False),
         ("gpt-4o", "cheap-imitation-7b", False),
     ],

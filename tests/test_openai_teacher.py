@@ -94,15 +94,14 @@ def test_the_second_question_holds_the_example_the_fragments_and_the_sequence(tm
 @pytest.mark.parametrize("task", lessons.EXAMPLES)
 def test_the_worked_examples_keep_the_rules_that_they_teach(task):
     question, _, answer = prompt_text(lessons.EXAMPLES[task]).partition("\n===\n")
-    organizer, workers = read_traces(answer)
+    organizer, workers, joined = read_traces(answer)
     actions = protocol.parse(organizer)
     told = re.findall(r"^\d+\. (\w)\w+ ?(\d*)$", question.split("Sequence of actions:")[1], re.MULTILINE)
     assert followed(actions) == [kind.upper() + i for kind, i in told]
     assert protocol.format_error(actions, 3) is None
     forks = {action.id for action in actions if isinstance(action, protocol.Fork)}
     assert forks == set(workers)
-    for i, text in workers.items():
-        assert f"<JOIN-{i}>{protocol.returned(text)}</JOIN-{i}>" in answer
+    assert joined == {i: protocol.returned(text) for i, text in workers.items()}
 
 
 EXAMPLE_ITEMS = {
@@ -162,12 +161,13 @@ def test_a_text_with_broken_tags_becomes_a_demonstration_that_the_filter_rejects
 
 
 def test_what_is_injected_at_a_join_is_cut_out_and_nothing_else():
-    organizer, workers = read_traces(
+    organizer, workers, joined = read_traces(
         "preamble\n=== worker 2 ===\nb\n== WORKER 1 ==\na\n=== WORKER 2 ===\nagain\n"
         "=== ORGANIZER ===\nx <JOIN-1>one\ntwo</JOIN-1> y <JOIN-2> z <JOIN-3>three</JOIN-2>"
     )
     assert organizer == "x <JOIN-1> y <JOIN-2> z <JOIN-3>three</JOIN-2>"
     assert workers == {1: "a", 2: "b"}
+    assert joined == {1: "one\ntwo"}
 
 
 def test_the_same_parameters_ask_the_same_questions_on_every_run(tmp_path):

@@ -99,7 +99,7 @@ COPIES = {  # local copies of the data, in their publishers' records
     "amc": [{"id": n, "question": f"Find $x$ if $2x = {2 * n}$.", "answer": float(n)} for n in range(3)],
     "mmlu": [{"question_id": n, **TREE, "category": name} for n, name in enumerate(("math", "biology"))],
 }
-FAULTS = ("server_error", "cut", "invalid_json", "wrong_model", "no_text")
+FAULTS = ("server_error", "cut", "invalid_json", "no_choice", "no_text")
 
 
 def cut(cuts):

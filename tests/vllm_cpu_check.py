@@ -289,10 +289,9 @@ async def _distance(remote: VLLM, model: PreTrainedModel, one: Trace, other: Tra
     context, tokens = one.prompt_ids + one.ids[:place], (one.ids[place], other.ids[place])
     body = remote.body(Request((), tuple(context), (), 1, 0, 1.0))
     async with remote:
-        answer = await remote._post(
-            "/completions", body | {"model": "checkpoint", "logprobs": SHOWN, "return_tokens_as_token_ids": True}
-        )
-    shown = answer["choices"][0]["logprobs"]["top_logprobs"][0]
+        asked = body | {"model": "checkpoint", "logprobs": SHOWN, "return_tokens_as_token_ids": True}
+        reply = await remote.server.post("/completions", asked)
+    shown = reply["choices"][0]["logprobs"]["top_logprobs"][0]
     theirs = [shown.get(f"token_id:{token}", -torch.inf) for token in tokens]
     with torch.no_grad():
         logprobs = model(input_ids=torch.tensor([context])).logits[0, -1].log_softmax(-1)

@@ -157,15 +157,21 @@ SSE = {"Content-Type": "text/event-stream"}
 
 
 class LLMStub:
-    """vllm.LLM, whose core decodes one token of every request at each step; `reset` is what a reset answers."""
+    """vllm.LLM, whose core decodes one token of every request at each step; `reset` is what a reset answers.
 
-    def __init__(self, style: str, reset: bool = True):
+    A prompt that its `context` does not hold, it refuses as vLLM does.
+    """
+
+    def __init__(self, style: str, reset: bool = True, context: int = 4096):
         self.llm_engine, self.style, self.reset = self, style, reset
+        self.model_config = SimpleNamespace(max_model_len=context)
         self.most_at_once = 0
         self.open = {}
 
     def add_request(self, name, prompt, params):
         body = {"prompt": prompt["prompt_token_ids"], "return_token_ids": True, **vars(params)}
+        if len(body["prompt"]) + params.max_tokens > self.model_config.max_model_len:
+            raise ValueError("The decoder prompt is longer than the maximum model length")
         [choice] = VLLMStub(self.style).complete(body)["choices"]
         self.open[name] = [choice, 0]
 

@@ -22,6 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--arm", required=True, help="the first of the arms that share this cold start")
     parser.add_argument("--puzzles", type=Path, required=True, help="the training items")
     parser.add_argument("--demonstrations", type=Path, required=True, help="written: JSON Lines")
+    parser.add_argument("--ask-refused", action="store_true", help="ask again for what an API teacher refused before")
     parser.add_argument("--estimate", action="store_true", help="tell what an API teacher would cost, and ask nothing")
 
 
@@ -31,7 +32,8 @@ def run(args: argparse.Namespace) -> None:
     if args.estimate:
         print(json.dumps(estimate(settings, form, read_json_lines(args.puzzles), corpus=args.arm)))
         return
-    written = TEACHERS[settings.synthesize.teacher](settings, form, read_json_lines(args.puzzles), args.arm)
+    teacher = TEACHERS[settings.synthesize.teacher]
+    written = teacher(settings, form, read_json_lines(args.puzzles), args.arm, args.ask_refused)
     total = settings.synthesize.demonstrations
     demonstration.write(args.demonstrations, _told(written, f"synthesize {args.arm}", total))
 

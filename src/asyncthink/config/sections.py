@@ -21,12 +21,13 @@ FIXED = ("arms", "seed", "seeds", "scale", "training_sets", "test_sets")  # the 
 GENERATED = ("sudoku",)  # the tasks whose items can be generated
 CLOSED = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-# How often training is saved and how an API is asked decide no result, so a change of these keys makes nothing stale.
+# How often training is saved, how an API is asked and how it may call itself decide no result: a change of these keys
+# makes nothing stale.
 PATIENCE = ("concurrency", "attempts", "time_limit", "batch")
 LIMITS = ("input_price", "output_price", "budget_tokens", "budget_dollars")
 INERT = frozenset(
     {f"{step}.checkpoint_every" for step in ("pretrain", "sft", "grpo")}
-    | {f"teacher.{key}" for key in (*PATIENCE, *LIMITS)}
+    | {f"teacher.{key}" for key in ("model_names", *PATIENCE, *LIMITS)}
 )
 
 
@@ -196,11 +197,13 @@ class Synthesize:
 class Teacher:
     """A teacher behind an OpenAI-compatible interface; only temperature and max_tokens decide what it writes.
 
+    model_names are further names under which the model that is asked may answer: a deployment's, an alias's.
     Prices are dollars per million tokens. The budget is a ceiling over all runs that share the kept responses.
     """
 
     temperature: Weight
     max_tokens: Count
+    model_names: Names | None
     concurrency: Count
     attempts: Count
     time_limit: Positive

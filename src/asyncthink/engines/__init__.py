@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 Result = TypeVar("Result")
+FULL = "full"
 Watcher = Callable[[tuple[Any, ...], int], None]  # called with (trace, token) for each token as it comes
 
 
@@ -37,7 +38,8 @@ class Request:
 class Completion:
     """ids and logprobs (at the request's temperature; 0.0 each when greedy) of the decoded tokens, equal in length.
 
-    stop is the stop text that ended it, "eos" for the model's own end of sequence, or None when max_tokens ran out.
+    stop is the stop text that ended it, "eos" for the model's own end of sequence, None when max_tokens ran out, or
+    FULL where the engine's context holds no more of this trace; then there may be no token at all.
     """
 
     ids: tuple[int, ...]
@@ -86,6 +88,7 @@ def run(
 
     `ended` is called with each result as it comes. The first error ends the run and is raised.
     """
+    coroutines = list(coroutines)
 
     async def watched(coroutine: Coroutine[Any, Any, Result]) -> Result:
         result = await coroutine
@@ -102,3 +105,6 @@ def run(
         return asyncio.run(together())
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
+    finally:
+        for coroutine in coroutines:  # where the engine could not begin, none was awaited
+            coroutine.close()

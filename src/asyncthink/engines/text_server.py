@@ -2,7 +2,8 @@
 
 Such a server takes and gives text. So the ids in the record are not the ids that were sampled: they are this
 tokenizer's encoding of the same text, which differs where the model spelled it in another way, and token counts and the
-latency differ with them. Log-probabilities are all 0. Its episodes can be read, scored and compared; nothing can be
+latency differ with them. Log-probabilities are all 0. What a model reasons between <think> and </think> is no part of
+its answer: no stop counts in it, and it is left out. Its episodes can be read, scored and compared; nothing can be
 trained on them. Where the server is vLLM, use `engines.vllm`, which loses nothing.
 
 The answer is streamed, and the connection is closed at the first stop. So the number of stops has no limit (OpenAI's
@@ -16,14 +17,14 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from asyncthink.engines import Completion, Identity, Request, Watcher, vocabulary
-from asyncthink.engines.vllm import ATTEMPTS, TIME_LIMIT, said
+from asyncthink.engines import Completion, Identity, Request, Watcher, reasoning, replies, vocabulary
+from asyncthink.engines.server import ATTEMPTS, Server, broke_off, parts
 from asyncthink.engines.vllm_dialect import SEED_BITS
 from asyncthink.errors import InputError
 
 WARNING = (
-    "the server is used by text: token ids and latencies are this tokenizer's reading of what it wrote, "
-    "log-probabilities are not known, and nothing can be trained on these episodes"
+    "the server is used by text: token ids and latencies are this tokenizer's reading of what it wrote, reasoning "
+    "between <think> and </think> left out, log-probabilities are not known, and nothing can be trained on them"
 )
 
 
@@ -41,74 +42,76 @@ class TextServer:
         model: str | None = None,
         key: str = "none",
     ) -> None:
-        self.url, self.model = url.rstrip("/"), model
+        self.server = Server(url, model, key)
         self.watch: Watcher | None = None
         self.vocabulary = vocabulary.shared(tokenizer)
         self.encode, self.decode = self.vocabulary.encode, self.vocabulary.decode
-        self._key, self._warned = key, False
-        self._client: Any = None
+        self._warned = False
 
     async def __aenter__(self) -> "TextServer":
-        from openai import AsyncOpenAI
-
         if not self._warned:
-            print(f"{self.url}: {WARNING}", file=sys.stderr)
+            print(f"{self.server.url}: {WARNING}", file=sys.stderr)
             self._warned = True
-        self._client = AsyncOpenAI(base_url=self.url, api_key=self._key, max_retries=ATTEMPTS, timeout=TIME_LIMIT)
-        self.model = self.model or await self._first_model()
+        await self.server.open()
         return self
-
-    async def _first_model(self) -> str:
-        import openai
-
-        try:
-            return (await self._client.with_options(max_retries=0).models.list()).data[0].id
-        except (openai.OpenAIError, IndexError) as error:
-            told = type(error).__name__
-            raise InputError(f"{self.url}: does not say what it serves ({told}); give its name for the model") from None
 
     def identity(self) -> Identity:
         """Such a server has no version that could be asked for."""
         return Identity("text", None, exact=False)
 
     async def __aexit__(self, *error: object) -> None:
-        await self._client.close()
-        self._client = None
+        await self.server.close()
 
     async def complete(self, request: Request) -> Completion:
-        """Stream a continuation up to the first stop; a continuation without text counts as the end of sequence.
+        """A continuation up to the first stop, as long as the server's context lets it be.
 
-        A stream that breaks off is asked for again.
+        One without text counts as the end of sequence.
         """
+        return await self.server.window.completed(request, self._completed)
+
+    async def _completed(self, request: Request) -> Completion:
+        """Ask until an answer is whole; the client repeats no stream that broke off, so that is done here."""
         import openai
 
-        reason = ""
+        reason: Exception | None = None
         for _ in range(ATTEMPTS):
-            try:
-                return await self._streamed(request)
-            except openai.APIStatusError as error:
-                raise InputError(f"{self.url}: {error.status_code}: {said(error.response.text, self._key)}") from None
-            except Exception as error:
-                if not isinstance(error, EOFError | openai.OpenAIError) and "httpx" not in type(error).__module__:
+            with self.server.in_words("/completions"):
+                try:
+                    return await self._streamed(request)
+                except (openai.APIStatusError, replies.Unreadable):
                     raise
-                reason = type(error.__cause__ or error).__name__
-        raise InputError(f"{self.url}: no whole answer in {ATTEMPTS} attempts ({reason})")
+                except Exception as error:
+                    if not broke_off(error):
+                        raise
+                    reason = error
+        words = str(reason) or type(reason.__cause__ or reason).__name__
+        raise InputError(f"{self.server.url}: no whole answer in {ATTEMPTS} attempts ({self.server.said(words)})")
 
     async def _streamed(self, request: Request) -> Completion:
-        text, finish, told, reach = "", None, 0, max(map(len, request.stops), default=0)
+        """The answer without its reasoning; what may still grow to a longer word or a mark is not told yet."""
+        text, finish, told, reach = "", None, 0, max([reasoning.LONGEST_MARK, *map(len, request.stops)])
+        thinks = reasoning.is_opened_by(self.decode(request.ids))
         async with aclosing(self._pieces(request)) as pieces:
-            async for piece, reason in pieces:
-                begin, text, finish = max(0, len(text) - reach), text + piece, reason
-                if found := first_stop(text, request.stops, begin):
-                    self._tell(request, text[told : found[0]])
-                    return self._completion(text[: found[0]], found[1])
-                whole = max(told, text.rfind(" "))  # what may still grow is not told
+            async for piece, finish in pieces:  # noqa: B007 (the last one is read after the loop)
+                begin, text = max(0, len(text) - reach), text + piece
+                if closed := reasoning.closed_at(text, begin):
+                    text, told, begin, thinks = text[closed:], 0, 0, False
+                opened = None if thinks else reasoning.OPEN.search(text, begin)
+                stop = None if thinks else first_stop(text, request.stops, begin)
+                if stop and (opened is None or stop[0] <= opened.start()):
+                    self._tell(request, text[told : stop[0]])
+                    return self._completion(text[: stop[0]], stop[1])
+                if thinks := thinks or opened is not None:
+                    continue
+                whole = max(told, text.rfind(" "))
                 self._tell(request, text[told:whole])
                 told = whole
         if finish is None:
-            raise EOFError
+            raise EOFError("the stream ended without a finish_reason")
+        if thinks:
+            return self._completion(reasoning.answer_of(text) if reasoning.OPEN.search(text) else "", "eos")
         self._tell(request, text[told:])
-        return self._completion(text, None if text and finish == "length" else "eos")
+        return self._completion(text, None if text and finish in replies.CUT else "eos")
 
     def _tell(self, request: Request, piece: str) -> None:
         for token in self.encode(piece) if self.watch else ():
@@ -123,8 +126,8 @@ class TextServer:
 
     async def _pieces(self, request: Request) -> AsyncGenerator[tuple[str, str | None], None]:
         """Pieces of text as they come, each with the reason why it is the last one, or None."""
-        stream = await self._client.completions.create(
-            model=self.model,
+        stream = await self.server.client.completions.create(
+            model=self.server.model,
             prompt=self.decode(request.ids),
             max_tokens=request.max_tokens,
             temperature=request.temperature,
@@ -133,12 +136,23 @@ class TextServer:
             stream=True,
         )
         async with stream:
-            async for event in stream:
-                for choice in event.choices[:1]:
-                    yield choice.text or "", choice.finish_reason
+            if "json" in stream.response.headers.get("content-type", ""):  # not streamed: an error, or all at once
+                body = (await stream.response.aread()).decode("utf-8", "replace")
+                yield _piece(replies.first_choice(replies.read_object(body)))
+                return
+            async for choice in parts(stream):
+                yield _piece(choice)
+
+
+def _piece(choice: dict[str, Any]) -> tuple[str, str | None]:
+    """The text in a part of an answer, and why the answer ends with it."""
+    if reason := replies.broke_off(choice):
+        raise EOFError(f"the stream ended with the reason {reason}")
+    text = choice.get("text")
+    return replies.value_at(text, str) if text is not None else "", choice.get("finish_reason")
 
 
 def first_stop(text: str, stops: tuple[str, ...], begin: int = 0) -> tuple[int, str] | None:
-    """The end of the stop that is complete first behind `begin`, and that stop."""
+    """The end of the stop that is complete first after `begin`, and that stop."""
     ends = [(at + len(stop), stop) for stop in stops if (at := text.find(stop, begin)) >= 0]
     return min(ends) if ends else None

@@ -5,6 +5,7 @@ environment. GRPO hands in the LLM that TRL made and keeps in step with the trai
 """
 
 import asyncio
+import sys
 from functools import cached_property
 from itertools import count
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from asyncthink.engines import Completion, Identity, Request, Watcher, vocabulary
+from asyncthink.engines.context_window import ContextWindow
 from asyncthink.engines.vllm_dialect import Dialect
 from asyncthink.errors import InputError
 
@@ -37,6 +39,8 @@ class VLLMHere:
         self.vocabulary = vocabulary.shared(tokenizer, outputs)
         self.encode, self.decode = self.vocabulary.encode, self.vocabulary.decode
         self.dialect = Dialect(self.vocabulary, "vllm")
+        config = getattr(llm.llm_engine, "model_config", None)
+        self.window = ContextWindow(getattr(config, "max_model_len", None))
         self.watch: Watcher | None = None
         self._numbers = count()
         self._waiting: dict[str, tuple[Request, asyncio.Future[Completion]]] = {}
@@ -58,8 +62,15 @@ class VLLMHere:
             self._pump = None
         self._core.abort_request(list(self._waiting))
         self._waiting.clear()
+        if told := self.window.told():
+            print(f"vllm: {told}", file=sys.stderr)
+        self.window.full = 0
 
     async def complete(self, request: Request) -> Completion:
+        """One continuation, as long as the context lets it be."""
+        return await self.window.completed(request, self._completed)
+
+    async def _completed(self, request: Request) -> Completion:
         """Hand a request in; come back when it has ended."""
         from vllm import SamplingParams
 

@@ -34,12 +34,12 @@ def estimate(
     answer is as long as teacher.max_tokens; attempts that fail come on top.
     """
     model = model or os.environ.get("ASYNCTHINK_TEACHER_MODEL", "").strip() or DEFAULT_MODEL
-    answers, spent = _kept(Path(responses) / f"{corpus or form}.jsonl", params)
+    answers, refused, spent = _kept(Path(responses) / f"{corpus or form}.jsonl", params)
     lengths = {step: min(tokens, params.teacher.max_tokens) for step, tokens in _lengths(answers).items()}
     asked = [
         request for lesson in lessons(params, form, items, model) for request in _requests(lesson, answers, lengths)
     ]
-    open_requests = [request for request in asked if request.key not in answers]
+    open_requests = [request for request in asked if request.key not in answers and request.key not in refused]
     share = PRICE_SHARE if params.teacher.batch else 1.0
     prompt_tokens = sum(request.worst.prompt_tokens for request in open_requests)
     expected = Charge(prompt_tokens, sum(lengths[_step(request.name)] for request in open_requests), share)
@@ -49,7 +49,8 @@ def estimate(
         "model": model,
         "demonstrations": params.synthesize.demonstrations,
         "requests": len(open_requests),
-        "answered": len(asked) - len(open_requests),
+        "answered": sum(request.key in answers for request in asked),
+        "refused": sum(request.key in refused for request in asked),
         "prompt_tokens": expected.prompt_tokens,
         "completion_tokens": expected.completion_tokens,
         "dollars": round(expected.dollars(params.teacher), 2),
@@ -65,8 +66,9 @@ def told(cost: dict[str, Any]) -> str:
     tokens = cost["prompt_tokens"] + cost["completion_tokens"]
     limits = [f"{cost['budget_tokens']:,} tokens"] if cost["budget_tokens"] is not None else []
     limits += [f"${cost['budget_dollars']:.2f}"] if cost["budget_dollars"] is not None else []
+    refused = f", {cost['refused']:,} refused" if cost["refused"] else ""
     parts = [
-        f"{cost['requests']:,} requests to {cost['model']} ({cost['answered']:,} were answered before)",
+        f"{cost['requests']:,} requests to {cost['model']} ({cost['answered']:,} were answered before{refused})",
         f"about {tokens:,} tokens, ${cost['dollars']:.2f}, at most ${cost['most_dollars']:.2f}",
         f"${cost['spent_dollars']:.2f} spent so far",
         f"budget {' and '.join(limits) or 'without limit'}{_shortage(cost, tokens)}",
@@ -92,15 +94,17 @@ def _requests(lesson: Lesson, answers: dict[str, dict[str, Any]], lengths: dict[
     return [first, traces_request(lesson, fragments)]
 
 
-def _kept(path: Path, params: Params) -> tuple[dict[str, dict[str, Any]], float]:
-    """Answered requests of all corpora by key, without their bodies, and the dollars spent on this one."""
-    answers, spent = {}, 0.0
+def _kept(path: Path, params: Params) -> tuple[dict[str, dict[str, Any]], set[str], float]:
+    """Answered requests of all corpora by key, without bodies; keys of refused ones; the dollars spent on this one."""
+    answers, refused, spent = {}, set(), 0.0
     for journal in {path, *path.parent.glob("*.jsonl")}:
         for record in filter(None, read_records(journal)):
             spent += charge(record).dollars(params.teacher) if journal == path else 0.0
-            if record.pop("fault") is None:
+            if record["fault"] is None:
                 answers[record["key"]] = {name: record[name] for name in ("name", "text", "completion_tokens")}
-    return answers, spent
+            elif "refused" in record:
+                refused.add(record["key"])
+    return answers, refused - answers.keys(), spent
 
 
 def _lengths(answers: dict[str, dict[str, Any]]) -> dict[str, int]:

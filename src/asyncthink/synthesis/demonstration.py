@@ -1,7 +1,8 @@
 """A demonstration: one way of thinking about one item, written by a teacher, as text.
 
-It holds only what a model would write itself. Text that the runtime injects at a Join is cut out, because
-`thinking.replay` injects it again: fine-tuning then sees exactly the layout that inference makes.
+Its traces hold only what a model would write itself. Text that the runtime injects at a Join is cut out, because
+`thinking.replay` injects it again: fine-tuning then sees exactly the layout that inference makes. What a teacher wrote
+there is kept aside, for the filter.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,7 +21,8 @@ FIELDS = ("task", "item", "form", "structure", "organizer", "workers")
 class Demonstration:
     """structure names the organizer's actions ("T", "F1", "J1", "A"); workers maps a Fork's id to its worker's text.
 
-    A sequential demonstration has its whole trace in `organizer` and no workers.
+    A sequential demonstration has its whole trace in `organizer` and no workers. `joined` maps a Join's id to the text
+    that its teacher wrote into it, for each Join that it closed; None where a teacher leaves Joins to the runtime.
     """
 
     task: str
@@ -29,6 +31,7 @@ class Demonstration:
     structure: tuple[str, ...]
     organizer: str
     workers: dict[int, str]
+    joined: dict[int, str] | None = None
 
     @property
     def actions(self) -> list[protocol.Action]:
@@ -49,14 +52,23 @@ class Demonstration:
 
 def to_mapping(demonstration: Demonstration) -> dict[str, Any]:
     """The JSON object of one line; ids of workers are strings there."""
-    return {
+    row = {
         "task": demonstration.task,
         "item": demonstration.item,
         "form": demonstration.form,
         "structure": list(demonstration.structure),
         "organizer": demonstration.organizer,
-        "workers": {str(key): text for key, text in demonstration.workers.items()},
+        "workers": _by_text(demonstration.workers),
     }
+    return row if demonstration.joined is None else row | {"joined": _by_text(demonstration.joined)}
+
+
+def _by_text(texts: dict[int, str]) -> dict[str, str]:
+    return {str(key): text for key, text in texts.items()}
+
+
+def _by_id(texts: dict[str, Any]) -> dict[int, str]:
+    return {int(key): str(text) for key, text in texts.items()}
 
 
 def from_mapping(row: dict[str, Any]) -> Demonstration:
@@ -64,11 +76,12 @@ def from_mapping(row: dict[str, Any]) -> Demonstration:
     missing = [name for name in FIELDS if name not in row]
     if missing:
         raise ValueError(f"no {missing[0]!r}")
-    if not isinstance(row["item"], dict) or not isinstance(row["workers"], dict):
-        raise ValueError("'item' and 'workers' must be objects")
-    workers = {int(key): str(text) for key, text in row["workers"].items()}
-    structure = tuple(map(str, row["structure"]))
-    return Demonstration(row["task"], row["item"], row["form"], structure, str(row["organizer"]), workers)
+    joined = row.get("joined")
+    if not all(isinstance(part, dict) for part in (row["item"], row["workers"], {} if joined is None else joined)):
+        raise ValueError("'item', 'workers' and 'joined' must be objects")
+    structure, workers = tuple(map(str, row["structure"])), _by_id(row["workers"])
+    joined = None if joined is None else _by_id(joined)
+    return Demonstration(row["task"], row["item"], row["form"], structure, str(row["organizer"]), workers, joined)
 
 
 def write(path: str | Path, demonstrations: Iterable[Demonstration]) -> None:

@@ -20,6 +20,8 @@ REASONS = (
     "missing_worker",  # a Fork without a trace of its worker
     "surplus_worker",  # a worker's trace that no Fork asked for
     "unreturned_worker",  # a worker's trace without <RETURN>...</RETURN>: a Join would bring nothing
+    "unclosed_join",  # a Join that its teacher never closed: the result stays as the organizer's own words
+    "invented_join",  # a Join whose text is not what the worker returned
     "organizer_too_long",
     "worker_too_long",
     "over_latency_budget",
@@ -41,11 +43,25 @@ def reason(demonstration: Demonstration, thinking: Thinking, count: Callable[[st
         "missing_worker": forked - workers.keys(),
         "surplus_worker": workers.keys() - forked,
         "unreturned_worker": [i for i, text in workers.items() if protocol.returned(text) is None],
+        "unclosed_join": _joins(demonstration) - (demonstration.joined or {}).keys(),
+        "invented_join": [i for i, text in (demonstration.joined or {}).items() if not _same(text, workers.get(i))],
         "organizer_too_long": count(demonstration.organizer) > thinking.organizer_budget,
         "worker_too_long": any(count(text) > thinking.worker_budget for text in workers.values()),
     }
     slow = thinking.latency_budget is not None and not any(broken.values()) and _late(demonstration, thinking, count)
     return next((name for name, holds in (broken | {"over_latency_budget": slow}).items() if holds), None)
+
+
+def _joins(demonstration: Demonstration) -> set[int]:
+    """The ids of the Joins into which the teacher should have written a text."""
+    if demonstration.joined is None:
+        return set()
+    return {action.id for action in demonstration.actions if isinstance(action, protocol.Join)}
+
+
+def _same(joined: str, worker: str | None) -> bool:
+    """Whether a Join holds what its worker returned, white space apart."""
+    return worker is not None and joined.split() == (protocol.returned(worker) or "").split()
 
 
 def _late(demonstration: Demonstration, thinking: Thinking, count: Callable[[str], int]) -> bool:

@@ -29,7 +29,7 @@ TASK_OF = {  # what a task's items hold and no other's do
 ACTIONS = {"T": "think", "F": "fork", "J": "join", "A": "answer"}
 
 _HEADING = re.compile(r"^[ \t]*=+[ \t]*(?:ORGANIZER|WORKER[ \t]+([1-9]\d{0,8}))[ \t]*=+[ \t]*$", re.MULTILINE | re.I)
-_INJECTED = re.compile(r"(<JOIN-([1-9]\d{0,8})>)(?:(?!<JOIN-).)*?</JOIN-\2>", re.DOTALL)
+_INJECTED = re.compile(r"(<JOIN-([1-9]\d{0,8})>)((?:(?!<JOIN-).)*?)</JOIN-\2>", re.DOTALL)
 
 
 @cache
@@ -108,11 +108,11 @@ def spoken(action: str) -> str:
     return f"{ACTIONS[action[0]]} {action[1:]}".rstrip()
 
 
-def read_traces(text: str) -> tuple[str, dict[int, str]]:
-    """The organizer's own text and the workers' texts, by the headings of prompts/traces.txt.
+def read_traces(text: str) -> tuple[str, dict[int, str], dict[int, str]]:
+    """The organizer's own text, the workers' texts, and the texts of closed Joins, by the rules of prompts/traces.txt.
 
-    What stands between <JOIN-i> and </JOIN-i> is cut out: the runtime injects it. Without headings all of it is the
-    organizer's. Of two sections with one heading the first counts. Nothing is repaired.
+    What stands between <JOIN-i> and </JOIN-i> is cut out of the organizer's own: the runtime injects it. Without
+    headings all of it is the organizer's. Of two sections with one heading the first counts. Nothing is repaired.
     """
     headings = list(_HEADING.finditer(text))
     ends = [heading.start() for heading in headings[1:]] + [len(text)]
@@ -123,4 +123,6 @@ def read_traces(text: str) -> tuple[str, dict[int, str]]:
             workers.setdefault(int(heading[1]), section)
         elif organizer is None:
             organizer = section
-    return _INJECTED.sub(r"\1", (organizer or "").strip()), workers
+    organizer = (organizer or "").strip()
+    joined = {int(i): inside.strip() for _, i, inside in reversed(_INJECTED.findall(organizer))}
+    return _INJECTED.sub(r"\1", organizer), workers, joined

@@ -9,12 +9,14 @@ import hashlib
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from asyncthink.synthesis.budget import Charge
-from asyncthink.synthesis.chat_completion import Fault, Request, read_response
-from asyncthink.synthesis.openai_client import Client
+from asyncthink.synthesis.chat_completion import Request
+from asyncthink.synthesis.openai_client import Client, GivenUp
+from asyncthink.synthesis.teacher_faults import STOP, Fault
 
 LARGEST = 10_000  # requests; the endpoint's limits are 50,000 and 200 MB
 LOOK_EVERY = 30.0  # seconds
@@ -36,12 +38,15 @@ async def ask_in_batches(client: Client, requests: Sequence[Request]) -> None:
         raise client.stop(
             f"{client.endpoint.host}: the Batch API failed ({status}); set teacher.batch: false"
         ) from None
+    except (AttributeError, TypeError, ValueError):  # of a value that the client took for one of its own
+        raise client.stop(
+            f"{client.endpoint.host}: the Batch API answered in another form than OpenAI's; set teacher.batch: false"
+        ) from None
 
 
 async def _handed_in(client: Client, chunk: Sequence[Request]) -> Any:
     """The batch of a chunk: the one that an earlier run handed in, else a new one; None if nothing is missing."""
-    pending = [request for request in chunk if request.key not in client.journal.accepted]
-    if not pending:
+    if not (pending := _open(client, chunk)):
         return None
     name = hashlib.sha256("".join(request.key for request in chunk).encode()).hexdigest()
     api = _patient(client)
@@ -49,8 +54,10 @@ async def _handed_in(client: Client, chunk: Sequence[Request]) -> Any:
         if (batch.metadata or {}).get("asyncthink") == name and batch.status != "failed":
             return batch
     _check_budget(client, pending)
+    if not (pending := await _after_the_first(client, pending)):
+        return None
     lines = [
-        {"custom_id": request.key, "method": "POST", "url": "/v1/chat/completions", "body": request.body}
+        {"custom_id": request.key, "method": "POST", "url": "/v1/chat/completions", "body": request.body(client.form)}
         for request in pending
     ]
     data = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
@@ -61,6 +68,20 @@ async def _handed_in(client: Client, chunk: Sequence[Request]) -> Any:
         completion_window="24h",
         metadata={"asyncthink": name},
     )
+
+
+def _open(client: Client, chunk: Sequence[Request]) -> list[Request]:
+    """The requests that have neither an answer nor a refusal."""
+    journal = client.journal
+    return [request for request in chunk if request.key not in journal.accepted and not journal.refusal(request.key)]
+
+
+async def _after_the_first(client: Client, pending: Sequence[Request]) -> list[Request]:
+    """One request goes alone where none has gone yet in this run: it tells the form and the model of a whole batch."""
+    if not client.known:
+        with suppress(GivenUp):
+            await client.ask(pending[0])
+    return _open(client, pending)
 
 
 def _check_budget(client: Client, pending: Sequence[Request]) -> None:
@@ -94,7 +115,7 @@ async def _collect(client: Client, chunk: Sequence[Request], batch: Any) -> None
     """Keep every usable answer of a batch."""
     if not batch.output_file_id:
         return
-    asked = {request.key: request for request in chunk if request.key not in client.journal.accepted}
+    asked = {request.key: request for request in _open(client, chunk)}
     content = await _patient(client).files.content(batch.output_file_id)
     for line in client.endpoint.redacted(content.text).splitlines():
         try:
@@ -109,7 +130,7 @@ async def _collect(client: Client, chunk: Sequence[Request], batch: Any) -> None
 
 async def _keep(client: Client, request: Request, body: str) -> None:
     try:
-        response = read_response(request, body)
+        response = client.read(request, body)
         response = replace(response, billed=replace(response.billed, price_share=PRICE_SHARE))
         client.budget.count(response.billed)
         await client.keep(request, response)
@@ -117,6 +138,8 @@ async def _keep(client: Client, request: Request, body: str) -> None:
         fault.billed = replace(fault.billed, price_share=PRICE_SHARE)
         client.budget.count(fault.billed)
         await client.keep_fault(request, fault)
+        if fault.verdict == STOP:
+            raise client.stop(f"{client.endpoint.host}: {client.endpoint.redacted(fault.said)}") from None
 
 
 def _patient(client: Client) -> Any:

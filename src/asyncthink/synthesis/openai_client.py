@@ -4,47 +4,33 @@ The official client does the talking; what it leaves to its user is here: which 
 after what wait, a whole-request time limit, a budget that is never exceeded, and a journal of every response. Its own
 retries are switched off, because they see neither the budget nor answers that are broken inside a good HTTP response.
 
+The first request of a run goes alone: it finds out in which form the endpoint wants to be asked, and whether it is the
+model that was meant, before anything else is paid for.
+
 The key is in `Endpoint` and in the client's headers, nowhere else: whatever an endpoint says is searched for it before
 it is kept or shown, and exceptions of the client are never shown, since some quote the request's headers.
 """
 
 import asyncio
-import email.utils
 import random
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from asyncthink.engines import replies
 from asyncthink.errors import InputError
 from asyncthink.params import Teacher
-from asyncthink.synthesis.budget import NOTHING, Budget, Charge
-from asyncthink.synthesis.chat_completion import AGAIN, SKIP, STOP, Answer, Fault, Request, Response, read_response
-from asyncthink.synthesis.response_journal import ResponseJournal
+from asyncthink.synthesis.budget import NOTHING, Budget
+from asyncthink.synthesis.chat_completion import Answer, Form, Request, Response, read_response
+from asyncthink.synthesis.response_journal import ResponseJournal, record_of
+from asyncthink.synthesis.teacher_faults import AGAIN, SKIP, STOP, Fault, refusal
 
 DEFAULT_MODEL = "gpt-4o"
 OPENAI = "https://api.openai.com/v1"
 LONGEST_BACKOFF = 60.0  # seconds
-LONGEST_WAIT = 900.0  # seconds; an endpoint that asks for more ends the run
 SHORTEST_SECRET = 8  # characters; "EMPTY" and the like, as local servers take them, are no secrets
-
-STATUS = {
-    401: ("key_refused", STOP),
-    403: ("not_allowed", STOP),
-    404: ("not_found", STOP),
-    408: ("timeout", AGAIN),
-    409: ("conflict", AGAIN),
-    429: ("rate_limit", AGAIN),
-}
-ADVICE = {
-    "key_refused": "the key was refused (401): check OPENAI_API_KEY",
-    "not_allowed": "the key may not do this (403): check the account behind OPENAI_API_KEY",
-    "not_found": "no such model or address (404): check ASYNCTHINK_TEACHER_MODEL and OPENAI_BASE_URL",
-    "out_of_quota": "the account's quota is used up (429): top it up",
-    "long_wait": f"the endpoint asks for a pause of more than {LONGEST_WAIT / 60:.0f} minutes: come back later",
-}
 
 
 class Stopped(InputError):
@@ -52,7 +38,11 @@ class Stopped(InputError):
 
 
 class GivenUp(Exception):
-    """One request has no answer after all attempts, or was refused for what it is; the message says why."""
+    """One request has no answer after all attempts; the message says why, and another run asks it again."""
+
+
+class Refused(GivenUp):
+    """The teacher refuses one request for what it is; it is not asked again but on demand."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +52,11 @@ class Endpoint:
     model: str
     url: str
     key: str = field(repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """Model and host: what a journal keeps the form of a request under."""
+        return f"{self.model} at {self.host}"
 
     @property
     def host(self) -> str:
@@ -79,24 +74,13 @@ def endpoint(environment: Mapping[str, str]) -> Endpoint:
     key = environment.get("OPENAI_API_KEY", "").strip()
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
         raise InputError("OPENAI_BASE_URL must be an http address like http://127.0.0.1:8000/v1")
+    if url.rstrip("/").endswith("/completions"):
+        raise InputError("OPENAI_BASE_URL is the part of the address before /chat/completions, ending in /v1")
     if not key and url == OPENAI:
         raise InputError("OPENAI_API_KEY is not set; export it, or set OPENAI_BASE_URL to a server that needs no key")
     if not all(33 <= ord(letter) <= 126 for letter in key):
         raise InputError("OPENAI_API_KEY holds a space or a letter that no key has; export it again")
     return Endpoint(environment.get("ASYNCTHINK_TEACHER_MODEL", "").strip() or DEFAULT_MODEL, url, key or "none")
-
-
-def asked_wait(headers: Mapping[str, str]) -> float:
-    """Seconds that Retry-After (or OpenAI's retry-after-ms) asks for, as a number or a date; 0 where neither does."""
-    try:
-        if milliseconds := headers.get("retry-after-ms"):
-            return max(0.0, float(milliseconds) / 1000)
-        value = headers.get("retry-after", "0")
-        if value.replace(".", "", 1).isdigit():
-            return float(value)
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, TypeError, OverflowError):
-        return 0.0
 
 
 def backoff(attempt: int, asked: float, draw: float) -> float:
@@ -121,6 +105,10 @@ class Client:
         self.openai = AsyncOpenAI(api_key=where.key, base_url=where.url, max_retries=0, timeout=settings.time_limit)
         self.faults: Counter[str] = Counter()
         self.stopped: str | None = None  # why nothing more is asked
+        self.form = Form(**journal.forms.get(where.name, {}))
+        self.known = False  # whether a request has gone to its end
+        self._forms = {self.form}  # those that were tried
+        self._first = asyncio.Lock()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -132,35 +120,64 @@ class Client:
         return Stopped(self.stopped)
 
     async def ask(self, request: Request) -> Answer:
-        """The answer from the journal, or from the endpoint; GivenUp or Stopped where there is none."""
-        record = self.journal.accepted.get(request.key) or await self._asked(request)
+        """The answer from the journal, or from the endpoint; Refused, GivenUp or Stopped where there is none."""
+        record = self.journal.accepted.get(request.key)
+        if record is None and (words := self.journal.refusal(request.key)):
+            raise Refused(f"{self.endpoint.host}: {words}")
+        record = record or await self._in_turn(request)
         return Answer(record["text"], record["finish"])
+
+    async def _in_turn(self, request: Request) -> dict[str, Any]:
+        """The first request of a run alone, all others side by side."""
+        if not self.known:
+            async with self._first:
+                if not self.known:
+                    try:
+                        return await self._asked(request)
+                    finally:
+                        self.known = True
+        return await self._asked(request)
 
     async def _asked(self, request: Request) -> dict[str, Any]:
         """Attempt until there is an answer, or no use in another attempt."""
-        attempt = 0
+        attempt = 1
         while True:
             if self.stopped:
                 raise Stopped(self.stopped)
-            attempt += 1
+            form = self.form
             try:
-                return await self._within_budget(request)
+                return await self._within_budget(request, form)
             except Fault as fault:
+                if self._learned(form, fault):
+                    continue
+                said = f"{self.endpoint.host}: {self.endpoint.redacted(fault.said)}"
                 if fault.verdict == STOP:
-                    raise self.stop(f"{self.endpoint.host}: {ADVICE[fault.name]}") from None
+                    raise self.stop(said) from None
                 if fault.verdict == SKIP or attempt == self.settings.attempts:
-                    raise GivenUp(fault.said) from None
+                    final = fault.own or self.journal.refusal(request.key)
+                    raise (Refused if final else GivenUp)(said) from None
                 wait = backoff(attempt, fault.wait, random.random())
+            attempt += 1
             await self.sleep(wait)
 
-    async def _within_budget(self, request: Request) -> dict[str, Any]:
+    def _learned(self, form: Form, fault: Fault) -> bool:
+        """Whether a refusal was of the form alone; then the next attempt has another one."""
+        if fault.name != "form":
+            return False
+        if form == self.form:
+            self.form = form.after(replies.all_texts(fault.body))
+            self._forms.add(self.form)
+        return True
+
+    async def _within_budget(self, request: Request, form: Form) -> dict[str, Any]:
         """One attempt, its cost set aside before and counted after; what came back is kept, good or bad."""
         if not await self.budget.reserve(request.worst):
             raise self.stop(self.budget.refusal)
         billed = NOTHING
         try:
-            response = await self._attempt(request)
+            response = await self._attempt(request, form)
             billed = response.billed
+            await self._keep_form(form)
             return await self.keep(request, response)
         except Fault as fault:
             billed = fault.billed
@@ -169,49 +186,56 @@ class Client:
         finally:
             await self.budget.settle(request.worst, billed)
 
-    async def _attempt(self, request: Request) -> Response:
+    async def _attempt(self, request: Request, form: Form) -> Response:
         """Ask once; no exception of the client's own gets out, for it may quote the request."""
         import openai
 
+        limit = self.settings.time_limit
         try:
-            async with asyncio.timeout(self.settings.time_limit):
-                raw = await self.openai.chat.completions.with_raw_response.create(**request.body)
+            async with asyncio.timeout(limit):
+                raw = await self.openai.chat.completions.with_raw_response.create(**request.body(form))
                 body = self.endpoint.redacted(raw.text)
         except openai.APIStatusError as error:
-            raise self._refusal(error.status_code, error.response.headers, error.response.text) from None
+            raise self._refusal(form, error.status_code, error.response.headers, error.response.text) from None
         except (TimeoutError, openai.APITimeoutError):
-            raise Fault("timeout", billed=request.worst) from None
+            words = f"no answer within teacher.time_limit = {limit:g} seconds"
+            raise Fault("timeout", billed=request.worst, words=words) from None
         except openai.APIConnectionError as error:
             if type(error.__cause__).__name__ == "ConnectError":
                 raise Fault("unreachable") from None
-            raise Fault("cut", billed=request.worst) from None
-        response = read_response(request, body)
+            raise Fault("cut", billed=request.worst, words="the connection broke off") from None
+        return self.read(request, body)
+
+    def read(self, request: Request, body: str) -> Response:
+        """The response in a body that holds no key."""
+        response = read_response(request, body, self.settings.model_names or ())
         return replace(response, text=self.endpoint.redacted(response.text))
 
-    def _refusal(self, status: int, headers: Mapping[str, str], body: str) -> Fault:
-        """What a status other than 200 means."""
-        name, verdict = STATUS.get(status, ("server_error", AGAIN) if status >= 500 else ("refused", SKIP))
-        wait = asked_wait(headers)
-        if "insufficient_quota" in body:
-            name, verdict = "out_of_quota", STOP
-        elif wait > LONGEST_WAIT:
-            name, verdict = "long_wait", STOP
-        return Fault(name, verdict, wait, body=self.endpoint.redacted(body))
+    def _refusal(self, form: Form, status: int, headers: Mapping[str, str], body: str) -> Fault:
+        """What a status other than 200 means; a form that can be changed is no fault of the request."""
+        safe = self.endpoint.redacted(body)
+        other = form.after(replies.all_texts(safe)) if status in (400, 404, 422) else None
+        if other is not None and (form != self.form or other not in self._forms):
+            return Fault("form", AGAIN, body=safe)
+        return refusal(status, headers, safe)
+
+    async def _keep_form(self, form: Form) -> None:
+        """Remember a form that was answered, so that no later run has to find it out."""
+        if form == Form(**self.journal.forms.get(self.endpoint.name, {})):
+            return
+        await self.journal.append(record_of(self.endpoint.name, "form", NOTHING, fault="form", form=asdict(form)))
 
     async def keep(self, request: Request, response: Response) -> dict[str, Any]:
         """Write a good response to the journal; the record is safe when this returns."""
         parts = {"model": response.model, "finish": response.finish, "text": response.text, "body": response.body}
-        record = _record(request, response.billed, **parts)
+        record = record_of(request.key, request.name, response.billed, **parts)
         await self.journal.append(record)
         return record
 
     async def keep_fault(self, request: Request, fault: Fault) -> None:
-        """Count a fault; what it cost, and what was said, goes to the journal too."""
+        """Count a fault; what it cost and what was said goes to the journal too, and whether it is the lesson's own."""
         self.faults[fault.name] += 1
-        if fault.billed != NOTHING:
-            await self.journal.append(_record(request, fault.billed, fault=fault.name, body=fault.body))
-
-
-def _record(request: Request, billed: Charge, **parts: str) -> dict[str, Any]:
-    """One line of the journal."""
-    return {"key": request.key, "name": request.name, "fault": None, **asdict(billed), **parts}
+        if fault.own or fault.billed != NOTHING:
+            words = {"refused": self.endpoint.redacted(fault.said)} if fault.own else {}
+            record = record_of(request.key, request.name, fault.billed, fault=fault.name, body=fault.body, **words)
+            await self.journal.append(record)

@@ -6,17 +6,21 @@ worked example and along a randomly sampled sequence of organizer actions. A seq
 paper's prompts are not public; ours are the files in prompts/.
 
 What the teacher writes is cut into traces and otherwise left as it is: whether its form is right is the filter's
-business, so every lesson that is answered becomes one demonstration. Which endpoint, key and model: from the
-environment (see `openai_client.endpoint`). Every response is kept under work/, so that a run that was killed, ran out
-of budget or met too many faults goes on where it stood: nothing is asked twice.
+business, so every lesson that is answered becomes one demonstration. A lesson that the teacher refuses for what it is
+has none, and is not paid for again unless that is asked for; the corpus is whole without it as long as
+`filter.fewest_kept` of its lessons are there. One that failed for another reason stays open, and so does the corpus.
+
+Which endpoint, key and model: from the environment (see `openai_client.endpoint`). Every response is kept under work/,
+so that a run that was killed, ran out of budget or met too many faults goes on where it stood: nothing is asked twice.
 """
 
 import asyncio
+import math
 import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,19 +39,25 @@ from asyncthink.synthesis.lessons import (
     traces_request,
 )
 from asyncthink.synthesis.openai_batch import ask_in_batches
-from asyncthink.synthesis.openai_client import Client, Endpoint, GivenUp, Stopped, endpoint
+from asyncthink.synthesis.openai_client import Client, Endpoint, GivenUp, Refused, Stopped, endpoint
 from asyncthink.synthesis.response_journal import RESPONSES, ResponseJournal
 
 REPORT_EVERY = 10.0  # seconds
 MOST_GIVEN_UP_IN_A_ROW = 20  # then the endpoint is taken for dead
+ASK_REFUSED = "asyncthink synthesize --ask-refused asks again"
 
 
 @dataclass
 class Progress:
-    """What a run has so far: demonstrations by lesson index, and lessons without one, with the reason."""
+    """What a run has so far: demonstrations by lesson index, and lessons without one, with the reason.
+
+    fewest is the share of the lessons without which there is no corpus.
+    """
 
     lessons: int
+    fewest: float
     written: dict[int, Demonstration] = field(default_factory=dict)
+    refused: dict[int, str] = field(default_factory=dict)
     given_up: dict[int, str] = field(default_factory=dict)
     given_up_in_a_row: int = 0
     stopped: str | None = None
@@ -57,22 +67,40 @@ class Progress:
         self.written[index] = demonstration
         self.given_up_in_a_row = 0
 
-    def give_up(self, index: int, reason: str) -> None:
-        """A lesson was not."""
-        self.given_up[index] = reason
-        self.given_up_in_a_row += 1
+    def give_up(self, index: int, reason: GivenUp) -> None:
+        """A lesson was not. A refusal speaks of the endpoint only while nothing else was heard from it."""
+        refused = isinstance(reason, Refused)
+        (self.refused if refused else self.given_up)[index] = str(reason)
+        if not (refused and self.written):
+            self.given_up_in_a_row += 1
         if self.given_up_in_a_row >= MOST_GIVEN_UP_IN_A_ROW:
             self.stopped = f"{self.given_up_in_a_row} requests in a row had no answer, the last one: {reason}"
+        elif len(self.refused) > self.lessons - self.needed:
+            self.stopped = f"{self.refusals}, and filter.fewest_kept is {self.fewest:g}; {ASK_REFUSED}"
+
+    @property
+    def needed(self) -> int:
+        """Demonstrations without which there is no corpus."""
+        return max(1, math.ceil(self.fewest * self.lessons))
+
+    @property
+    def refusals(self) -> str:
+        """How many lessons were refused, and why, for people."""
+        return f"the teacher refused {len(self.refused):,} of {self.lessons:,} lessons: {_reasons(self.refused)}"
 
     @property
     def shortfall(self) -> str | None:
-        """Why the corpus is not whole, for people; None when it is."""
-        if len(self.written) == self.lessons:
+        """Why there is no corpus, for people; None where there is one."""
+        if len(self.written) >= self.needed and len(self.written) + len(self.refused) == self.lessons:
             return None
-        reasons = Counter(self.given_up.values()).most_common(3)
-        told = self.stopped or "; ".join(f"{reason} ({count:,})" for reason, count in reasons)
         missing = self.lessons - len(self.written)
-        return f"{missing:,} of {self.lessons:,} demonstrations are missing: {told}. All answers are kept: run it again"
+        told = self.stopped or "; ".join(filter(None, (_reasons(self.given_up), self.refused and self.refusals)))
+        again = "" if ASK_REFUSED in told else ": run it again"
+        return f"{missing:,} of {self.lessons:,} demonstrations are missing: {told}. All answers are kept{again}"
+
+
+def _reasons(lessons: Mapping[int, str]) -> str:
+    return "; ".join(f"{reason} ({count:,})" for reason, count in Counter(lessons.values()).most_common(3))
 
 
 def demonstrate(
@@ -83,11 +111,13 @@ def demonstrate(
     responses: str | Path = RESPONSES,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     corpus: str | None = None,
+    ask_refused: bool = False,
 ) -> Iterator[Demonstration]:
-    """`synthesize.demonstrations` demonstrations of one form, in order; an InputError unless all of them are there.
+    """`synthesize.demonstrations` demonstrations of one form, in order, without those that the teacher refuses.
 
-    sleep waits between attempts and looks at batches. corpus names the file that keeps the responses, by default the
-    form; corpora of other names can be written at the same time.
+    An InputError where another one is missing, or where fewer than `filter.fewest_kept` of them are there. sleep waits
+    between attempts and looks at batches. corpus names the file that keeps the responses, by default the form; corpora
+    of other names can be written at the same time. ask_refused asks once more for what was refused in an earlier run.
     """
     corpus = corpus or form
     where = where or endpoint(os.environ)
@@ -96,15 +126,19 @@ def demonstrate(
     with ResponseJournal(Path(responses) / f"{corpus}.jsonl") as journal:
         if journal.broken:
             print(f"synthesize: {journal.path}: passed over {journal.broken} cut lines", file=sys.stderr)
-        progress = asyncio.run(_taught(Client(where, params.teacher, journal, sleep), plan))
+        if ask_refused:
+            journal.forget_refusals()
+        client = Client(where, params.teacher, journal, sleep)
+        progress = asyncio.run(_taught(client, plan, Progress(len(plan), params.filter.fewest_kept)))
     if progress.shortfall:
         raise InputError(progress.shortfall)
-    return (progress.written[lesson.index] for lesson in plan)
+    if progress.refused:
+        print(f"synthesize: {progress.refusals}; they are left out. {ASK_REFUSED}", file=sys.stderr)
+    return (progress.written[lesson.index] for lesson in plan if lesson.index in progress.written)
 
 
-async def _taught(client: Client, plan: Sequence[Lesson]) -> Progress:
+async def _taught(client: Client, plan: Sequence[Lesson], progress: Progress) -> Progress:
     """Ask for all lessons, at most `teacher.concurrency` at once."""
-    progress = Progress(len(plan))
     waiting = iter(plan)
     reporter = asyncio.create_task(_report(client, progress))
     try:
@@ -117,6 +151,9 @@ async def _taught(client: Client, plan: Sequence[Lesson]) -> Progress:
         reporter.cancel()
         await client.close()
     print(_line(client, progress, None), file=sys.stderr)
+    if not client.form.temperature:
+        unsent = f"teacher.temperature = {client.settings.temperature:g} is not sent"
+        print(f"synthesize: {client.endpoint.name} takes no temperature: {unsent}", file=sys.stderr)
     return progress
 
 
@@ -126,7 +163,7 @@ async def _work(client: Client, waiting: Iterator[Lesson], progress: Progress) -
         try:
             progress.note(lesson.index, await FORMS[lesson.form](client, lesson))
         except GivenUp as fault:
-            progress.give_up(lesson.index, str(fault))
+            progress.give_up(lesson.index, fault)
         except Stopped as stop:
             progress.stopped = progress.stopped or str(stop)
         if progress.stopped:
@@ -137,8 +174,8 @@ async def asynchronous(client: Client, lesson: Lesson) -> Demonstration:
     """Ask both steps."""
     fragments = await client.ask(fragments_request(lesson))
     traces = await client.ask(traces_request(lesson, fragments.text))
-    organizer, workers = read_traces(traces.text)
-    return Demonstration(lesson.task, lesson.item, lesson.form, lesson.structure, organizer, workers)
+    organizer, workers, joined = read_traces(traces.text)
+    return Demonstration(lesson.task, lesson.item, lesson.form, lesson.structure, organizer, workers, joined)
 
 
 async def sequential(client: Client, lesson: Lesson) -> Demonstration:
@@ -176,4 +213,5 @@ def _line(client: Client, progress: Progress, rate: float | None) -> str:
     done = len(progress.written)
     faults = ", ".join(f"{name} {count:,}" for name, count in client.faults.most_common()) or "none"
     pace = f", {rate:.1f} a second, {(progress.lessons - done) / rate / 60:.0f} min left" if rate else ""
-    return f"synthesize: {done:,} of {progress.lessons:,}{pace}; {client.budget.spent}; faults: {faults}"
+    refused = f", {len(progress.refused):,} refused" if progress.refused else ""
+    return f"synthesize: {done:,} of {progress.lessons:,}{refused}{pace}; {client.budget.spent}; faults: {faults}"

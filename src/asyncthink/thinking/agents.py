@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from asyncthink.engines import Completion, Engine, Request
+from asyncthink.engines import FULL, Completion, Engine, Request
 from asyncthink.episode import Trace
 
 
@@ -20,16 +20,21 @@ class Agent:
     ) -> None:
         self.engine, self.name, self.temperature = engine, name, temperature
         self.trace = Trace(role, fork, prompt, engine.encode(prompt))
+        self.ended = False  # nothing more can be decoded: the end of sequence, or a context that is full
         self._calls = 0
 
     async def decode(self, stops: tuple[str, ...], budget: int) -> Completion:
-        """Decode until a stop, the end of sequence or `budget` tokens; the trace grows by one segment."""
+        """Decode until a stop, the end of sequence or `budget` tokens; the trace grows by one segment.
+
+        A context that is full is a budget spent.
+        """
         context = (*self.trace.prompt_ids, *self.trace.ids)
         seed = sampling_seed(*self.name, self._calls)
         self._calls += 1
         request = Request(self.name, context, stops, budget, seed, self.temperature)
         completion = await self.engine.complete(request)
         self.trace.extend(completion.ids, completion.logprobs, self.engine.decode(completion.ids))
+        self.ended = completion.stop in ("eos", FULL)
         if completion.stop == "eos":
             self.trace.stop = "eos"
         return completion
@@ -37,7 +42,7 @@ class Agent:
     async def decode_until(self, close: str, budget: int) -> None:
         """Decode until the tag `close` stands behind its opening tag; a stray one does not end the trace."""
         opening = close.replace("/", "")
-        while self.trace.stop != "eos" and self.trace.decoded < budget:
+        while not self.ended and self.trace.decoded < budget:
             completion = await self.decode((close,), budget - self.trace.decoded)
             if completion.stop == close and opening in self.trace.own_text:
                 self.trace.stop = {"</ANSWER>": "answer", "</RETURN>": "return"}[close]
@@ -53,7 +58,7 @@ class Agent:
         for values in (trace.ids, trace.logprobs, trace.policy):
             del values[len(values) - tokens :]
         segment.tokens -= tokens
-        trace.stop = "budget"
+        trace.stop, self.ended = "budget", False
         segment.text = self.engine.decode(trace.ids[len(trace.ids) - segment.tokens :])
 
     def release(self) -> None:

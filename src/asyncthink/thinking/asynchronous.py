@@ -33,7 +33,7 @@ async def asynchronous(
     plan = {
         "capacity": settings.capacity,
         "organizer": organizer.actions,
-        "workers": organizer.refused | {str(worker.fork): worker.decoded for worker in workers},
+        "workers": organizer.refused | {str(worker.fork): _steps(worker) for worker in workers},
         "slot_release": settings.slot_release,
     }
     return Episode(
@@ -77,8 +77,8 @@ class Organizer:
                 worker.cancel()
 
     async def _organize(self) -> None:
-        trace, going = self.agent.trace, True
-        while going and trace.stop != "eos" and (budget := self._budget()) > 0:
+        going = True
+        while going and not self.agent.ended and (budget := self._budget()) > 0:
             completion = await self.agent.decode(self.prompts.organizer_stops, budget)
             action, think, tokens, behind = self._reader.read(completion.ids)
             if behind:
@@ -116,7 +116,7 @@ class Organizer:
             return self._error()
         self._open.remove(join.id)
         worker = await self._workers[join.id]
-        self._clock = max(self._clock, self._starts[join.id] + worker.decoded)
+        self._clock = max(self._clock, self._starts[join.id] + _steps(worker))
         returned = protocol.returned(worker.own_text)
         self.agent.inject(self.prompts.injected(join.id, self.prompts.missing if returned is None else returned))
         return True
@@ -136,7 +136,7 @@ class Organizer:
         if self.settings.slot_release == "join" or len(self._workers) < self.settings.capacity - 1:
             return len(self._open)
         workers = dict(zip(self._workers, await asyncio.gather(*self._workers.values()), strict=True))
-        return sum(self._starts[i] + worker.decoded > self._clock for i, worker in workers.items())
+        return sum(self._starts[i] + _steps(worker) > self._clock for i, worker in workers.items())
 
     async def _work(self, fork: Fork) -> Trace:
         name = (*self.seed, f"worker-{fork.id}")
@@ -145,3 +145,8 @@ class Organizer:
         await agent.decode_until(protocol.RETURN_CLOSE, self.settings.worker_budget)
         agent.release()
         return agent.trace
+
+
+def _steps(worker: Trace) -> int:
+    """Decoding steps of a worker: at least the one in which it finds that it can say nothing."""
+    return max(1, worker.decoded)

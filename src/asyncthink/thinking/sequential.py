@@ -49,7 +49,7 @@ async def solve(
 def _actions(engine: Engine, trace: Trace) -> tuple[list[dict[str, int]], str | None]:
     """The plan of a trace in which only the answer's tags have a meaning: thinking, then the answer if there is one."""
     if trace.stop != "answer":
-        return [{"think": len(trace.ids)}], None
+        return [{"think": len(trace.ids)}] if trace.ids else [], None
     text = trace.own_text
     start, end = span(protocol.Answer(""), text)
     think, total = token_span(engine, trace.ids, start, end)

@@ -1,0 +1,123 @@
+"""An engine's connection to an OpenAI-compatible server; what goes wrong on it is one line that names the server."""
+
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from asyncthink.engines import replies
+from asyncthink.engines.context_window import TOO_LONG, ContextWindow, TooLong
+from asyncthink.errors import InputError
+
+ATTEMPTS = 5  # a repeated request says the same, because its seed does
+TIME_LIMIT = 3600.0  # seconds; a request may wait for its turn for long. One that is not answered in time ends the run
+SHORTEST_SECRET = 8  # characters; "none" and "EMPTY", as local servers take them, are no secrets
+REFUSED = (400, 413, 422)
+
+
+class Server:
+    """url ends in /v1; model is the name it is served under, by default the first one that the server lists.
+
+    Every method that talks raises InputError, in words for a person, if the server cannot be reached or refuses, and
+    TooLong where its context does not hold a request. `root` is where the server says that it has the model from.
+    """
+
+    def __init__(self, url: str, model: str | None, key: str) -> None:
+        self.url, self.model, self.root = url.rstrip("/"), model, None
+        self.window = ContextWindow()
+        self.client: Any = None
+        self._key = key
+
+    async def open(self) -> None:
+        """Connect, and find the model and its context."""
+        from openai import AsyncOpenAI
+
+        self.client = AsyncOpenAI(base_url=self.url, api_key=self._key, max_retries=ATTEMPTS, timeout=TIME_LIMIT)
+        try:
+            await self._find_model()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Hang up; say what the run met."""
+        client, self.client = self.client, None
+        await client.close()
+        if told := self.window.told():
+            print(f"{self.url}: {told}", file=sys.stderr)
+        self.window.full = 0
+
+    async def _find_model(self) -> None:
+        """Ask once, without patience; a server that does not list its models must be told the name."""
+        import openai
+
+        with self.in_words("/models"):
+            try:
+                once = self.client.with_options(max_retries=0)
+                served = replies.served_models(await once.get("/models", cast_to=str))
+            except (openai.APIStatusError, replies.Unreadable) as error:
+                if self.model:
+                    return
+                refused = isinstance(error, openai.APIStatusError)
+                words = f"{error.status_code}: {self.said(error.response.text)}" if refused else str(error)
+                raise InputError(f"{self.url}/models: {words}; give its name for the model (--served-model)") from None
+        self.model = self.model or next(iter(served))
+        if self.model not in served:
+            raise InputError(f"{self.url}: serves {', '.join(served)}, and not {self.model}")
+        self.root = served[self.model].get("root")
+        self.window.length = replies.context_length(served[self.model])
+
+    async def get(self, path: str) -> dict[str, Any]:
+        """An object that the server tells."""
+        with self.in_words(path):
+            return replies.read_object(await self.client.get(path, cast_to=str))
+
+    async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
+        """One exchange, repeated by the client where that helps; None where the reply is empty."""
+        with self.in_words(path):
+            reply = await self.client.post(path, cast_to=str, body=body)
+            return replies.read_object(reply) if reply.strip() else None
+
+    @contextmanager
+    def in_words(self, path: str) -> Iterator[None]:
+        """What goes wrong in an exchange, as one line for people."""
+        import openai
+
+        try:
+            yield
+        except openai.APIStatusError as error:
+            words = self.said(error.response.text)
+            kind = TooLong if error.status_code in REFUSED and TOO_LONG.search(words) else InputError
+            raise kind(f"{self.url}: {error.status_code}: {words}") from None
+        except openai.APITimeoutError:
+            times = f"{TIME_LIMIT:g} seconds, {ATTEMPTS + 1} times"
+            raise InputError(f"{self.url}: no answer to {path} in {times}") from None
+        except openai.APIConnectionError as error:
+            raise InputError(f"{self.url}: cannot be reached ({type(error.__cause__).__name__})") from None
+        except replies.Unreadable as error:
+            raise InputError(f"{self.url}: {self.said(f'{path}: {error}')}") from None
+        except Exception as error:
+            if isinstance(error, InputError) or not broke_off(error):
+                raise
+            raise InputError(f"{self.url}: the answer to {path} broke off ({type(error).__name__})") from None
+
+    def said(self, text: str) -> str:
+        """What the server says of a fault, in one line, without the key should it quote it."""
+        safe = text.replace(self._key, "[key]") if len(self._key) >= SHORTEST_SECRET else text
+        return replies.error_words(safe)
+
+
+def broke_off(error: Exception) -> bool:
+    """Whether an exchange ended too early: an error of the client, of the transport below it, or of half an event."""
+    import openai
+
+    transport = type(error).__module__.startswith("httpx")
+    return transport or isinstance(error, openai.OpenAIError | EOFError | ValueError)
+
+
+async def parts(stream: Any) -> AsyncIterator[dict[str, Any]]:
+    """The choice in each event of a stream; events without any tell of usage."""
+    async for event in stream:
+        reply = event.to_dict(warnings=False) if hasattr(event, "to_dict") else event
+        if not (isinstance(reply, dict) and reply.get("choices") == []):
+            yield replies.first_choice(reply)
