@@ -87,9 +87,8 @@ def run(folder: Path, params: Params, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.chdir(folder)
     write_json_lines("train.jsonl", ITEMS)
-    pretrain.pretrain(
-        params, 1, Path("train.jsonl"), folder / "model", folder / "history.jsonl", folder / "times.jsonl"
-    )
+    paths = (Path("train.jsonl"), folder / "model", folder / "history.jsonl")
+    pretrain.pretrain(params, 1, *paths, Scratch(Path("work/pretrain/own")), folder / "times.jsonl")
     return folder
 
 

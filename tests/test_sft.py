@@ -119,8 +119,7 @@ def test_every_tag_of_the_protocol_is_weighted():
 def run(folder: Path, start: Path, demonstrations: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.chdir(folder)
-    paths = (start, demonstrations, folder / "model", folder / "history.jsonl", folder / "times.jsonl")
-    sft.sft(PARAMETERS, "asyncthink", 1, *paths)
+    again(folder, start, demonstrations, folder / "times.jsonl")
     return folder
 
 
@@ -199,9 +198,9 @@ def test_a_disk_that_is_full_is_told_in_one_line_and_keeps_the_state_before(
     assert sha256(whole / "model/model.safetensors") == sha256(tmp_path / "full" / "model/model.safetensors")
 
 
-def again(folder: Path, start: Path, demonstrations: Path) -> None:
+def again(folder: Path, start: Path, demonstrations: Path, times: Path | None = None) -> None:
     paths = (start, demonstrations, folder / "model", folder / "history.jsonl")
-    sft.sft(PARAMETERS, "asyncthink", 1, *paths)
+    sft.sft(PARAMETERS, "asyncthink", 1, *paths, Scratch(Path("work/sft/own")), times)
 
 
 def test_a_run_whose_result_could_not_be_written_only_writes_it_again(

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asyncthink import params
+from asyncthink import params, steps
 from asyncthink.commands import engine_choice
 from asyncthink.errors import InputError
 
@@ -33,10 +33,14 @@ def run(args: argparse.Namespace) -> None:
     choice = engine_choice.chosen(args, os.environ)
     if choice.name not in SAMPLERS:
         raise InputError(f"the engine {choice.name} knows no log-probabilities: nothing can be trained on its episodes")
+    from asyncthink.training.checkpoints import Scratch
     from asyncthink.training.grpo import grpo
 
-    paths = (args.start, args.puzzles, args.model, args.history, args.times)
-    grpo(settings, args.arm, args.seed, *paths, SAMPLERS[choice.name](choice))
+    sampler = SAMPLERS[choice.name](choice)
+    config = {**steps.reads("grpo", settings, args.arm), "arm": args.arm, "seed": args.seed, "sampler": sampler.name}
+    scratch = Scratch.of("grpo", config, [args.start, args.puzzles], steps.code("grpo"))
+    paths = (args.start, args.puzzles, args.model, args.history)
+    grpo(settings, args.arm, args.seed, *paths, scratch, args.times, sampler)
 
 
 def _local(choice: engine_choice.Choice) -> "Sampler":

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from asyncthink import params
+from asyncthink import params, steps
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,6 +17,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     settings = params.read(args.params)
+    from asyncthink.training.checkpoints import Scratch
     from asyncthink.training.pretrain import pretrain
 
-    pretrain(settings, args.seed, args.puzzles, args.model, args.history, args.times)
+    config = {**steps.reads("pretrain", settings), "seed": args.seed}
+    scratch = Scratch.of("pretrain", config, [args.puzzles], steps.code("pretrain"))
+    pretrain(settings, args.seed, args.puzzles, args.model, args.history, scratch, args.times)

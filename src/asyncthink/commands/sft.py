@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from asyncthink import params
+from asyncthink import params, steps
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +19,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     settings = params.read(args.params)
+    from asyncthink.training.checkpoints import Scratch
     from asyncthink.training.sft import sft
 
-    sft(settings, args.arm, args.seed, args.start, args.demonstrations, args.model, args.history, args.times)
+    config = {**steps.reads("sft", settings, args.arm), "arm": args.arm, "seed": args.seed}
+    scratch = Scratch.of("sft", config, [args.start, args.demonstrations], steps.code("sft"))
+    paths = (args.start, args.demonstrations, args.model, args.history)
+    sft(settings, args.arm, args.seed, *paths, scratch, args.times)

@@ -17,7 +17,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import GRPOConfig
 
-from asyncthink import engines, steps
+from asyncthink import engines
 from asyncthink.engines import Engine
 from asyncthink.episode import Episode
 from asyncthink.errors import InputError
@@ -121,14 +121,13 @@ def grpo(
     puzzles: Path,
     model: Path,
     history: Path,
+    scratch: Scratch,
     times: Path | None = None,
     sampler: Sampler = LOCAL,
 ) -> None:
     """The step: train one arm from `start`."""
     language_model.deterministic()
     own = params.arm_params(arm)
-    config = {**steps.reads("grpo", params, arm), "arm": arm, "seed": seed, "sampler": sampler.name}
-    scratch = Scratch.of("grpo", config, [start, puzzles])
     trainer = trainer_of(own, seed, start, read_json_lines(puzzles), scratch, f"grpo {arm}", sampler)
     logged = train(trainer)
     finish(trainer, [line(entry) for entry in logged], model, history, times)

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from transformers import Trainer, TrainingArguments
 
-from asyncthink import steps
 from asyncthink.files import read_json_lines, write_json_lines
 from asyncthink.params import Params
 from asyncthink.synthesis.documents import documents
@@ -102,13 +101,14 @@ class PretrainTrainer(WeightedLoss, Resumable, Trainer):
         super().log(logs, start_time)
 
 
-def pretrain(params: Params, seed: int, puzzles: Path, model: Path, history: Path, times: Path | None = None) -> None:
+def pretrain(
+    params: Params, seed: int, puzzles: Path, model: Path, history: Path, scratch: Scratch, times: Path | None = None
+) -> None:
     """The step: train the base, or prepare the checkpoint that stands in its place."""
     language_model.deterministic()
     if params.model.start_from is not None:
         prepare(params, model, history)
         return
-    scratch = Scratch.of("pretrain", {**steps.reads("pretrain", params), "seed": seed}, [puzzles])
     trainer = trainer_of(params, seed, read_json_lines(puzzles), scratch)
     logged = train(trainer)
     kept = ("step", "loss", "token_accuracy", "arithmetic", "hit_recall", "copying")

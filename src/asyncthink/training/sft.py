@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 from trl import SFTConfig, SFTTrainer
 
-from asyncthink import protocol, steps
+from asyncthink import protocol
 from asyncthink.episode import Trace
 from asyncthink.errors import InputError
 from asyncthink.params import Params, Thinking
@@ -71,13 +71,12 @@ def sft(
     demonstrations: Path,
     model: Path,
     history: Path,
+    scratch: Scratch,
     times: Path | None = None,
 ) -> None:
     """The step: fine-tune the model of `start` on the demonstrations of an arm's cold start."""
     language_model.deterministic()
     params = params.arm_params(arm)
-    config = {**steps.reads("sft", params, arm), "arm": arm, "seed": seed}
-    scratch = Scratch.of("sft", config, [start, demonstrations])
     trainer = trainer_of(params, seed, start, demonstration.read(demonstrations), scratch, f"sft {arm}")
     logged = train(trainer)
     kept = ("step", "loss", "token_accuracy", "tag_accuracy")
