@@ -1,11 +1,15 @@
+from pathlib import Path
+
 from snakemake.exceptions import WorkflowError
 
 from asyncthink import ledger, machine, outlook, params as parameters, steps
 from asyncthink.errors import InputError
 
 machine.activate()
-# They run this directory's own source, which is what `code` lists.
-shell.prefix("set -euo pipefail; export PYTHONPATH=$PWD/src${{PYTHONPATH:+:$PYTHONPATH}}; ")
+# They run this directory's own source, which is what `code` lists, and notebooks the interpreter that runs papermill.
+shell.prefix(
+    "set -euo pipefail; export PYTHONPATH=$PWD/src${{PYTHONPATH:+:$PYTHONPATH}} JUPYTER_PATH=$PWD/workflow; "
+)
 
 try:
     PARAMS = parameters.read("params.yaml")
@@ -113,9 +117,19 @@ def source(wildcards):
     return [named] if named in PARAMS.local_sources() else []
 
 
-def evaluated(pattern):
-    """All files of a pattern, over every test set, the arms that answer it, and every seed."""
-    return [path for name, arms in ANSWERED.items() for path in every(pattern, test_set=name, arm=arms)]
+def checkpoint():
+    """The files of the local folder that the base is taken from, if it is one."""
+    folder = PARAMS.model.start_from and Path(PARAMS.model.start_from)
+    return sorted(str(path) for path in folder.rglob("*") if path.is_file()) if folder else []
+
+
+def evaluated(pattern, chosen=ARMS):
+    """All files of a pattern, over every test set, those of the chosen arms that answer it, and every seed."""
+    return [
+        path
+        for name, arms in ANSWERED.items()
+        for path in every(pattern, test_set=name, arm=[arm for arm in arms if arm in chosen])
+    ]
 
 
 def every(pattern, **wildcards):

@@ -6,7 +6,9 @@ HISTORIES = (
     + every("metrics/sft/{arm}/{seed}.jsonl", arm=cold_starts("sft"))
     + every("metrics/grpo/{arm}/{seed}.jsonl", arm=trained())
 )
-EPISODES = evaluated("results/evaluate/{test_set}/{arm}/{seed}.jsonl.gz")
+KERNEL = "workflow/kernels/python3/kernel.json"
+RECORDED = "results/evaluate/{test_set}/{arm}/{seed}.jsonl.gz"
+EPISODES = evaluated(RECORDED)
 FILTERS = expand("metrics/filter/{arm}.json", arm=cold_starts("filter"))
 
 
@@ -70,7 +72,7 @@ rule claims:
 rule case_studies:
     input:
         code=code("case_studies"),
-        episodes=[path for path in EPISODES if "asyncthink" in path],
+        episodes=evaluated(RECORDED, ("asyncthink", "asyncthink_math")),
     output:
         table=ensure("metrics/tables/case_studies.csv", non_empty=True),
     log:
@@ -94,6 +96,7 @@ rule figures:
         tables=rules.tables.output.tables,
         cases=rules.case_studies.output.table,
         notebook="notebooks/{figure}.ipynb",
+        kernel=KERNEL,
         code=lambda wildcards: steps.notebook_sources(f"notebooks/{wildcards.figure}.ipynb"),
     output:
         svg=report(

@@ -149,7 +149,7 @@ def trainer_of(params: Params, seed: int, items: Sequence[dict[str, Any]], scrat
 
 def prepare(params: Params, folder: Path, history: Path) -> None:
     """Write params.model.start_from in our format, with the tags that its tokenizer lacks; the history is empty."""
-    model, tokenizer = language_model.load(params.model.start_from, "auto")
+    model, tokenizer = language_model.load(language_model.pinned(params.model.start_from), "auto")
     extend(model, tokenizer, tags(params.thinking.prompts))
     write_json_lines(history, [])
     with tempfile.TemporaryDirectory(dir=_made(Path("work") / "pretrain")) as scratch:
