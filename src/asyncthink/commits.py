@@ -10,6 +10,7 @@ from typing import Any
 
 from asyncthink.evaluation import frontier, metrics, statistics, verdicts
 from asyncthink.evaluation.claims import CLAIMS, Commits
+from asyncthink.provenance import MANIFEST, read_manifest
 
 JUDGING = (statistics, verdicts, metrics, frontier)
 UNCOMMITTED = "uncommitted"
@@ -18,7 +19,14 @@ UNCOMMITTED = "uncommitted"
 def of_rules(records: Path | None = None) -> Commits:
     """The commits of all rules and of what judges, and of a folder of records if there is one."""
     rules = {name: of_function(claim.find) for name, claim in CLAIMS.items()}
-    return Commits(rules, of_files(*(_source(module) for module in JUDGING)), records and of_files(records))
+    return Commits(rules, of_files(*(_source(module) for module in JUDGING)), records and of_records(records))
+
+
+def of_records(folder: Path) -> str | None:
+    """The commits whose code made a reference, from its manifest; of other records the newest that changed them."""
+    if not (folder / MANIFEST).is_file():
+        return of_files(folder)
+    return ", ".join(commit[:7] for commit in read_manifest(folder).commits)
 
 
 def of_function(function: Callable[..., Any]) -> str | None:

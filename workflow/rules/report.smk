@@ -1,15 +1,10 @@
 from glob import glob
 
-EVALUATIONS = evaluated("metrics/evaluate/{test_set}/{arm}/{seed}.json")
-HISTORIES = (
-    every("metrics/pretrain/{seed}.jsonl")
-    + every("metrics/sft/{arm}/{seed}.jsonl", arm=cold_starts("sft"))
-    + every("metrics/grpo/{arm}/{seed}.jsonl", arm=trained())
-)
+EVALUATIONS = [f"metrics/{name}" for name in RECORDS.evaluations]
+HISTORIES = [f"metrics/{name}" for name in RECORDS.histories]
+FILTERS = [f"metrics/{name}" for name in RECORDS.filters]
 KERNEL = "workflow/kernels/python3/kernel.json"
-RECORDED = "results/evaluate/{test_set}/{arm}/{seed}.jsonl.gz"
-EPISODES = evaluated(RECORDED)
-FILTERS = expand("metrics/filter/{arm}.json", arm=cold_starts("filter"))
+EPISODES = recorded()
 
 
 rule tables:
@@ -72,7 +67,7 @@ rule claims:
 rule case_studies:
     input:
         code=code("case_studies"),
-        episodes=evaluated(RECORDED, ("asyncthink", "asyncthink_math")),
+        episodes=recorded(("asyncthink", "asyncthink_math")),
     output:
         table=ensure("metrics/tables/case_studies.csv", non_empty=True),
     log:
