@@ -13,8 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-
 from asyncthink import files, params
 from asyncthink.engines.local import Local
 from asyncthink.evaluation import evaluate
@@ -61,12 +59,13 @@ def answers(given: params.Params, arm: str, seed: int, model: Path, items: Seque
     engine = Local(*language_model.load(model))
     subject = evaluate.Subject(params.COUNTDOWN, "validation", arm, seed, items, given, engine.identity())
     with TemporaryDirectory() as scratch:
-        episodes = evaluate.record(subject, engine, Path(scratch))
-    correct = np.array([e.score["correct"] for e in episodes])
+        measured = evaluate.record(subject, engine, Path(scratch) / "episodes.jsonl.gz")["headline"]
+    values = next(iter(measured.values())).values  # of parallel thinking the vote
+    correct = values["correct"]
     return {
         "temperature": subject.own.evaluate.temperature,
-        "episodes": len(episodes),
-        "accuracy": round(float(np.mean([e.score["accuracy"] for e in episodes])), 4),
+        "episodes": correct.size,
+        "accuracy": round(float(values["accuracy"].mean()), 4),
         "at_least": [round(float((correct >= k).mean()), 4) for k in range(1, given.puzzles.required + 1)],
     }
 

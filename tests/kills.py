@@ -54,7 +54,7 @@ PHASES = {
     "evaluate": {
         "decoding": Phase("asyncthink.evaluation.evaluate:run", 1, 1.0),
         "measuring": Phase("asyncthink.evaluation.evaluate:summarized", 1, 0.3),
-        "writing": Phase("asyncthink.episode:write", 2, 0.02),
+        "writing": Phase("asyncthink.evaluation.episode_chunks:append", 1, 0.02),
     },
     "tables": {"writing": WRITING["text"]._replace(calls=8)},
     "claims": {"writing": WRITING["json"]},

@@ -16,7 +16,7 @@ from tempfile import mkdtemp
 
 import yaml
 
-from asyncthink import files, params
+from asyncthink import episode, files, params
 from asyncthink.engines import Identity
 from asyncthink.engines.scripted import Scripted
 from asyncthink.evaluation import evaluate, recordings
@@ -123,8 +123,9 @@ def record(given: Params, arm: str, seed: int, scratch: Path, skill: Skill | Non
     """The episodes and the metrics of one arm."""
     about = subject(given, arm, seed)
     author = Author(arm, list(about.items), skill or SKILLS[arm])
-    episodes = evaluate.record(about, Scripted(build(given.puzzles), author), scratch / arm / str(seed))
-    return episodes, evaluate.summarized(about, episodes, "items")
+    path = scratch / arm / f"{seed}.jsonl.gz"
+    measured = evaluate.record(about, Scripted(build(given.puzzles), author), path)
+    return list(episode.read(path)), evaluate.summarized(about, measured, "items")
 
 
 @cache

@@ -79,26 +79,26 @@ def test_a_removal_that_is_cut_off_leaves_nothing_that_looks_whole(tmp_path, mon
     assert scratch.newest() == whole
 
 
-def test_the_fingerprint_follows_parameters_and_contents_and_not_places(tmp_path):
+def test_the_fingerprint_follows_parameters_contents_and_code_and_not_places(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name / "start").mkdir(parents=True)
         (tmp_path / name / "train.jsonl").write_text("{}\n")
         (tmp_path / name / "start" / "model.safetensors").write_bytes(b"weights")
 
-    def of(name: str, **config: object) -> str:
-        return fingerprint(
-            "grpo", {"grpo.kl": 0.2} | config, [tmp_path / name / "start", tmp_path / name / "train.jsonl"]
-        )
+    def of(name: str, code: str = "code", **config: object) -> str:
+        inputs = [tmp_path / name / "start", tmp_path / name / "train.jsonl"]
+        return fingerprint("grpo", {"grpo.kl": 0.2} | config, inputs, code)
 
     assert of("a") == of("b")
-    assert len({of("a"), of("a", seed=1), of("a", **{"grpo.kl": 0.3}), fingerprint("sft", {}, [])}) == 4
+    others = [of("a", seed=1), of("a", **{"grpo.kl": 0.3}), of("a", "mended"), fingerprint("sft", {}, [], "code")]
+    assert len({of("a"), *others}) == 5
     (tmp_path / "b" / "start" / "model.safetensors").write_bytes(b"others")
     assert of("a") != of("b")
 
 
 def test_a_missing_input_is_told_in_one_line(tmp_path):
     with pytest.raises(InputError, match="no such file; run the step that makes it"):
-        Scratch.of("sft", {}, [tmp_path / "nothing"])
+        Scratch.of("sft", {}, [tmp_path / "nothing"], "code")
 
 
 def test_a_result_is_published_with_the_weights_last(tmp_path, monkeypatch):

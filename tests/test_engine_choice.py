@@ -95,8 +95,8 @@ def evaluate(model, server, folder, *flags):
     raw["evaluate"] |= {"variants": {}}
     (folder / "params.yaml").write_text(json.dumps(raw))
     write_json_lines(folder / "test.jsonl", [ITEM])
-    paths = ["--items", "test.jsonl", "--episodes", "episodes.jsonl", "--metrics", "metrics.json"]
-    arm = ["--test-set", "countdown", "--arm", "asyncthink", "--seed", "1", "--model", str(model)]
+    paths = ["--items", "test.jsonl", "--episodes", "episodes.jsonl.gz", "--metrics", "metrics.json"]
+    arm = ["--test-set", "countdown", "--split", "test", "--arm", "asyncthink", "--seed", "1", "--model", str(model)]
     return cli.main(["evaluate", *arm, *paths, "--server", server.url, *flags])
 
 
@@ -112,7 +112,7 @@ def test_the_record_of_an_evaluation_names_the_engine(engine, identity, model, t
     with Server(VLLMStub("word", root=str(model))) as server:
         assert evaluate(model, server, tmp_path, "--engine", engine) == 0
     assert json.loads((tmp_path / "metrics.json").read_text())["engine"] == identity
-    assert [each.answer for each in episode.read(tmp_path / "episodes.jsonl")] == ["8 * 3"]
+    assert [each.answer for each in episode.read(tmp_path / "episodes.jsonl.gz")] == ["8 * 3"]
 
 
 def test_a_server_of_other_weights_is_not_evaluated_in_their_name(model, tmp_path, monkeypatch, capsys):

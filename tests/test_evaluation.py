@@ -14,9 +14,10 @@ import recorded_experiment as experiment
 import written_episodes as written
 
 from asyncthink import episode, params
+from asyncthink.engines import Identity
 from asyncthink.engines.scripted import Scripted
 from asyncthink.errors import InputError
-from asyncthink.evaluation import evaluate, measures, metrics, recordings
+from asyncthink.evaluation import episode_chunks, evaluate, measures, metrics, recordings
 from asyncthink.evaluation.measure import measure, rescored
 from asyncthink.files import write_json_lines
 from asyncthink.training.word_tokenizer import build
@@ -87,22 +88,63 @@ class DyingEngine(Scripted):
 def test_a_killed_recording_goes_on_behind_the_last_finished_chunk(tmp_path):
     subject = experiment.subject(GIVEN, "asyncthink", 1)
     author = experiment.Author("asyncthink", list(subject.items), experiment.SKILLS["asyncthink"])
+    killed, whole = tmp_path / "killed.jsonl.gz", tmp_path / "whole.jsonl.gz"
     with pytest.raises(Killed):
-        evaluate.record(subject, DyingEngine(build(GIVEN.puzzles), author), tmp_path / "killed")
-    finished = files(tmp_path / "killed")
-    assert 0 < len(finished) < 5
-    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "killed").iterdir()}
-    again = evaluate.record(subject, Scripted(build(GIVEN.puzzles), author), tmp_path / "killed")
-    whole = evaluate.record(subject, Scripted(build(GIVEN.puzzles), author), tmp_path / "whole")
-    assert [episode.to_json(e) for e in again] == [episode.to_json(e) for e in whole]
-    assert all(path.stat().st_mtime_ns == time for path, time in times.items())
+        evaluate.record(subject, DyingEngine(build(GIVEN.puzzles), author), killed)
+    finished = killed.read_bytes()
+    assert 0 < len(list(episode.read(killed))) < 60
+    engines = [Scripted(build(GIVEN.puzzles), author) for _ in range(2)]
+    again, at_once = (evaluate.record(subject, *pair) for pair in zip(engines, (killed, whole), strict=True))
+    assert killed.read_bytes() == whole.read_bytes() and killed.read_bytes().startswith(finished)
+    assert evaluate.summarized(subject, again, "items") == evaluate.summarized(subject, at_once, "items")
 
 
-def test_another_model_budget_or_seed_is_another_recording():
+TORN = {
+    "cut off in its data": lambda data, end: data[: end + 40],
+    "cut off in its check sum": lambda data, end: data[:-3],
+    "with a byte that differs": lambda data, end: data[:-20] + b"\x00" + data[-19:],
+    "with zeros for its end": lambda data, end: data[: end + 40] + bytes(200),
+}
+
+
+@pytest.mark.parametrize("torn", TORN.values(), ids=TORN)
+def test_a_chunk_that_is_not_whole_is_dropped_and_those_before_it_stay(tmp_path, torn):
+    path, first = tmp_path / "episodes.jsonl.gz", [organized("<ANSWER> 1 </ANSWER>", {})]
+    second = [organized("<ANSWER> 3 * 8 </ANSWER>", {}), *first]
+    episode_chunks.append(path, first)
+    end = path.stat().st_size
+    episode_chunks.append(path, second)
+    whole = path.read_bytes()
+    path.write_bytes(torn(whole, end))
+    assert list(episode_chunks.whole(path)) == [first]
+    assert path.read_bytes() == whole[:end]
+    episode_chunks.append(path, second)
+    assert path.read_bytes() == whole and list(episode.read(path)) == first + second
+
+
+def test_an_item_with_many_samples_is_one_chunk_and_its_measures_are_those_of_all_of_them(tmp_path):
+    sampled = params.from_mapping(params.merged(GIVEN.to_mapping(), {"evaluate": {"samples": 100}}))
+    episodes, found = experiment.record(sampled, "no_rl", 1, tmp_path)
+    assert [len(chunk) for chunk in episode_chunks.whole(tmp_path / "no_rl/1.jsonl.gz")] == [200] * 6
+    alone = metrics.measurement(episodes)
+    values = found["evaluations"]["headline"]["episodes"]
+    assert values["accuracy"] == pytest.approx(alone.values["accuracy"].ravel().tolist(), abs=1e-6)
+    assert values["latency"].count(None) == np.isnan(alone.values["latency"]).sum() > 0
+
+
+def test_another_budget_arm_seed_split_engine_or_number_of_samples_is_another_recording():
     subject = experiment.subject(GIVEN, "asyncthink", 1)
-    other = params.from_mapping(params.merged(GIVEN.to_mapping(), {"thinking": {"worker_budget": 59}}))
-    prints = [subject, replace(subject, seed=2), replace(subject, arm="no_rl"), replace(subject, params=other)]
-    assert len({json.dumps(each.fingerprint(), sort_keys=True) for each in prints}) == 4
+    keys = ({"thinking": {"worker_budget": 59}}, {"evaluate": {"samples": 2}}, {"reward": {"concurrency_weight": 0.1}})
+    given = [params.from_mapping(params.merged(GIVEN.to_mapping(), key)) for key in keys]
+    changes = [{"seed": 2}, {"arm": "no_rl"}, {"split": "validation"}, {"engine": Identity("local", "2")}]
+    others = [replace(subject, **change) for change in (*changes, *({"params": other} for other in given))]
+    assert len({json.dumps(each.fingerprint(), sort_keys=True) for each in (subject, *others)}) == 8
+
+
+def test_the_split_keys_countdowns_sampling_and_another_test_sets_own_name_does_its():
+    subject = experiment.subject(GIVEN, "asyncthink", 1)
+    assert replace(subject, split="validation").item_set == "validation"
+    assert replace(subject, test_set="sudoku").item_set == "sudoku"
 
 
 def test_metrics_are_the_means_that_the_episodes_say(tmp_path):
@@ -270,6 +312,12 @@ def test_metrics_files_come_back_as_they_were_and_seeds_are_merged(tmp_path):
     [
         ("items", {"count": 6, "sha256": "x", "split": "test"}, "different test items"),
         ("scale", "small", "different scales"),
+        ("seed", 1, "are both of no_rl, seed 1"),
+        (
+            "engine",
+            {"name": "text", "version": None, "exact": False},
+            r"different engines \(scripted of unknown version, exact; text of unknown version, inexact\)",
+        ),
         ("evaluations", None, "not a metrics file"),
     ],
 )
@@ -361,13 +409,13 @@ def test_the_evaluate_command_records_a_model_and_measures_it(tmp_path):
     (tmp_path / "params.yaml").write_text(json.dumps(raw))
     language_model.write(taught_model(), WORDS, tmp_path / "model")
     items = [{**ITEM, "id": f"countdown-test-{index}"} for index in range(4)]
-    write_json_lines(tmp_path / "test.jsonl", items)
+    write_json_lines(tmp_path / "items.jsonl", items)
     outputs = ("--episodes", "episodes.jsonl.gz", "--metrics", "metrics.json")
     inputs = (
         "--model",
         "model",
         "--items",
-        "test.jsonl",
+        "items.jsonl",
         "--test-set",
         "countdown",
         "--arm",
@@ -375,7 +423,7 @@ def test_the_evaluate_command_records_a_model_and_measures_it(tmp_path):
         "--seed",
         1,
     )
-    said = asyncthink("evaluate", *inputs, *outputs, "--seed", 1, cwd=tmp_path)
+    said = asyncthink("evaluate", *inputs, *outputs, "--split", "test", cwd=tmp_path)
     assert said.returncode == 0 and "8/8 episodes" in said.stderr, said.stderr
     assert not list((tmp_path / "work/evaluate").iterdir())
     found = json.loads((tmp_path / "metrics.json").read_text())
@@ -383,7 +431,5 @@ def test_the_evaluate_command_records_a_model_and_measures_it(tmp_path):
     assert found["evaluations"]["headline"]["metrics"]["forks"] > 0
     engine = Local(*language_model.load(tmp_path / "model"))
     subject = evaluate.Subject("countdown", "test", "asyncthink", 1, items, given, experiment.ENGINE)
-    here = evaluate.record(subject, engine, tmp_path / "here")
-    assert [episode.to_json(e) for e in here] == [
-        episode.to_json(e) for e in episode.read(tmp_path / "episodes.jsonl.gz")
-    ]
+    evaluate.record(subject, engine, tmp_path / "here.jsonl.gz")
+    assert (tmp_path / "here.jsonl.gz").read_bytes() == (tmp_path / "episodes.jsonl.gz").read_bytes()

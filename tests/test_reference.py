@@ -1,7 +1,8 @@
-"""The committed reference: seeds run one by one, on several machines, merged; verdicts that can be derived again."""
+"""The committed reference: whole runs of one commit, merged seed by seed; verdicts that can be derived again."""
 
 import json
 import shutil
+import subprocess
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
@@ -10,36 +11,86 @@ import pytest
 import yaml
 from recorded_experiment import experiment, judged
 
-from asyncthink import cli, params
+from asyncthink import cli, params, records
 from asyncthink.commands.claims import read_evidence
-from asyncthink.commands.reference import recorded
 from asyncthink.evaluation import claims, evidence
+from asyncthink.files import sha256
+from asyncthink.provenance import read_manifest
 from asyncthink.reporting import claims_table
 
 ROOT = Path(__file__).parents[1]
+# A graph in which `evaluate` has nothing to do as long as its code is older than what it made.
+SNAKEFILE = """
+rule all:
+    input: "metrics/made"
+
+rule evaluate:
+    input: "code.py"
+    output: "metrics/made"
+    shell: "touch {output}"
+"""
 
 
-def machine(folder, seed, metrics=None):
-    """A checkout in which one seed of the experiment was run; its committed reference is that of another one."""
-    found = experiment()
-    for path in (*found.evaluations, *found.histories, *found.filters):
-        if path.stem in (str(seed), "asyncthink"):
-            target = folder / path.relative_to(found.folder)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, target)
-    if metrics is not None:
-        shutil.copytree(metrics / "reference", folder / "metrics" / "reference")
-    given = replace(found.params, seeds=[seed])
-    (folder / "params.yaml").write_text(yaml.safe_dump(json.loads(json.dumps(given.to_mapping()))))
+def settings(seed):
+    """The experiment's own parameters, with the steps that its histories have, and its one test set."""
+    given = experiment().params
+    return replace(given, seeds=(seed,), grpo=replace(given.grpo, steps=60), test_sets={})
+
+
+def git(folder, *words):
+    identity = ("-c", "user.name=x", "-c", "user.email=x@x")
+    return subprocess.run(["git", *identity, *words], cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture
+def first(tmp_path, monkeypatch):
+    """A checkout of one commit in which the first seed of the experiment was run."""
+    folder = tmp_path / "first"
+    folder.mkdir()
+    (folder / "Snakefile").write_text(SNAKEFILE)
+    (folder / "code.py").write_text("1\n")
+    (folder / ".gitignore").write_text(".snakemake/\nmetrics/made\n")
     (folder / "README.md").write_text(f"{claims_table.BEGIN}\n{claims_table.END}\n")
+    ran(folder, 1)
+    git(folder, "init", "--quiet")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "first")
+    monkeypatch.chdir(folder)
     return folder
 
 
-def test_seeds_that_were_run_on_two_machines_are_merged(tmp_path, monkeypatch, capsys):
-    first = machine(tmp_path / "first", 1)
-    monkeypatch.chdir(first)
+def ran(folder, seed):
+    """What a run of one seed leaves, and the params.yaml that it was of."""
+    found, given = experiment(), settings(seed)
+    (folder / "params.yaml").write_text(yaml.safe_dump(json.loads(json.dumps(given.to_mapping())), sort_keys=False))
+    for name in records.of(given).all:
+        target = folder / "metrics" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source = found.folder / "metrics" / name
+        corpus = found.filters[0].read_text()
+        text = source.read_text() if source.exists() else corpus.replace('"arm": "asyncthink"', f'"arm": "{name.stem}"')
+        target.write_text(text)
+    (folder / "metrics/made").touch()
+
+
+def another(first, seed):
+    """A clone of the same commit on another machine, with the reference as it stands, in which another seed was run."""
+    folder = first.parent / f"seed-{seed}"
+    git(first, "clone", "--quiet", ".", str(folder))
+    shutil.copytree(first / "metrics/reference", folder / "metrics/reference")
+    ran(folder, seed)
+    return folder
+
+
+def refused(capsys):
+    assert cli.main(["reference"]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    return line
+
+
+def test_seeds_that_were_run_on_two_machines_at_one_commit_are_merged(first, monkeypatch, capsys):
     assert cli.main(["reference"]) == 0
-    second = machine(tmp_path / "second", 2, first / "metrics")
+    second = another(first, 2)
     monkeypatch.chdir(second)
     assert cli.main(["reference"]) == 0
     assert "now holds seeds 1, 2" in capsys.readouterr().out
@@ -47,33 +98,127 @@ def test_seeds_that_were_run_on_two_machines_are_merged(tmp_path, monkeypatch, c
     at_once = claims.ledger(evidence.read(found.evaluations, found.histories, found.filters), "nano")
     assert judged(claims.read("metrics/reference/nano.json")) == judged(at_once)
     assert "24 test items of countdown, seeds 1, 2" in (second / "README.md").read_text()
-
-
-def test_a_seed_of_other_parameters_is_refused_and_the_reference_stays(tmp_path, monkeypatch, capsys):
-    first = machine(tmp_path / "first", 1)
-    monkeypatch.chdir(first)
+    manifest = read_manifest(Path("metrics/reference/nano"))
+    assert manifest.commits == [git(first, "rev-parse", "HEAD").strip()]
+    assert manifest.seeds == (1, 2) and manifest.params["grpo"]["steps"] == 60 and len(manifest.code["grpo"]) == 64
     assert cli.main(["reference"]) == 0
-    second = machine(tmp_path / "second", 2, first / "metrics")
-    path = second / "metrics/evaluate/countdown/asyncthink/2.json"
-    path.write_text(path.read_text().replace('"worker_budget": 60', '"worker_budget": 61'))
+
+
+def altered(name, old, new):
+    def alter(folder):
+        path = folder / "metrics" / name
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+    return alter
+
+
+def removed(name):
+    return lambda folder: (folder / "metrics" / name).unlink()
+
+
+OURS = "evaluate/countdown/asyncthink/1.json"
+NOT_WHOLE = {
+    "an evaluation is missing": (removed("evaluate/countdown/parallel/1.json"), "parallel/1.json is missing"),
+    "a history is missing": (removed("pretrain/1.jsonl"), "pretrain/1.jsonl is missing"),
+    "a filter file is missing": (removed("filter/sequential.json"), "filter/sequential.json is missing"),
+    "another budget": (
+        altered(OURS, '"worker_budget": 60', '"worker_budget": 61'),
+        "evaluations.headline.thinking.worker_budget (61 and 60)",
+    ),
+    "another arm's file": (altered(OURS, '"arm": "asyncthink"', '"arm": "no_rl"'), 'arm ("no_rl" and "asyncthink")'),
+    "another seed's file": (altered(OURS, '"seed": 1', '"seed": 2'), "seed (2 and 1)"),
+    "another scale": (altered(OURS, '"scale": "nano"', '"scale": "small"'), 'scale ("small" and "nano")'),
+    "another engine": (altered(OURS, '"name": "scripted"', '"name": "text"'), "decoded by different engines"),
+    "an inexact engine": (altered(OURS, '"exact": true', '"exact": false'), "decoded by different engines"),
+    "a history cut off": (
+        lambda folder: (folder / "metrics/grpo/sequential/1.jsonl").write_text('{"step": 1}\n'),
+        "number of steps (1 and 60)",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NOT_WHOLE)
+def test_what_is_not_one_whole_run_is_refused_in_a_line_that_names_it(first, capsys, case):
+    alter, said = NOT_WHOLE[case]
+    alter(first)
+    assert said in refused(capsys)
+    assert not (first / "metrics/reference").exists()
+
+
+def test_a_run_of_changed_code_is_refused_until_it_is_committed_and_run_again(first, capsys):
+    (first / "code.py").write_text("2\n")
+    assert "code.py is not as commit" in refused(capsys)
+    git(first, "commit", "--quiet", "--all", "--message", "mended")
+    assert "evaluate: not up to date" in refused(capsys)
+    subprocess.run(["touch", "metrics/made"], check=True)
+    assert cli.main(["reference"]) == 0
+
+
+def test_a_folder_that_is_no_git_checkout_is_refused(first, capsys):
+    shutil.rmtree(first / ".git")
+    assert "git rev-parse failed" in refused(capsys)
+
+
+def other_commit(folder):
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", "second")
+
+
+def other_parameters(folder):
+    path = folder / "params.yaml"
+    path.write_text(path.read_text().replace("tokens: 5000000", "tokens: 4000000"))
+
+
+def touched_record(folder):
+    altered("reference/nano/grpo/sequential/1.jsonl", '"step": 1,', '"step": 7,')(folder)
+
+
+def no_manifest(folder):
+    (folder / "metrics/reference/nano/manifest.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("alter", "said"),
+    [
+        (other_commit, "a reference is of one commit; run its seeds 1 here too"),
+        (other_parameters, "of other parameters than this run: pretrain.tokens (5000000 and 4000000)"),
+        (touched_record, "grpo/sequential/1.jsonl: not what manifest.json says"),
+        (no_manifest, "so nothing says what made the records beside it"),
+    ],
+)
+def test_a_run_does_not_join_a_reference_of_something_else_which_stays_as_it_is(
+    first, monkeypatch, capsys, alter, said
+):
+    assert cli.main(["reference"]) == 0
+    second = another(first, 2)
     monkeypatch.chdir(second)
-    assert cli.main(["reference"]) == 2
-    assert "seed 2 was evaluated with other parameters than seed 1" in capsys.readouterr().err
-    assert recorded(second / "metrics/reference/nano") == recorded(first / "metrics/reference/nano")
+    alter(second)
+    before = contents(second / "metrics/reference")
+    assert said in refused(capsys)
+    assert contents(second / "metrics/reference") == before
 
 
-def test_without_a_run_there_is_nothing_to_keep(tmp_path, monkeypatch, capsys):
-    shutil.rmtree(machine(tmp_path, 1) / "metrics/grpo")
-    shutil.rmtree(tmp_path / "metrics/pretrain")
-    shutil.rmtree(tmp_path / "metrics/sft")
-    monkeypatch.chdir(tmp_path)
-    assert cli.main(["reference"]) == 2
-    assert "holds no whole run of params.yaml; run `snakemake --cores all` first" in capsys.readouterr().err
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("ledger", sorted((ROOT / "metrics/reference").glob("*.json")), ids=lambda path: path.stem)
+REFERENCES = sorted((ROOT / "metrics/reference").glob("*.json"))
+
+
+@pytest.mark.parametrize("ledger", REFERENCES, ids=lambda path: path.stem)
 def test_every_verdict_of_the_committed_reference_follows_from_its_recorded_metrics(ledger):
     told = claims.read(ledger)
     again = Namespace(records=ledger.with_suffix(""), evaluations=[], histories=[], filters=[])
     found = read_evidence(again, params.read(ROOT / "params.yaml"))
     assert judged(claims.ledger(found, ledger.stem)) == judged(told)
+
+
+@pytest.mark.parametrize("ledger", REFERENCES, ids=lambda path: path.stem)
+def test_the_committed_reference_is_whole_and_what_its_manifest_says(ledger):
+    folder, manifest = ledger.with_suffix(""), read_manifest(ledger.with_suffix(""))
+    assert {name: sha256(folder / name) for name in manifest.records} == {
+        name: record.sha256 for name, record in manifest.records.items()
+    }
+    found = records.lying_in(folder)
+    assert {path.as_posix() for path in found.all} == set(manifest.records) and found.seeds == manifest.seeds

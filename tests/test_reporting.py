@@ -17,7 +17,7 @@ import recorded_experiment
 import written_episodes
 from written_episodes import EXAMPLE, READY, UNJOINED
 
-from asyncthink import episode, params, steps
+from asyncthink import episode, params, scales, steps
 from asyncthink.evaluation import case_studies, claims, evidence
 from asyncthink.reporting import case_table, comparison, plots, report, style, tables
 from asyncthink.reporting.exhibits import EXHIBITS
@@ -274,16 +274,25 @@ def test_a_notebook_is_short_without_outputs_and_has_its_parameters(path):
     assert text == f"# {exhibit.title}\n\n{exhibit.where}. {exhibit.how}"
 
 
-def test_papermill_draws_what_the_function_draws(tmp_path):
-    import papermill
-
-    (tmp_path / "tables").mkdir()
-    table = frames(evidence_of("two seeds"), "nano")["ablations"]
-    (tmp_path / "tables/ablations.csv").write_text(tables.text(table))
-    given = {"tables": str(tmp_path / "tables"), "figure": str(tmp_path / "figures/ablations.svg")}
-    papermill.execute_notebook(
-        ROOT / "notebooks/ablations.ipynb", tmp_path / "log.ipynb", given, progress_bar=False, log_output=False
-    )
+def test_the_rule_draws_what_the_function_draws_whatever_kernel_is_called_python3(tmp_path):
+    kernel = {"argv": ["/bin/false", "{connection_file}"], "display_name": "another", "language": "python"}
+    (tmp_path / "jupyter/kernels/python3").mkdir(parents=True)
+    (tmp_path / "jupyter/kernels/python3/kernel.json").write_text(json.dumps(kernel))
+    scales.lay_out(ROOT, tmp_path, (ROOT / "params.yaml").read_text())
+    found = frames(evidence_of("two seeds"), "nano")
+    (tmp_path / "metrics/tables").mkdir(parents=True)
+    for name, table in found.items():
+        (tmp_path / f"metrics/tables/{name}.csv").write_text(tables.text(table))
+    environment = {
+        **os.environ,
+        "JUPYTER_PATH": str(tmp_path / "jupyter"),
+        "JUPYTER_DATA_DIR": str(tmp_path / "jupyter"),
+    }
+    leaf = ("--cores", "1", "--allowed-rules", "figures", "--force", "--", "figures/ablations.svg")
+    command = [sys.executable, "-m", "snakemake", *leaf]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    table = found["ablations"]
     style.save(plots.ablations(as_read(table)), tmp_path / "direct.svg")
     assert (tmp_path / "figures/ablations.svg").read_bytes() == (tmp_path / "direct.svg").read_bytes()
     assert (tmp_path / "figures/ablations.png").read_bytes() == (tmp_path / "direct.png").read_bytes()

@@ -9,20 +9,23 @@ from typing import Any
 
 from asyncthink.evaluation import evidence, frontier, histories, metrics, recordings, statistics, verdicts
 from asyncthink.evaluation.claims import CLAIMS, Commits
+from asyncthink.provenance import MANIFEST, read_manifest
 
 JUDGING = (statistics, verdicts, metrics, frontier, histories, evidence, recordings)
-TRAININGS = ("pretrain", "sft", "grpo")
 UNCOMMITTED = "uncommitted"
 
 
 def of_rules(records: Path | None = None) -> Commits:
-    """The commits of the modules in which the rules stand, of what judges by all of them, and of a folder of records.
-
-    Of the records it is that of the trainings: the files of evaluations also hold intervals, which follow from them.
-    """
+    """The commits of the modules in which the rules stand, of what judges by all of them, and of a folder of records."""
     rules = {name: of_files(_source(claim.find)) for name, claim in CLAIMS.items()}
-    made = of_files(*(records / kind for kind in TRAININGS)) if records else None
-    return Commits(rules, of_files(*(_source(module) for module in JUDGING)), made)
+    return Commits(rules, of_files(*(_source(module) for module in JUDGING)), records and of_records(records))
+
+
+def of_records(folder: Path) -> str | None:
+    """The commits whose code made a reference, from its manifest; of other records the newest that changed them."""
+    if not (folder / MANIFEST).is_file():
+        return of_files(folder)
+    return ", ".join(commit[:7] for commit in read_manifest(folder).commits)
 
 
 def of_files(*paths: Path) -> str | None:

@@ -165,8 +165,10 @@ def model(place: Place) -> Finding:
 def _tokenizer(start: str) -> Any:
     from transformers import AutoTokenizer
 
+    from asyncthink.training.language_model import located
+
     try:
-        return AutoTokenizer.from_pretrained(start, local_files_only=True)
+        return AutoTokenizer.from_pretrained(**located(start), local_files_only=True)
     except (OSError, ValueError):
         return None
 

@@ -9,6 +9,7 @@ params.py, which counts. The keys that decide nothing (sections.INERT) are in no
 """
 
 import ast
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from asyncthink.config.sections import INERT
+from asyncthink.files import sha256
 from asyncthink.params import COUNTDOWN, Params
 
 FIGURES = (
@@ -150,6 +152,12 @@ def _covers(override: Mapping[str, Mapping[str, Any]], leaf: str) -> bool:
 def sources(step: str, root: str = "src/asyncthink") -> list[str]:
     """The source files of the package that a step's command imports, directly or not, and the files they name."""
     return sorted(str(path) for path in _closure(Path(root) / "commands" / f"{step}.py", Path(root)))
+
+
+def code(step: str, root: Path = Path(__file__).parent) -> str:
+    """The hash of a step's source files, their names included: those of the package that runs, wherever it lies."""
+    files = {Path(path).relative_to(root).as_posix(): sha256(path) for path in sources(step, str(root))}
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
 
 def notebook_sources(notebook: str, root: str = "src/asyncthink") -> list[str]:

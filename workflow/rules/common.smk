@@ -1,11 +1,13 @@
+from pathlib import Path
+
 from snakemake.exceptions import WorkflowError
 
-from asyncthink import ledger, machine, outlook, params as parameters, steps
+from asyncthink import ledger, machine, outlook, params as parameters, records, steps
 from asyncthink.errors import InputError
 
 machine.activate()
-# They run this directory's own source, which is what `code` lists.
-shell.prefix("set -euo pipefail; export PYTHONPATH=$PWD/src${{PYTHONPATH:+:$PYTHONPATH}}; ")
+# They run this directory's own source, which is what `code` lists, and notebooks the interpreter that runs papermill.
+shell.prefix("set -euo pipefail; export PYTHONPATH=$PWD/src${{PYTHONPATH:+:$PYTHONPATH}} JUPYTER_PATH=$PWD/workflow; ")
 
 try:
     PARAMS = parameters.read("params.yaml")
@@ -19,9 +21,9 @@ if workflow.is_main_process:
 
 ARMS = list(PARAMS.arms)
 ALIKE = {step: steps.alike(step, PARAMS) for step in steps.COLD_START}
-TEST_SETS = {name: list(found.arms) for name, found in PARAMS.test_sets.items() if found}
-ANSWERED = {"countdown": [name for name in ARMS if PARAMS.arm_params(name).arm.task == "countdown"]} | TEST_SETS
-ITEM_SETS = [*(name for name, found in PARAMS.training_sets.items() if found), *TEST_SETS]
+RECORDS = records.of(PARAMS)
+ANSWERED = records.answered(PARAMS)
+ITEM_SETS = [name for name, found in {**PARAMS.training_sets, **PARAMS.test_sets}.items() if found]
 MODEL = ["model.safetensors", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]
 GPU = int(machine.has_gpu())
 
@@ -49,12 +51,6 @@ def reads(step):
     return read
 
 
-def trained():
-    """The arms that GRPO trains itself."""
-    arms = {name: PARAMS.arm_params(name).arm for name in ARMS}
-    return [name for name, arm in arms.items() if arm.rl and arm.weights_of is None]
-
-
 def python(wildcards, threads, resources):
     """What starts a training: as many processes as its resources say, by default one a GPU. They decide no result."""
     processes, shard = resources.get("processes", max(1, resources.gpu)), bool(resources.get("shard", 0))
@@ -71,11 +67,6 @@ def alike(step, arm):
     return ALIKE[step][arm]
 
 
-def cold_starts(step):
-    """The names under which a step of the cold start is run, over all arms that have one."""
-    return steps.cold_starts(step, PARAMS)
-
-
 def start(wildcards):
     """The model an arm starts from: the base, or the base after format fine-tuning."""
     arm = PARAMS.arm_params(wildcards.arm).arm
@@ -86,7 +77,7 @@ def start(wildcards):
 
 def awaited(wildcards):
     """The priority of a cold start: how many arms are trained from it, so that few cores make the longest wait first."""
-    starting = [name for name in trained() if PARAMS.arm_params(name).arm.cold_start]
+    starting = [name for name in records.trained(PARAMS) if PARAMS.arm_params(name).arm.cold_start]
     return 1 + [alike("sft", name) for name in starting].count(wildcards.arm)
 
 
@@ -113,11 +104,13 @@ def source(wildcards):
     return [named] if named in PARAMS.local_sources() else []
 
 
-def evaluated(pattern):
-    """All files of a pattern, over every test set, the arms that answer it, and every seed."""
-    return [path for name, arms in ANSWERED.items() for path in every(pattern, test_set=name, arm=arms)]
+def checkpoint():
+    """The files of the local folder that the base is taken from, if it is one."""
+    folder = PARAMS.model.start_from and Path(PARAMS.model.start_from)
+    return sorted(str(path) for path in folder.rglob("*") if path.is_file()) if folder else []
 
 
-def every(pattern, **wildcards):
-    """All files of a pattern, over every seed of params.yaml."""
-    return expand(pattern, seed=PARAMS.seeds, **wildcards)
+def recorded(chosen=ARMS):
+    """The episodes of the chosen arms, over every test set and seed."""
+    names = [path.relative_to("evaluate") for path in RECORDS.evaluations if path.parts[-2] in chosen]
+    return [f"results/evaluate/{name.with_suffix('.jsonl.gz')}" for name in names]

@@ -23,6 +23,7 @@ rule evaluate:
     shell:
         "python -m asyncthink evaluate --params params.yaml"
         " --test-set {wildcards.test_set:q}"
+        " --split test"
         " --arm {wildcards.arm:q}"
         " --seed {wildcards.seed:q}"
         " --model {params.model:q}"

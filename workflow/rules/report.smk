@@ -1,13 +1,10 @@
 from glob import glob
 
-EVALUATIONS = evaluated("metrics/evaluate/{test_set}/{arm}/{seed}.json")
-HISTORIES = (
-    every("metrics/pretrain/{seed}.jsonl")
-    + every("metrics/sft/{arm}/{seed}.jsonl", arm=cold_starts("sft"))
-    + every("metrics/grpo/{arm}/{seed}.jsonl", arm=trained())
-)
-EPISODES = evaluated("results/evaluate/{test_set}/{arm}/{seed}.jsonl.gz")
-FILTERS = expand("metrics/filter/{arm}.json", arm=cold_starts("filter"))
+EVALUATIONS = [f"metrics/{name}" for name in RECORDS.evaluations]
+HISTORIES = [f"metrics/{name}" for name in RECORDS.histories]
+FILTERS = [f"metrics/{name}" for name in RECORDS.filters]
+KERNEL = "workflow/kernels/python3/kernel.json"
+EPISODES = recorded()
 
 
 rule tables:
@@ -70,7 +67,7 @@ rule claims:
 rule case_studies:
     input:
         code=code("case_studies"),
-        episodes=[path for path in EPISODES if "asyncthink" in path],
+        episodes=recorded(("asyncthink", "asyncthink_math")),
     output:
         table=ensure("metrics/tables/case_studies.csv", non_empty=True),
     log:
@@ -94,6 +91,7 @@ rule figures:
         tables=rules.tables.output.tables,
         cases=rules.case_studies.output.table,
         notebook="notebooks/{figure}.ipynb",
+        kernel=KERNEL,
         code=lambda wildcards: steps.notebook_sources(f"notebooks/{wildcards.figure}.ipynb"),
     output:
         svg=report(

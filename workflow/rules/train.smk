@@ -1,5 +1,6 @@
 rule pretrain:
     input:
+        checkpoint(),
         code=code("pretrain"),
         puzzles="results/puzzles/train.jsonl",
     output:

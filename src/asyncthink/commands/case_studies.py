@@ -6,7 +6,7 @@ from pathlib import Path
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    parser.add_argument("--episodes", nargs="*", type=Path, default=[], help="recordings, TEST_SET/ARM/SEED.jsonl.gz")
+    parser.add_argument("--episodes", nargs="*", type=Path, default=[], help="recordings, JSON Lines")
     parser.add_argument("--table", required=True, type=Path, help="written: one row a stretch of an agent's time, CSV")
 
 

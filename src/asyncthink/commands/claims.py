@@ -1,12 +1,14 @@
 """`asyncthink claims`: the ledger of claims from recorded metrics, or its table in the README from the reference."""
 
 import argparse
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from asyncthink.evaluation.evidence import Evidence
     from asyncthink.params import Params
+    from asyncthink.records import Records
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,16 +40,29 @@ def write_readme(readme: Path, reference: Path) -> None:
 
 def read_evidence(args: argparse.Namespace, given: "Params") -> "Evidence":
     """The evidence in the files that the arguments name, with the learning rates that params.yaml gives each arm."""
-    from asyncthink.commands.reference import recorded
+    from asyncthink import records
+
+    if getattr(args, "records", None):
+        found = records.lying_in(args.records)
+        return evidence_of({name: args.records / name for name in found.all}, found, given)
+    return _evidence(args.evaluations, args.histories, args.filters, given)
+
+
+def evidence_of(places: Mapping[Path, Path], records: "Records", given: "Params") -> "Evidence":
+    """The evidence in records, each at its own place."""
+    kinds = (records.evaluations, records.histories, records.filters)
+    return _evidence(*([places[name] for name in kind] for kind in kinds), given)
+
+
+def _evidence(
+    evaluations: Iterable[Path], histories: Iterable[Path], filters: Iterable[Path], given: "Params"
+) -> "Evidence":
     from asyncthink.evaluation import evidence
     from asyncthink.training.learning_rate import learning
 
     rates = {name: given.arm_params(name).grpo for name in given.arms}
     learned = {arm: learning(g.learning_rate, g.schedule, g.warmup, g.steps) for arm, g in rates.items()}
-    files = (args.evaluations, args.histories, args.filters)
-    if getattr(args, "records", None):
-        files = [[args.records / name for name in names] for names in recorded(args.records)]
-    return evidence.read(*files, learned)
+    return evidence.read(evaluations, histories, filters, learned)
 
 
 def write_ledger(args: argparse.Namespace) -> None:

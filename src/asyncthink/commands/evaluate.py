@@ -5,11 +5,14 @@ import os
 from pathlib import Path
 
 from asyncthink.commands import engine_choice
+from asyncthink.errors import InputError
+from asyncthink.tasks.countdown import SPLITS
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", default="params.yaml", help="the parameters of every step")
     parser.add_argument("--test-set", required=True, help="countdown, or one of `test_sets` in params.yaml")
+    parser.add_argument("--split", required=True, choices=SPLITS, help="which of its splits the items are")
     parser.add_argument("--arm", required=True, help="an arm of params.yaml")
     parser.add_argument("--seed", required=True, type=int, help="the training seed of the model")
     parser.add_argument("--model", required=True, type=Path, help="folder of the trained model")
@@ -20,16 +23,24 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from asyncthink import episode, files, params
+    from asyncthink import files, params, steps
     from asyncthink.evaluation import evaluate, recordings
     from asyncthink.training import checkpoints
 
+    if args.test_set != params.COUNTDOWN and args.split != "test":
+        raise InputError(f"{args.test_set} has no {args.split} items; say --split test")
+    if args.episodes.suffix != ".gz":
+        raise InputError(f"{args.episodes}: episodes are recorded gzipped; end the name in .jsonl.gz")
     given, items = params.read(args.params), files.read_json_lines(args.items)
+    if not items:
+        raise InputError(f"{args.items}: holds no items")
     engine = engine_choice.chosen(args, os.environ).opened(args.model)
-    subject = evaluate.Subject(args.test_set, args.items.stem, args.arm, args.seed, items, given, engine.identity())
+    subject = evaluate.Subject(args.test_set, args.split, args.arm, args.seed, items, given, engine.identity())
     engine_choice.check_weights(engine, args.model)
-    scratch = checkpoints.Scratch.of("evaluate", subject.fingerprint(), [args.model, args.items])
-    episodes = evaluate.record(subject, engine, scratch.folder)
-    episode.write(args.episodes, episodes)
-    recordings.write(args.metrics, evaluate.summarized(subject, episodes, files.sha256(args.items)))
+    inputs, code = [args.model, args.items], steps.code("evaluate")
+    scratch = checkpoints.Scratch.of("evaluate", subject.fingerprint(), inputs, code)
+    episodes = scratch.folder / "episodes.jsonl.gz"
+    measured = evaluate.record(subject, engine, episodes)
+    recordings.write(args.metrics, evaluate.summarized(subject, measured, files.sha256(args.items)))
+    files.move(episodes, args.episodes)
     scratch.remove()

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
 
     sampler = SAMPLERS[choice.name](choice)
     config = {**steps.reads("grpo", settings, args.arm), "arm": args.arm, "seed": args.seed, "sampler": sampler.name}
-    scratch = Scratch.of("grpo", config, [args.start, args.puzzles])
+    scratch = Scratch.of("grpo", config, [args.start, args.puzzles], steps.code("grpo"))
     chosen = Settings(own.arm, own.thinking, own.reward, own.grpo)
     run, written = Run(f"grpo {args.arm}", args.seed, scratch), Outputs(args.model, args.history, args.times)
     grpo(chosen, run, args.start, args.puzzles, written, sampler)

@@ -29,6 +29,7 @@ def run(args: argparse.Namespace) -> None:
         pretrain.prepare(settings.model.start_from, settings.thinking.prompts, written)
         return
     corpus = partial(documents, settings, read_json_lines(args.puzzles), args.seed)
-    scratch = Scratch.of("pretrain", {**steps.reads("pretrain", settings), "seed": args.seed}, [args.puzzles])
+    config = {**steps.reads("pretrain", settings), "seed": args.seed}
+    scratch = Scratch.of("pretrain", config, [args.puzzles], steps.code("pretrain"))
     chosen = pretrain.Settings(settings.pretrain, settings.model, word_tokenizer.build(settings.puzzles))
     pretrain.pretrain(chosen, Run("pretrain", args.seed, scratch), corpus, written)

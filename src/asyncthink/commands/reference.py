@@ -1,25 +1,18 @@
 """`asyncthink reference`: this run's seeds, put beside those that the committed reference has.
 
 The reference of a scale is a folder of recorded metrics, metrics/reference/SCALE/, laid out as metrics/ is, with the
-ledger that follows from them beside it, metrics/reference/SCALE.json. So its seeds can be run one by one, on several
-machines, and every verdict can be derived again.
+manifest of what made them in it, and the ledger that follows from them beside it, metrics/reference/SCALE.json. So its
+seeds can be run one by one, on several machines, and every verdict can be derived again.
 """
 
 import argparse
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
-from asyncthink import files, params
-from asyncthink.commands.claims import write_readme
-from asyncthink.errors import InputError
-from asyncthink.evaluation import claims, evidence
-
-# What evidence.read takes, by where it lies in a folder of metrics.
-PLACES = (
-    ("evaluate/*/*/*.json",),
-    ("pretrain/*.jsonl", "sft/*/*.jsonl", "grpo/*/*.jsonl"),
-    ("filter/*.json",),
-)
+from asyncthink import commits, files, params, provenance, records, whole_run
+from asyncthink.commands.claims import evidence_of, write_readme
+from asyncthink.evaluation import claims
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,30 +23,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     given = params.read(args.params)
-    folder = args.metrics / "reference" / given.scale
-    ours = [[name for name in names if of_run(name, given)] for names in recorded(args.metrics)]
-    if not all(ours):
-        raise InputError(f"{args.metrics}: holds no whole run of params.yaml; run `snakemake --cores all` first")
-    merged = [
-        {name: folder / name for name in kept} | {name: args.metrics / name for name in own}
-        for kept, own in zip(recorded(folder), ours, strict=True)
-    ]
-    ledger = claims.ledger(evidence.read(*(places.values() for places in merged)), given.scale)
-    for name in (name for names in ours for name in names):
+    own, folder = records.of(given), args.metrics / "reference" / given.scale
+    whole_run.check(args.metrics, own, given)
+    commit = provenance.current_commit()
+    kept = provenance.read_manifest(folder)
+    if kept is not None:
+        provenance.check_kept(kept, folder, given, commit)
+    merged = records.of_kinds([*own.all, *(Path(name) for name in (kept.records if kept else ()))])
+    places = {name: (args.metrics if name in own.all else folder) / name for name in merged.all}
+    known = replace(commits.of_rules(), records=commit[:7])
+    ledger = claims.ledger(evidence_of(places, merged, given), given.scale, known)
+    for name in own.all:
         with files.replacing(folder / name) as temporary:
             shutil.copyfile(args.metrics / name, temporary)
+    provenance.described(folder, merged, given, commit).write(folder)
     files.write_json(folder.with_suffix(".json"), ledger)
     write_readme(args.readme, folder.parent)
-    print(f"{folder}: the reference now holds seeds {', '.join(map(str, ledger['seeds']))}")
-
-
-def recorded(metrics: Path) -> list[list[Path]]:
-    """The evaluations, histories and filters of a folder of metrics, by their place in it."""
-    return [sorted(path.relative_to(metrics) for place in kind for path in metrics.glob(place)) for kind in PLACES]
-
-
-def of_run(name: Path, given: params.Params) -> bool:
-    """Whether a file belongs to an arm and a seed of params.yaml, and was not left by other ones."""
-    if name.parts[0] == "filter":
-        return name.stem in given.arms
-    return name.stem in map(str, given.seeds) and (name.parts[0] == "pretrain" or name.parts[-2] in given.arms)
+    print(f"{folder}: the reference now holds seeds {', '.join(map(str, ledger['seeds']))}, of commit {commit[:7]}")

@@ -25,6 +25,6 @@ def run(args: argparse.Namespace) -> None:
     from asyncthink.training.sft import sft
 
     config = {**steps.reads("sft", settings, args.arm), "arm": args.arm, "seed": args.seed}
-    scratch = Scratch.of("sft", config, [args.start, args.demonstrations])
+    scratch = Scratch.of("sft", config, [args.start, args.demonstrations], steps.code("sft"))
     run, written = Run(f"sft {args.arm}", args.seed, scratch), Outputs(args.model, args.history, args.times)
     sft(own.sft, own.thinking, run, args.start, args.demonstrations, written)

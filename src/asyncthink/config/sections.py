@@ -90,9 +90,10 @@ Names = Annotated[tuple[Text, ...], *UNIQUE]
 Arms = Annotated[dict[str, dict[str, dict[str, Any]] | None], AfterValidator(_run)]
 Source = Annotated[
     Text,
-    _within(_hub, r"generated|.+\.jsonl"),
+    _within(_hub, r"generated|.+\.jsonl|[a-z0-9-]+@[0-9a-f]{40}"),
     Field(
-        description="generated, deepscaler, aime-24, amc-23, math-500, enigmata, mmlu-pro, or a file ending in .jsonl"
+        description="generated, deepscaler, aime-24, amc-23, math-500, enigmata, mmlu-pro, or a file that ends in"
+        " .jsonl; a name of the hub takes a commit after an @"
     ),
 ]
 TrainedTask = Literal["countdown", "competition_math"]

@@ -2,26 +2,30 @@
 
 The headline comes first, then each variant of params.yaml that names the arm (other budgets, another n). All of them
 share their sampling seeds, so that a variant differs from the headline by what it overrides and nothing else.
-The work is done in chunks; a chunk that stands in the scratch folder is finished, and a killed run goes on behind it.
+The work is done in chunks of whole items, each recorded and measured once; a killed run goes on after its last one.
 """
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from asyncthink import episode, params, steps
+import numpy as np
+
+from asyncthink import params
 from asyncthink.engines import Engine, Identity, run
 from asyncthink.episode import Episode, Trace
-from asyncthink.evaluation import metrics, recordings
-from asyncthink.evaluation.metrics import UNION
+from asyncthink.evaluation import episode_chunks, metrics, recordings
+from asyncthink.evaluation.metrics import UNION, Measurement
 from asyncthink.evaluation.recordings import HEADLINE, note
 from asyncthink.thinking import THINKING
 from asyncthink.thinking.scoring import finish
 
-CHUNK = 256  # episodes that are decoded side by side
+Measured = Mapping[str, Mapping[str | None, Measurement]]  # by evaluation, then by aggregation
+
+CHUNK = 256  # episodes that are decoded side by side, or those of one item where it has more
 # What tables and claims read of a variant; the headline keeps every measure.
 VARIANT_MEASURES = (
     *("accuracy", "correct", "all_correct", "valid", "latency", "elapsed", "work", "concurrency_ratio"),
@@ -31,7 +35,10 @@ VARIANT_MEASURES = (
 
 @dataclass(frozen=True)
 class Subject:
-    """What is evaluated: a test set's items of one split, by one arm's model of one training seed, on one engine."""
+    """What is evaluated: a test set's items of one split, by one arm's model of one training seed, on one engine.
+
+    Only countdown has more than one split.
+    """
 
     test_set: str
     split: str
@@ -46,6 +53,11 @@ class Subject:
         """The task of its items."""
         found = self.params.test_set(self.test_set)
         return found.task if found else params.COUNTDOWN
+
+    @property
+    def item_set(self) -> str:
+        """What its items are called in the sampling seeds: countdown's by their split, others by their test set."""
+        return self.split if self.test_set == params.COUNTDOWN else self.test_set
 
     @property
     def samples(self) -> int:
@@ -70,36 +82,52 @@ class Subject:
 
     def fingerprint(self) -> dict[str, Any]:
         """All that the episodes depend on beside the model and the items; chunks of two engines are never mixed."""
-        own = {"test_set": self.test_set, "arm": self.arm, "seed": self.seed, "chunk": CHUNK}
-        return {**steps.reads("evaluate", self.params, self.arm, self.test_set), **own, "engine": asdict(self.engine)}
+        named = {key: getattr(self, key) for key in ("test_set", "split", "task", "arm", "seed", "samples")}
+        settings = {name: asdict(thinking) for name, thinking in self.evaluations.items()}
+        own = {"arm": asdict(self.own.arm), "reward": asdict(self.own.reward), "evaluations": settings, "chunk": CHUNK}
+        return {**named, "params": own, "engine": asdict(self.engine)}
 
 
-def record(subject: Subject, engine: Engine, scratch: Path) -> list[Episode]:
-    """All episodes of a subject, the headline's first, in the order of items and samples."""
+def record(subject: Subject, engine: Engine, path: Path) -> Measured:
+    """Record all episodes of a subject, the headline's first, in the order of items and samples, and measure them."""
     evaluations = subject.evaluations
     chunks = [(name, keys) for name in evaluations for keys in _chunks(subject)]
     progress = Progress(f"evaluate {subject.arm} {subject.seed}", sum(len(keys) for _, keys in chunks))
-    episodes = []
-    for number, (name, keys) in enumerate(chunks):
-        path = scratch / f"{number:05d}.jsonl"
-        if not path.exists():
-            episode.write(path, _decoded(subject, engine, name, evaluations[name], keys))
+    recorded = episode_chunks.whole(path)
+    parts: dict[str, dict[str | None, list[Measurement]]] = {name: {} for name in evaluations}
+    for name, keys in chunks:
+        episodes = next(recorded, None)
+        if episodes is None:
+            episodes = _decoded(subject, engine, name, evaluations[name], keys)
+            episode_chunks.append(path, episodes)
             progress.done(len(keys))
         else:
             progress.skip(len(keys))
-        episodes += episode.read(path)
-    return episodes
+        for aggregation, group in metrics.aggregations(episodes).items():
+            parts[name].setdefault(aggregation, []).append(metrics.measurement(group))
+    return {name: {key: _joined(chunk) for key, chunk in parts[name].items()} for name in evaluations}
 
 
 def _chunks(subject: Subject) -> Iterator[list[tuple[int, int]]]:
-    keys = [(index, sample) for index in range(len(subject.items)) for sample in range(subject.samples)]
-    return (keys[start : start + CHUNK] for start in range(0, len(keys), CHUNK))
+    """Keys (index, sample), every sample of an item in one chunk."""
+    items = max(1, CHUNK // subject.samples)
+    for start in range(0, len(subject.items), items):
+        indices = range(start, min(start + items, len(subject.items)))
+        yield [(index, sample) for index in indices for sample in range(subject.samples)]
+
+
+def _joined(chunks: Sequence[Measurement]) -> Measurement:
+    """The measurement of all items from those of runs of items."""
+    values = {name: np.concatenate([chunk.values[name] for chunk in chunks], axis=1) for name in chunks[0].values}
+    structures = [chunk.topologies for chunk in chunks if chunk.topologies is not None]
+    required = max(chunk.required for chunk in chunks)
+    return Measurement(required, values, np.concatenate(structures, axis=1) if structures else None)
 
 
 def _decoded(
     subject: Subject, engine: Engine, variant: str, thinking: params.Thinking, keys: Sequence[tuple[int, int]]
 ) -> list[Episode]:
-    think, key = THINKING[subject.own.arm.mode], {"split": subject.split, "seed": subject.seed, "variant": variant}
+    think, key = THINKING[subject.own.arm.mode], {"split": subject.item_set, "seed": subject.seed, "variant": variant}
     coroutines = [
         think(
             engine,
@@ -107,7 +135,7 @@ def _decoded(
             subject.items[index],
             thinking,
             {**key, "index": index, "sample": sample},
-            (subject.seed, subject.split, index, sample),
+            (subject.seed, subject.item_set, index, sample),
         )
         for index, sample in keys
     ]
@@ -122,16 +150,15 @@ def slim(recorded: Episode) -> Episode:
     return replace(recorded, traces=traces)
 
 
-def summarized(subject: Subject, episodes: Sequence[Episode], items_hash: str) -> dict[str, Any]:
+def summarized(subject: Subject, measured: Measured, items_hash: str) -> dict[str, Any]:
     """The metrics file of a subject: each evaluation with intervals, and the measures of its single episodes."""
     evaluations: dict[str, dict[str, Any]] = {}
     for name, thinking in subject.evaluations.items():
-        chosen = [e for e in episodes if e.key["variant"] == name]
-        base = {"variant": name, "mode": chosen[0].mode, "config": subject.config(thinking)}
-        for aggregation, group in metrics.aggregations(chosen).items():
+        base = {"variant": name, "mode": subject.own.arm.mode, "config": subject.config(thinking)}
+        for aggregation, measurement in measured[name].items():
             names = None if (name, aggregation) in ((HEADLINE, None), (HEADLINE, "vote")) else VARIANT_MEASURES
             entry = f"{name}_{UNION}" if aggregation == UNION else name
-            evaluations[entry] = base | {"aggregation": aggregation} | _entry(group, names)
+            evaluations[entry] = base | {"aggregation": aggregation} | _entry(measurement, names)
     return {
         "scale": subject.params.scale,
         "note": note(subject.params.scale),
@@ -140,14 +167,13 @@ def summarized(subject: Subject, episodes: Sequence[Episode], items_hash: str) -
         "arm": subject.arm,
         "seed": subject.seed,
         "engine": asdict(subject.engine),
-        "items": {"count": len(subject.items), "split": subject.split, "sha256": items_hash},
+        "items": {"count": len(subject.items), "split": subject.item_set, "sha256": items_hash},
         "samples": subject.samples,
         "evaluations": evaluations,
     }
 
 
-def _entry(episodes: Sequence[Episode], names: Sequence[str] | None) -> dict[str, Any]:
-    measured = metrics.measurement(episodes)
+def _entry(measured: Measurement, names: Sequence[str] | None) -> dict[str, Any]:
     kept = measured if names is None else measured.only(names)
     found = {"required": measured.required, "episodes": recordings.episode_values(kept)}
     if kept.topologies is not None:

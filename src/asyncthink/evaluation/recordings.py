@@ -6,7 +6,7 @@ differences between arms can be computed pair by pair from these files alone.
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -132,6 +132,8 @@ def _recordings(records: Sequence[tuple[Path, dict]]) -> Recordings:
     _agree(records, "scale", "were made at different scales")
     _agree(records, "items", "were made on different test items")
     _agree(records, "samples", "have different numbers of samples an item")
+    _agree(records, "engine", "were decoded by different engines", _engine)
+    _distinct(records)
     groups: dict[tuple[str, str], list[tuple[int, dict]]] = {}
     for _, record in sorted(records, key=lambda pair: pair[1]["seed"]):
         for name, evaluation in record["evaluations"].items():
@@ -146,7 +148,7 @@ def _recordings(records: Sequence[tuple[Path, dict]]) -> Recordings:
 def _load(path: str | Path) -> tuple[Path, dict[str, Any]]:
     try:
         record = json.loads(Path(path).read_text(encoding="utf-8"))
-        for key in ("scale", "test_set", "arm", "seed", "items", "samples", "evaluations"):
+        for key in ("scale", "test_set", "arm", "seed", "engine", "items", "samples", "evaluations"):
             record[key]
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run the step that makes it (snakemake {path})") from None
@@ -155,10 +157,27 @@ def _load(path: str | Path) -> tuple[Path, dict[str, Any]]:
     return Path(path), record
 
 
-def _agree(records: Sequence[tuple[Path, dict]], key: str, complaint: str) -> None:
+def _agree(
+    records: Sequence[tuple[Path, dict]], key: str, complaint: str, named: Callable[[Any], str] | None = None
+) -> None:
     for path, record in records[1:]:
         if record[key] != records[0][1][key]:
-            raise InputError(f"{records[0][0]} and {path} {complaint}; evaluate both again with one params.yaml")
+            values = "" if named is None else f" ({named(records[0][1][key])}; {named(record[key])})"
+            same = "params.yaml" if named is None else key
+            raise InputError(f"{records[0][0]} and {path} {complaint}{values}; evaluate both again with one {same}")
+
+
+def _engine(identity: Mapping[str, Any]) -> str:
+    exact = "exact" if identity["exact"] else "inexact"
+    return f"{identity['name']} {identity['version'] or 'of unknown version'}, {exact}"
+
+
+def _distinct(records: Sequence[tuple[Path, dict]]) -> None:
+    seen: dict[tuple[str, int], Path] = {}
+    for path, record in records:
+        first = seen.setdefault((record["arm"], record["seed"]), path)
+        if first != path:
+            raise InputError(f"{first} and {path} are both of {record['arm']}, seed {record['seed']}; give one of them")
 
 
 def _merged(arm: str, rows: Sequence[tuple[int, dict]], shape: tuple[int, int]) -> Evaluation:

@@ -1,6 +1,7 @@
 """The chosen case studies as a table: one row for each stretch of an agent's time, with what it said in it."""
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,11 @@ import pandas as pd
 
 from asyncthink import episode, protocol
 from asyncthink.episode import Episode
-from asyncthink.evaluation.case_studies import chosen
+from asyncthink.evaluation.case_studies import COUNTDOWN, chosen
 from asyncthink.evaluation.recordings import HEADLINE, note
 from asyncthink.reporting.page_record import Shown, identify
 from asyncthink.schedule import Interval, Lane, Schedule
+from asyncthink.tasks.countdown import SPLITS
 
 COLUMNS = (
     "test_set",
@@ -32,13 +34,19 @@ ASKED = ("numbers", "target", "required", "puzzle", "problem", "question", "opti
 
 
 def frame(paths: Iterable[Path], scale: str) -> pd.DataFrame:
-    """The table from recordings at TEST_SET/ARM/SEED.jsonl.gz; the row of a rule that fits no episode names none."""
+    """The table from recordings; the row of a rule that fits no episode names none."""
     test_sets: dict[str, list[Episode]] = {}
-    for path in paths:
-        recorded = (each for each in episode.read(path) if each.key.get("variant", HEADLINE) == HEADLINE)
-        test_sets.setdefault(path.parts[-3], []).extend(recorded)
+    for recorded in chain.from_iterable(map(episode.read, paths)):
+        if recorded.key.get("variant", HEADLINE) == HEADLINE:
+            test_sets.setdefault(test_set_of(recorded), []).append(recorded)
     found = [row for name, episodes in test_sets.items() for row in rows(name, episodes)]
     return pd.DataFrame([{**row, "scale": note(scale) or scale} for row in found], columns=list(COLUMNS))
+
+
+def test_set_of(recorded: Episode) -> str:
+    """The test set that an episode is of: countdown's items are keyed by their split, others by their test set."""
+    name = str(recorded.key.get("split", ""))
+    return COUNTDOWN if name in SPLITS else name
 
 
 def rows(test_set: str, episodes: list[Episode]) -> Iterator[dict[str, Any]]:

@@ -15,11 +15,11 @@ from asyncthink.tasks.judge import Verdict
 from asyncthink.tasks.preparation import plain
 from asyncthink.tasks.stated_value import stated
 
-SOURCES = {  # name: (repository on the hub, split)
-    "deepscaler": ("agentica-org/DeepScaleR-Preview-Dataset", "train"),
-    "aime-24": ("HuggingFaceH4/aime_2024", "train"),
-    "amc-23": ("math-ai/amc23", "test"),
-    "math-500": ("HuggingFaceH4/MATH-500", "test"),
+SOURCES = {  # name: (repository on the hub, split, commit)
+    "deepscaler": ("agentica-org/DeepScaleR-Preview-Dataset", "train", "b6ae8c60f5c1f2b594e2140b91c49c9ad0949e29"),
+    "aime-24": ("HuggingFaceH4/aime_2024", "train", "2fe88a2f1091d5048c0f36abc874fb997b3dd99a"),
+    "amc-23": ("math-ai/amc23", "test", "80815d37005feb82cd7f8fbc6901d5d3eff43057"),
+    "math-500": ("HuggingFaceH4/MATH-500", "test", "6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be"),
 }
 _MARK = re.compile(r"\\boxed\s*\{|\\.|[{}]", re.DOTALL)
 

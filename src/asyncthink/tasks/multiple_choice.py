@@ -13,7 +13,7 @@ from asyncthink.errors import InputError
 from asyncthink.tasks import single_answer, stated_letter
 from asyncthink.tasks.mistake import Mistake
 
-SOURCES = {"mmlu-pro": ("TIGER-Lab/MMLU-Pro", "test")}
+SOURCES = {"mmlu-pro": ("TIGER-Lab/MMLU-Pro", "test", "b189ec765aa7ed75c8acfea42df31fdae71f97be")}
 # The subjects of the paper's case studies are parts of a category: questions that hold one of these words.
 SUBSETS = {
     "graph-theory": ("math", r"\b(?:graphs?|vert(?:ex|ices)|spanning trees?|hamiltonian|eulerian?|chromatic)\b"),

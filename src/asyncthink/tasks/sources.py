@@ -1,5 +1,10 @@
-"""Where the items of the natural-language tasks come from: a local JSON Lines file, or the hub by a short name."""
+"""Where the items of the natural-language tasks come from: a local JSON Lines file, or the hub by a short name.
 
+What lies on the hub can change under its name, so a data set is read at one commit: the one in HUB, or another that
+is said, as in aime-24@2fe88a2f1091d5048c0f36abc874fb997b3dd99a.
+"""
+
+import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +16,7 @@ from asyncthink.tasks import competition_math, multiple_choice, sudoku
 
 Rows = list[dict[str, Any]]
 
+COMMIT = re.compile(r"[0-9a-f]{40}")
 HUB = competition_math.SOURCES | multiple_choice.SOURCES | sudoku.SOURCES
 
 
@@ -81,18 +87,30 @@ def _check_id(row: dict[str, Any]) -> None:
 
 def records(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """(where, record) of a short name in HUB (fetched, and kept by the `datasets` library), or of a JSON Lines file."""
-    if source not in HUB:
+    if source.partition("@")[0] not in HUB:
         return json_lines(source)
     from datasets import load_dataset
 
-    repository, split = HUB[source]
+    repository, split, commit = located(source)
     try:
-        rows = load_dataset(repository, split=split).to_list()
+        rows = load_dataset(repository, split=split, revision=commit).to_list()
     except Exception as error:  # whatever goes wrong between here and the hub, the way out is the same
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{source}: {repository} cannot be had from the hub ({reason}); give a local file") from None
     return ((f"{source}: record {number}", row) for number, row in enumerate(rows, 1))
 
 
+def located(source: str) -> tuple[str, str, str]:
+    """Repository, split and commit of a short name in HUB, with or without a commit of its own."""
+    name, _, said = source.partition("@")
+    repository, split, known = HUB[name]
+    commit = said or known
+    if commit is None or not COMMIT.fullmatch(commit):
+        problem = f"{said!r} is no commit" if said else "no commit of it is known here"
+        page = f"https://huggingface.co/datasets/{repository}/commits"
+        raise InputError(f"{source}: {problem}; write {name}@ and the 40 digits of one, from {page}")
+    return repository, split, commit
+
+
 def _name(source: str) -> str:
-    return Path(source).name.split(".")[0]
+    return Path(source).name.split(".")[0].partition("@")[0]

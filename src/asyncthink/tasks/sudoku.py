@@ -31,7 +31,7 @@ _UNITS = _ROWS + _COLUMNS + _BOXES
 _UNIT_NAMES = [f"{kind} {number}" for kind in ("row", "column", "box") for number in range(1, 5)]
 _MOST_DRAWS = 10_000
 
-SOURCES = {"enigmata": ("BytedTsinghua-SIA/Enigmata-Eval", "train")}
+SOURCES = {"enigmata": ("BytedTsinghua-SIA/Enigmata-Eval", "train", None)}  # its commit has to be said
 HALVES = {"train": 1, "test": 1}  # the shares of the solved grids where one half is kept for tests
 CLUES = (7, 12)
 

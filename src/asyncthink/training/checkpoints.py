@@ -1,9 +1,10 @@
 """Scratch states that are whole or not there, and results put in place file by file.
 
-A long step keeps its states under `work/STEP/FINGERPRINT/checkpoint-N/`. The fingerprint covers the step's parameters
-and the contents of its inputs, so a changed number starts afresh and an equal one goes on. A state is complete once
-its `DONE` file stands in it: that is written last and holds the content hash of every other file, so a state that was
-cut off while it was being saved, or damaged later, is never read. Only files under `work/` are ever unpickled.
+A long step keeps its states under `work/STEP/FINGERPRINT/checkpoint-N/`. The fingerprint covers the step's parameters,
+the contents of its inputs, its code and the libraries that compute, so a changed number or a mended line starts afresh
+and an equal run goes on. A state is complete once its `DONE` file stands in it: that is written last and holds the
+content hash of every other file, so a state that was cut off while it was being saved, or damaged later, is never read.
+Only files under `work/` are ever unpickled.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +24,14 @@ from asyncthink.files import replacing, sha256, write_json
 DONE = "DONE"
 KEPT = 2
 WEIGHTS = "model.safetensors"
+LIBRARIES = ("accelerate", "math-verify", "numpy", "torch", "transformers", "trl")  # which compute what is kept
 
 
-def fingerprint(step: str, config: Mapping[str, Any], inputs: Sequence[Path]) -> str:
-    """What a step's result depends on, as 16 hex digits. An input is a file, or a folder of files."""
+def fingerprint(step: str, config: Mapping[str, Any], inputs: Sequence[Path], code: str) -> str:
+    """What a step's result depends on, as 16 hex digits. An input is a file, or a folder of files; `code` is a hash."""
     contents = [hashes(path) for path in inputs]
-    text = json.dumps([step, dict(config), contents], sort_keys=True)
+    libraries = {name: version(name) for name in LIBRARIES}
+    text = json.dumps([step, dict(config), contents, code, libraries], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -51,9 +55,9 @@ class Scratch:
     folder: Path
 
     @classmethod
-    def of(cls, step: str, config: Mapping[str, Any], inputs: Sequence[Path], work: Path = Path("work")) -> "Scratch":
-        """The scratch folder that a step's parameters and inputs lead to."""
-        return cls(work / step / fingerprint(step, config, inputs))
+    def of(cls, step: str, config: Mapping[str, Any], inputs: Sequence[Path], code: str) -> "Scratch":
+        """The scratch folder that a step's parameters, inputs and code lead to."""
+        return cls(Path("work") / step / fingerprint(step, config, inputs, code))
 
     def state(self, number: int) -> Path:
         """Where the state after training step `number` lies."""

@@ -1,6 +1,7 @@
 """The language model: built from params.model, loaded, made ready for training, and written to a folder."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ from asyncthink import params
 from asyncthink.errors import InputError
 
 LARGE = 100_000_000  # parameters from which on a GPU computes in bfloat16 and recomputes activations
+PINNED = re.compile(r"[^@]+@[0-9a-f]{40}")
 CONTEXT = 4096  # positions that a model built here knows; rotary embeddings, so it costs nothing
 
 
@@ -53,20 +55,40 @@ def build(shape: params.Model, tokenizer: PreTrainedTokenizerBase, seed: int) ->
     return ready(Qwen3ForCausalLM(config))
 
 
+def pinned(start: str) -> str:
+    """A folder, or a hub name with the commit it is read at; InputError for a name whose weights could change."""
+    if not Path(start).is_dir() and not PINNED.fullmatch(start):
+        raise InputError(
+            f"params.yaml: model.start_from is {start!r}: neither a folder here nor a hub name with a commit; write"
+            f" NAME@COMMIT with the 40 digits of one, from https://huggingface.co/{start.partition('@')[0]}/commits"
+        )
+    return start
+
+
+def located(folder: str | Path) -> dict[str, str | None]:
+    """What transformers takes for a folder or a hub name, which may have a commit or a branch after an @."""
+    name, _, revision = str(folder).partition("@")
+    if not revision or Path(folder).is_dir():
+        return {"pretrained_model_name_or_path": str(folder)}
+    return {"pretrained_model_name_or_path": name, "revision": revision}
+
+
 def load(
     folder: str | Path, dtype: torch.dtype | str = torch.float32
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The model and the tokenizer of a folder or a hub name; weights only from safetensors. dtype "auto": as saved."""
     with _found(folder):
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True)
+        tokenizer = AutoTokenizer.from_pretrained(**located(folder))
+        model = AutoModelForCausalLM.from_pretrained(**located(folder), dtype=dtype, use_safetensors=True)
     return ready(model), tokenizer
 
 
 def load_tokenizer(folder: str | Path) -> tuple[PreTrainedTokenizerBase, int]:
     """The tokenizer of a folder or a hub name without its model, and how many tokens that model can say."""
     with _found(folder):
-        return AutoTokenizer.from_pretrained(folder), AutoConfig.from_pretrained(folder).vocab_size
+        return AutoTokenizer.from_pretrained(**located(folder)), AutoConfig.from_pretrained(
+            **located(folder)
+        ).vocab_size
 
 
 @contextmanager

@@ -173,7 +173,7 @@ def prepare(start_from: str, style: str, written: Outputs) -> None:
     The history is empty.
     """
     language_model.deterministic()
-    model, tokenizer = language_model.load(start_from, "auto")
+    model, tokenizer = language_model.load(language_model.pinned(start_from), "auto")
     extend(model, tokenizer, tags(style))
     write_json_lines(written.history, [])
     beside = Path("work") / "pretrain"
