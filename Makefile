@@ -23,7 +23,7 @@ test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 vllm-check: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python tests/vllm_cpu_check.py --model results/sft/asyncthink/1 --items results/puzzles/test.jsonl
+	OMP_NUM_THREADS=1 $(BIN)/python tests/vllm_cpu_check.py --model results/sft/asyncthink/1 --items data/puzzles/test.jsonl
 
 schema: $(READY)
 	$(BIN)/python -m asyncthink.config.schema > workflow/params.schema.json

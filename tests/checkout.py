@@ -8,10 +8,17 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from asyncthink import params
+import yaml
 
 ROOT = Path(__file__).parents[1]
-COMMITTED = ("metrics/reference/", "metrics/attempts/")
+LEFT_OUT = (
+    "metrics/reference/",
+    "metrics/attempts/",
+    "data/README.md",
+    "data/.gitignore",
+    "data/sources/",
+    "results/times/",
+)
 
 
 class Project:
@@ -63,17 +70,17 @@ class Project:
 
     def with_value(self, key, value):
         """params.yaml with one value changed."""
-        raw = params.read(self.directory / "params.yaml").to_mapping()
+        raw = yaml.safe_load((self.directory / "params.yaml").read_text(encoding="utf-8"))
         section, _, name = key.partition(".")
         raw[section] = {**raw[section], name: value} if name else value
         return json.dumps(raw)
 
     def made(self):
-        """Every data set, model, record, table and figure, by path; what was committed is none of them."""
+        """Every data set, model, record, table and figure, by path; not what was committed, nor what jobs took."""
         found = {}
-        for folder in ("results", "metrics", "figures"):
+        for folder in ("data", "results", "metrics", "figures"):
             for path in (self.directory / folder).rglob("*"):
                 name = path.relative_to(self.directory).as_posix()
-                if path.is_file() and path.name != ".snakemake_timestamp" and not name.startswith(COMMITTED):
+                if path.is_file() and path.name != ".snakemake_timestamp" and not name.startswith(LEFT_OUT):
                     found[name] = path.read_bytes()
         return found

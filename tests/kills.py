@@ -30,7 +30,7 @@ class Phase(NamedTuple):
     seconds: float
 
 
-LOCK = Phase("dvc.utils.serialize._yaml:_dump", 20, 0.4)  # before it the file is empty, behind it not all is on disk
+LOCK = Phase("dvc.utils.serialize._yaml:_dump", 12, 0.2)  # before it the file is empty, behind it not all is on disk
 SAVING = Phase("asyncthink.training.resumption:Resumable._save_checkpoint", 1, 0.1)
 PUBLISHING = Phase("asyncthink.training.checkpoints:publish", 1, 0.05)
 UPDATING = Phase("asyncthink.training.weighted_loss:WeightedLoss.compute_loss", 5, 0.1)

@@ -50,7 +50,7 @@ def mistyped(path):
     path.write_text(text.replace("  learning_rate:", "  learning_rat:", 1))
 
 
-TRAIN, TEST = "results/puzzles/train.jsonl", "results/puzzles/test.jsonl"
+TRAIN, TEST = "data/puzzles/train.jsonl", "data/puzzles/test.jsonl"
 WEIGHTS = "results/pretrain/1/model.safetensors"
 TUNED = "results/sft/asyncthink/1/model.safetensors"
 METRICS, EPISODES = "metrics/evaluate/countdown/asyncthink/1.json", "results/evaluate/countdown/asyncthink/1.jsonl.gz"
@@ -60,12 +60,12 @@ TABLE, LEDGER, FIGURE = "metrics/tables/claims.csv", "metrics/claims.json", "fig
 BAD_INPUT = [
     ("synthesize", TRAIN, gone, NOT_THERE),
     ("synthesize", TRAIN, broken_line, f"{TRAIN}: line 2 {NOT_JSON}"),
-    ("filter", "results/synthesize/asyncthink.jsonl", gone, NOT_THERE),
-    ("filter", "results/synthesize/asyncthink.jsonl", broken_line, f"line 2 {NOT_JSON}"),
+    ("filter", "data/synthesize/asyncthink.jsonl", gone, NOT_THERE),
+    ("filter", "data/synthesize/asyncthink.jsonl", broken_line, f"line 2 {NOT_JSON}"),
     ("pretrain", TRAIN, gone, NOT_THERE),
     ("pretrain", TRAIN, broken_line, f"{TRAIN}: line 2 {NOT_JSON}"),
-    ("sft", "results/filter/asyncthink.jsonl", gone, NOT_THERE),
-    ("sft", "results/filter/asyncthink.jsonl", broken_line, f"line 2 {NOT_JSON}"),
+    ("sft", "data/filter/asyncthink.jsonl", gone, NOT_THERE),
+    ("sft", "data/filter/asyncthink.jsonl", broken_line, f"line 2 {NOT_JSON}"),
     ("sft", WEIGHTS, gone, NOT_A_MODEL),
     ("sft", WEIGHTS, torn, NOT_A_MODEL),
     ("sft", "results/pretrain/1/config.json", torn, NOT_A_MODEL),

@@ -1,7 +1,8 @@
 """One graph with two front ends: the Snakefile, dvc.yaml and the table of what each step reads agree. No data."""
 
+import ast
 import contextlib
-import itertools
+import json
 import os
 import re
 import subprocess
@@ -13,13 +14,14 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from asyncthink import cli, params, rewards, scales, stages, steps
+from asyncthink import cli, params, rewards, scales, steps
 from asyncthink.config.sections import INERT
 from asyncthink.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 PARAMS = params.read(ROOT / "params.yaml")
 DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+WIRING = "src/asyncthink/steps.py"
 LOCK = dict(line.split("==") for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line)
 
 
@@ -33,72 +35,85 @@ def laid_out(directory, text):
     return directory
 
 
-def rule_of(stage):
-    return re.match(rf"({'|'.join(steps.READS)})(_|$)", stage)[1]
-
-
 def made(body):
-    entries = body.get("outs", []) + body.get("metrics", [])
-    return {path for entry in entries for path in ([entry] if isinstance(entry, str) else entry)}
+    """The paths of a stage's outputs."""
+    return {path for entry in [*body["outs"], *body.get("metrics", [])] for path in entry}
 
 
-def test_dvc_yaml_is_what_the_snakefile_says():
-    assert stages.text(ROOT) == (ROOT / "dvc.yaml").read_text(encoding="utf-8"), "run `asyncthink stages`"
+def inside(path, places):
+    """Whether a path is one of some files and folders, or lies in one."""
+    return any(path == place or path.startswith(f"{place}/") for place in places)
 
 
-def test_a_scale_brings_its_own_stages_and_a_source_of_ones_own_is_a_dependency(tmp_path):
-    project = laid_out(tmp_path, (ROOT / "params.yaml").read_text(encoding="utf-8"))
-    for name in ("workflow/scales/small.yaml", "dvc.yaml", "mine/amc.jsonl"):
-        (project / name).parent.mkdir(exist_ok=True)
-    (project / "mine" / "amc.jsonl").write_text("")
-    (project / "dvc.yaml").write_text("stages: {}\n")
-    own = {"task": "competition_math", "source": "mine/amc.jsonl", "subset": None, "items": None, "clues": None}
-    own |= {"gaps": None, "samples": 1, "arms": ["asyncthink"], "thinking": {}}
-    raw = yaml.safe_load((project / "params.yaml").read_text())
-    raw["test_sets"]["mine"] = own
-    (project / "params.yaml").write_text(yaml.safe_dump(raw))
-    assert not stages.are_current(project)
-    command = [sys.executable, "-m", "asyncthink", "scale", "paper"]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert stages.are_current(project)
-    found = yaml.safe_load((project / "dvc.yaml").read_text())["stages"]
-    assert "mine/amc.jsonl" in found["items_mine"]["deps"]
-    assert {"evaluate_mine_asyncthink", "grpo_asyncthink_math"} <= set(found)
+def jobs(directory):
+    """(rule, inputs, outputs with times) of every job of the graph."""
+    done = snakemake(directory, "--dry-run", "--forceall", ASYNCTHINK_DETAILS="1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for rule, block in re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", done.stdout, re.MULTILINE):
+        fields = {name: value.split(", ") for name, value in re.findall(r"^    (\w+): (.*)$", block, re.MULTILINE)}
+        if rule != "all":
+            yield rule, fields.get("input", []), fields["output"] + fields.get("benchmark", [])
 
 
-@pytest.mark.parametrize("stage", DVC)
-def test_a_stage_is_a_leaf_call_of_its_own_rule(stage):
-    leaf = r"snakemake --cores all --allowed-rules (\w+) --force -- (\S+)"
-    rule, target = re.fullmatch(leaf, DVC[stage]["cmd"]).groups()
-    assert rule == rule_of(stage)
-    assert target in made(DVC[stage])
+@pytest.mark.parametrize("scale", ["smoke", "nano", "small", "paper"])
+def test_a_stage_depends_on_all_that_its_rule_reads_and_has_all_that_it_makes_at_every_scale(tmp_path, scale):
+    for rule, inputs, outputs in jobs(laid_out(tmp_path, scales.scaled(ROOT, scale))):
+        assert not [path for path in inputs if not inside(path, DVC[rule]["deps"])], rule
+        assert not [path for path in outputs if not inside(path, made(DVC[rule]))], rule
+
+
+def test_every_rule_is_a_stage_that_asks_for_its_own_rule_and_depends_on_how_the_rules_are_wired():
+    assert list(DVC) == list(steps.READS)
+    assert all(body["cmd"] == f"asyncthink stage {rule}" for rule, body in DVC.items())
+    assert all({"workflow/rules", WIRING} <= set(body["deps"]) for body in DVC.values())
+    assert len((ROOT / "dvc.yaml").read_text().splitlines()) <= 300
+
+
+def test_the_outputs_of_a_stage_persist_and_git_keeps_those_that_dvc_does_not():
+    for body in DVC.values():
+        for path, options in (item for entry in body["outs"] + body.get("metrics", []) for item in entry.items()):
+            kept = {"cache": False} if path.startswith("metrics/") else {}
+            assert options == {**kept, "persist": True}, path
 
 
 def test_both_tools_order_the_steps_alike(tmp_path):
-    makers = {path: rule_of(name) for name, body in DVC.items() for path in expanded(body, made(body))}
     edges = {
-        (rule, rule_of(name))
-        for name, body in DVC.items()
-        for dependency in expanded(body, body.get("deps", []))
-        for path, rule in makers.items()
-        if path == dependency or path.startswith(f"{dependency}/")
+        (maker, rule)
+        for rule, body in DVC.items()
+        for dependency in body["deps"]
+        for maker, other in DVC.items()
+        if inside(dependency, made(other)) or any(inside(path, [dependency]) for path in made(other))
     }
-    done = snakemake(laid_out(tmp_path, (ROOT / "params.yaml").read_text()), "--rulegraph", "dot")
-    label = dict(re.findall(r'(\d+)\[label = "(\w+)"', done.stdout))
-    drawn = {(label[a], label[b]) for a, b in re.findall(r"(\d+) -> (\d+)", done.stdout)}
+    drawn = set()
+    raw = yaml.safe_load(scales.scaled(ROOT, "paper"))  # here arms are trained on items too
+    raw["arms"]["base"] = {"arm": {"cold_start": False, "rl": False}}
+    for name, text in (("nano", scales.scaled(ROOT, "nano")), ("paper", json.dumps(raw))):
+        done = snakemake(laid_out(tmp_path / name, text), "--rulegraph", "dot")
+        label = dict(re.findall(r'(\d+)\[label = "(\w+)"', done.stdout))
+        drawn |= {(label[a], label[b]) for a, b in re.findall(r"(\d+) -> (\d+)", done.stdout)}
     assert edges == {(a, b) for a, b in drawn if b != "all"}
 
 
-def expanded(body, patterns):
-    """Paths with the values of the stage's matrix put in; seeds stay as they are."""
-    matrix = {key: values for key, values in body.get("matrix", {}).items() if key != "seed"}
-    for pattern in patterns:
-        for values in itertools.product(*matrix.values()):
-            path = pattern
-            for key, value in zip(matrix, values, strict=True):
-                path = path.replace(f"${{item.{key}}}", value)
-            yield path
+def test_a_scale_changes_params_yaml_alone(tmp_path):
+    project = laid_out(tmp_path, (ROOT / "params.yaml").read_text(encoding="utf-8"))
+    (project / "dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
+    command = [sys.executable, "-m", "asyncthink", "scale", "paper"]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (project / "dvc.yaml").read_bytes() == (ROOT / "dvc.yaml").read_bytes()
+
+
+@pytest.mark.parametrize("source", ["data/mine.jsonl", "data/sources/../mine.jsonl", "data/sources/mine.jsonl"])
+def test_a_source_of_ones_own_lies_where_dvc_looks(tmp_path, source):
+    project = laid_out(tmp_path, (ROOT / "params.yaml").read_text(encoding="utf-8"))
+    raw = PARAMS.to_mapping()
+    raw["test_sets"]["sudoku"] |= {"source": source}
+    (project / "params.yaml").write_text(json.dumps(raw))
+    (project / "data" / "sources").mkdir(parents=True)
+    (project / source).write_text("")
+    done = snakemake(project, "--dry-run", "--", "data/items/sudoku.jsonl")
+    refusal = f"the source of sudoku is {source}; put the file into data/sources/"
+    assert (refusal in done.stdout + done.stderr) == (done.returncode != 0) == (source != "data/sources/mine.jsonl")
 
 
 def test_a_rule_is_a_command_and_a_log():
@@ -111,6 +126,7 @@ def test_a_rule_is_a_command_and_a_log():
 
 def test_every_key_of_params_is_read_by_a_step_but_those_that_decide_no_result():
     read = {key for step in steps.READS for arm in _arms(step) for key in steps.reads(step, PARAMS, arm)}
+    read = {key for key in read if not key.startswith("arms.")}
     sections = {name: value for name, value in PARAMS.to_mapping().items() if name not in ("arms", "seeds")}
     nested = {f"{name}.{key}" for name, value in sections.items() if isinstance(value, dict) for key in value}
     assert read == nested - UNREAD | {name for name, value in sections.items() if not isinstance(value, dict)}
@@ -189,35 +205,66 @@ LEAVES = {
     if path[-1] != "task" and not (path[0].endswith("_sets") and at(PARAMS.to_mapping(), path) is None)
 }
 # These decide no result: how often training is saved; how an API is asked, where a change must not cost answers that
-# were paid for, and how it writes, where the solver does; the seeds, which are names of jobs.
-UNREAD = {*INERT, "teacher.temperature", "teacher.max_tokens", "seeds"}
+# were paid for, and how it writes, where the solver does.
+UNREAD = {*INERT, "teacher.temperature", "teacher.max_tokens"}
 
 
-def read_by(stage, given):
-    """What Snakemake is told that the jobs of a stage read."""
-    rule = rule_of(stage)
-    named = stage.removeprefix(rule).removeprefix("_")
-    sets = (name for name in [*PARAMS.training_sets, *PARAMS.test_sets] if re.match(rf"{name}(_|$)", named))
-    item_set = next(sets, steps.COUNTDOWN)
-    return steps.reads(rule, given, named.removeprefix(item_set).removeprefix("_") or None, item_set)
+def read_by(given):
+    """By rule, what Snakemake is told that each of its jobs reads: keys of params.yaml, and files of other rules."""
+    arms = {name: given.arm_params(name).arm for name in given.arms}
+    starts, weights, seeds = steps.starts(given), steps.weights(given), given.seeds
+    alike = {step: steps.alike(step, given) for step in steps.COLD_START}
+    cold = {step: {first[name] for name in arms if arms[name].cold_start} for step, first in alike.items()}
+    sets = [name for name, found in {**given.training_sets, **given.test_sets}.items() if found]
+    tests = [(name, arm) for name, answering in steps.answered(given).items() for arm in answering]
+    files = {
+        "synthesize": {arm: steps.items(arms[arm].task, "train") for arm in cold["synthesize"]},
+        "filter": {arm: alike["synthesize"][arm] for arm in cold["filter"]},
+        "sft": {arm: (alike["filter"][arm], seeds) for arm in cold["sft"]},
+        "grpo": {arm: (starts[arm], steps.items(arms[arm].task, "train"), seeds) for arm in steps.trained(given)},
+    }
+    read = {rule: {arm: (steps.reads(rule, given, arm), files[rule][arm]) for arm in files[rule]} for rule in files}
+    read["evaluate"] = {
+        (name, arm): (steps.reads("evaluate", given, arm, name), weights[arm], seeds) for name, arm in tests
+    }
+    read["items"] = {name: (steps.reads("items", given, None, name), steps.own_source(given, name)) for name in sets}
+    read |= {rule: (steps.reads(rule, given), seeds) for rule in ("pretrain", "case_studies", "page")}
+    read |= {rule: (read[rule], tests) for rule in ("case_studies", "page")}
+    recorded = (tests, cold, steps.trained(given), seeds)
+    read |= {rule: (steps.reads(rule, given), recorded) for rule in ("tables", "claims", "report")}
+    return read | {"puzzles": steps.reads("puzzles", given), "figures": steps.reads("figures", given)}
 
 
-READ = {stage: read_by(stage, PARAMS) for stage in DVC}
+READ = read_by(PARAMS)
 
 
 @pytest.mark.parametrize("key", LEAVES)
 def test_what_any_changed_number_makes_stale_for_snakemake_is_stale_for_dvc(key):
     """By what both are told that a step reads; test_smoke.py holds a key of each section to what they then say."""
     raw, after = PARAMS.to_mapping(), bumped(LEAVES[key])
-    changed = after.to_mapping()
+    changed, read = after.to_mapping(), read_by(after)
     stale = {
-        stage
-        for stage, body in DVC.items()
+        rule
+        for rule, body in DVC.items()
         if any(at(raw, name.split(".")) != at(changed, name.split(".")) for name in body.get("params", []))
     }
-    direct = {stage for stage in DVC if READ[stage] != read_by(stage, after)}
+    direct = {rule for rule in READ if READ[rule] != read[rule]}
     assert direct <= stale
-    assert bool(stale) != (key in UNREAD)
+    assert bool(direct) != (key in UNREAD)
+
+
+def test_an_arm_that_shares_another_cold_start_after_a_change_is_stale_though_no_file_of_it_changed():
+    arms = {name: PARAMS.arms[name] for name in ("asyncthink", "no_rl", "sequential", "parallel")}
+    arms |= {
+        name: {"synthesize": {"overlap": overlap, "batch": 0.4}} for name, overlap in (("one", 0.8), ("other", 0.6))
+    }
+    arms |= {"two": {"synthesize": {"batch": 0.4}}}
+    raw = PARAMS.to_mapping() | {"arms": arms}
+    raw["evaluate"] |= {"variants": {}}
+    before = params.from_mapping(raw)
+    after = params.from_mapping(with_value(raw, ("synthesize", "overlap"), 0.6))
+    assert (steps.starts(before)["two"], steps.starts(after)["two"]) == ("results/sft/one", "results/sft/other")
+    assert all("synthesize" in DVC[rule]["params"] for rule in ("sft", "grpo", "evaluate"))
 
 
 def test_lambda_is_read_by_the_organizers_that_do_not_override_it():
@@ -227,26 +274,85 @@ def test_lambda_is_read_by_the_organizers_that_do_not_override_it():
     assert stale == trained | {"no_rl"}
     for step in ("puzzles", "synthesize", "filter", "pretrain", "sft"):
         assert steps.reads(step, PARAMS) == steps.reads(step, changed)
-    named = {
-        name for name, body in DVC.items() if {"reward", "reward.concurrency_weight"} & set(body.get("params", []))
-    }
-    evaluated = {f"evaluate_countdown_{arm}" for arm in trained} | {"evaluate_countdown_no_rl"}
-    evaluated.add("evaluate_sudoku_asyncthink")
-    assert named - {"report"} == {f"grpo_{arm}" for arm in trained} | evaluated
+    assert {rule for rule, body in DVC.items() if "reward" in body.get("params", [])} == {"grpo", "evaluate", "report"}
 
 
-def test_an_import_at_any_depth_is_a_source(tmp_path):
-    room = tmp_path / "asyncthink"
-    (room / "commands").mkdir(parents=True)
-    (room / "page").mkdir()
-    (room / "commands" / "show.py").write_text("def run():\n    from asyncthink import page\n    return page\n")
-    (room / "page" / "__init__.py").write_text("TEMPLATE = 'page.html'\nOTHER = 'asyncthink.marks'\n")
-    (room / "page" / "page.html").touch()
-    (room / "marks.py").write_text("from asyncthink.errors import InputError\n")
-    (room / "errors.py").touch()
-    (room / "unused.py").touch()
-    found = [Path(path).relative_to(room).as_posix() for path in steps.sources("show", str(room))]
-    assert found == ["commands/show.py", "marks.py", "page/__init__.py", "page/page.html"]
+def room_of(path):
+    """A module or folder of the package as the table of rooms names it."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return "/".join(parts) if parts[0] == "commands" else parts[0]
+
+
+def imported(tree):
+    """The package's modules that some code imports, at any depth of it, or names in a string."""
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Constant) and re.fullmatch(r"asyncthink(\.\w+)+", str(node.value)):
+            names = [node.value]
+        for parts in (name.split(".")[1:] for name in names if name.startswith("asyncthink.")):
+            places = [PACKAGE.joinpath(*parts[:depth]) for depth in range(1, len(parts) + 1)]
+            yield from (file for p in places for file in (p.with_suffix(".py"), p / "__init__.py") if file.is_file())
+
+
+def reached(trees):
+    """Every module that some code leads to."""
+    left, found = [path for tree in trees for path in imported(tree)], set()
+    while left:
+        if (path := left.pop()) not in found:
+            found.add(path)
+            left += imported(ast.parse(path.read_text(encoding="utf-8")))
+    return found
+
+
+PACKAGE = ROOT / "src" / "asyncthink"
+
+
+def code_of(step):
+    """What a step runs: its command, or the cells of the notebooks."""
+    if step != "figures":
+        return [ast.parse((PACKAGE / "commands" / f"{step}.py").read_text(encoding="utf-8"))]
+    cells = [cell for path in ROOT.glob("notebooks/*.ipynb") for cell in json.loads(path.read_text())["cells"]]
+    return [ast.parse("".join(cell["source"])) for cell in cells if cell["cell_type"] == "code"]
+
+
+@pytest.mark.parametrize("step", steps.ROOMS)
+def test_the_rooms_of_a_step_are_those_that_it_imports_and_its_stage_names_each(step):
+    rooms = {room_of(path) for path in reached(code_of(step))} - {*steps.LEFT_OUT, "commands/__init__"}
+    own = {f"commands/{step}"} - {"commands/figures"}
+    assert rooms - own == set(steps.ROOMS[step])
+    named = {path for path in DVC[step]["deps"] if path.startswith("src/")} - {WIRING}
+    assert named == {str(find(f"src/asyncthink/{room}")) for room in rooms | own}
+
+
+def find(place):
+    """A folder, or the module of that name."""
+    return Path(place) if (ROOT / place).is_dir() else Path(f"{place}.py")
+
+
+def test_a_changed_added_or_renamed_file_of_a_room_changes_the_hash_of_its_steps_alone(tmp_path):
+    root = tmp_path / "asyncthink"
+    (root / "reporting" / "page").mkdir(parents=True)
+    (root / "reporting" / "page" / "page.html").write_text("<p>")
+    (root / "training").mkdir()
+
+    def hashes():
+        return steps.code_hash("page", str(root)), steps.code_hash("sft", str(root))
+
+    before = hashes()
+    (root / "reporting" / "page" / "page.html").write_text("<div>")
+    changed = hashes()
+    (root / "reporting" / "page" / "page.html").rename(root / "reporting" / "page" / "frame.html")
+    renamed = hashes()
+    (root / "reporting" / "__pycache__").mkdir()
+    (root / "reporting" / "__pycache__" / "page.pyc").write_text("compiled")
+    assert len({before[0], changed[0], renamed[0]}) == 3 and hashes() == renamed
+    assert before[1] == changed[1] == renamed[1]
+    (root / "training" / "loss.py").touch()
+    assert hashes()[1] != before[1] and hashes()[0] == renamed[0]
 
 
 def test_the_lists_of_tables_and_figures_are_whole():

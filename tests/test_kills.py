@@ -60,7 +60,7 @@ def test_snakemake_goes_on_whoever_was_killed(project, copy, tmp_path):
         Moment("filter", "judging", call=40, victim="step"),
         Moment("filter", "writing", call=2),
     ]
-    wanted, target = project.made(), "results/filter/sequential.jsonl"
+    wanted, target = project.made(), "data/filter/sequential.jsonl"
     without(copy, wanted, "filter/sequential.", "synthesize/sequential.")
     said = killed(copy, ["snakemake", "--cores", "2", "--", target], moments, tmp_path)
     assert "going on from what it left" in said

@@ -9,8 +9,6 @@ import time
 import psutil
 import pytest
 
-from asyncthink.ledger import jobs_by_rule
-
 SNAKEFILE = """
 from asyncthink import ledger
 if workflow.is_main_process:
@@ -110,11 +108,3 @@ def test_outside_the_project_record_and_adopt_say_where_to_run_them(tmp_path, co
     assert done.returncode == 2
     assert wanted in done.stderr
     assert len(done.stderr.splitlines()) == 1
-
-
-def test_the_job_table_of_a_dry_run_is_read():
-    table = (
-        "Job stats:\njob      count\n-----  -------\nall          1\ngrpo         4\ntables       1\ntotal        6\n"
-    )
-    assert jobs_by_rule(table + "\n" + table) == {"grpo": 4, "tables": 1}
-    assert jobs_by_rule("Nothing to be done (all requested files are present and up to date).\n") == {}

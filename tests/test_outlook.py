@@ -111,7 +111,7 @@ def test_a_run_of_the_whole_graph_ends_by_saying_where_to_look_and_one_of_single
     for targets, success, wanted in [
         ("set()", True, "results/report/index.html. The episodes, one by one: "),
         ("set()", False, "the same command goes on from there."),
-        ("{'results/puzzles/test.jsonl'}", True, ""),
+        ("{'data/puzzles/test.jsonl'}", True, ""),
     ]:
         command = [sys.executable, "-c", script.format(targets=targets, success=success)]
         said = subprocess.run(command, capture_output=True, text=True).stderr

@@ -76,14 +76,14 @@ evaluate:
     trace_1024: {arms: [sequential, parallel], thinking: {organizer_budget: 30}}
     n_4: {arms: [parallel], thinking: {capacity: 4}}
 training_sets:
-  competition_math: {source: data/deepscaler.jsonl, items: null}
+  competition_math: {source: data/sources/deepscaler.jsonl, items: null}
 test_sets:
-  sudoku: {task: sudoku, source: data/enigmata.jsonl, subset: null, items: 400, clues: null, gaps: null, samples: 1,
-    arms: [asyncthink], thinking: {}}
-  amc_23: {task: competition_math, source: data/amc.jsonl, subset: null, items: null, clues: null, gaps: null,
+  sudoku: {task: sudoku, source: data/sources/enigmata.jsonl, subset: null, items: 400, clues: null, gaps: null,
+    samples: 1, arms: [asyncthink], thinking: {}}
+  amc_23: {task: competition_math, source: data/sources/amc.jsonl, subset: null, items: null, clues: null, gaps: null,
     samples: 2, arms: [asyncthink_math, parallel_math], thinking: {}}
   aime_24: null
-  graph_theory: {task: multiple_choice, source: data/mmlu.jsonl, subset: graph-theory, items: null, clues: null,
+  graph_theory: {task: multiple_choice, source: data/sources/mmlu.jsonl, subset: graph-theory, items: null, clues: null,
     gaps: null, samples: 1, arms: [asyncthink_math], thinking: {}}
   genetics: null
 """
@@ -163,7 +163,7 @@ def run(tmp_path_factory):
         asked = {"OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": KEY, "ASYNCTHINK_TEACHER_MODEL": "gpt-4o"}
         project = Project.laid_out(directory / "project", "paper", **asked)
         for name, records in COPIES.items():
-            write_json_lines(project.directory / "data" / f"{name}.jsonl", records)
+            write_json_lines(project.directory / "data/sources" / f"{name}.jsonl", records)
         (project.directory / "params.yaml").write_text(cut(CUTS.replace("MODEL", str(model))))
         project.run("snakemake", "--cores", "2")
     return project, server
@@ -198,7 +198,7 @@ def episodes(made, test_set, arm):
 def test_broken_texts_are_dropped_and_the_others_teach_to_fork_to_return_and_to_answer(run):
     project, _ = run
     made = project.made()
-    assert any(made[f"results/filter/{name}.rejected.jsonl"] for name in ("asyncthink", "asyncthink_math"))
+    assert any(made[f"data/filter/{name}.rejected.jsonl"] for name in ("asyncthink", "asyncthink_math"))
     asked = [each for name in ("asyncthink", "no_rl") for each in episodes(made, "countdown", name)]
     assert any(trace["stop"] == "return" for each in asked for trace in each["traces"][1:])
     assert any(each["answer"] and each["schedule"]["joins"] for each in asked)

@@ -405,12 +405,12 @@ def test_durations_are_summed_by_step(tmp_path):
         "grpo/b/1.tsv": "20.0\t0:00:20\t300.5\t9",
         "pretrain/1.tsv": "5\t0:00:05\tNA\t-",
     }.items():
-        path = tmp_path / name
+        path = tmp_path / "results" / "times" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(header + row + "\n")
-    found = {row.step: row for row in durations(tmp_path)}
+    found = {row.step: row for row in durations(tmp_path.rglob("*.tsv"))}
     assert (found["grpo"].jobs, found["grpo"].seconds, found["grpo"].megabytes) == (2, 30.5, 300.5)
-    assert found["pretrain"].megabytes == 0 and durations(tmp_path / "nowhere") == []
+    assert found["pretrain"].megabytes == 0 and durations([]) == []
 
 
 @pytest.mark.parametrize("figure", ["sudoku", "correct_at_least_k"])

@@ -33,7 +33,7 @@ TOOLS = {
     "scale": "write params.yaml for another scale",
     "doctor": "what is here, what is missing, which scale fits",
     "estimate": "device hours, disk and API cost of params.yaml, before anything runs",
-    "stages": "write dvc.yaml from the Snakefile",
+    "stage": "run a stage of dvc.yaml: what is stale of one rule",
     "record": "after a Snakemake run: write what was made into dvc.lock",
     "reference": "put this run's seeds into the committed reference",
     "adopt": "after a checkout or a pull: tell Snakemake that the files are up to date",

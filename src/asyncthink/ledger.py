@@ -9,9 +9,7 @@ After `kill -9` of a run the same command goes on by itself: `take_over` frees t
 
 import contextlib
 import os
-import re
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from asyncthink import stages
+from asyncthink import freshness
 from asyncthink.errors import InputError
 from asyncthink.files import replacing, write_text
 
@@ -34,13 +32,14 @@ def record() -> str:
     _require("dvc.yaml")
     os.environ[RUN] = str(os.getpid())
     _end([seen for seen in _processes_here() if _is("dvc", seen.command) and _orphaned(seen)])
-    steps = pending()
-    if steps:
-        raise InputError(f"{_listed(steps)} not up to date; run `snakemake --cores all` first, then record")
-    if not stages.are_current(Path()):
-        raise InputError(
-            "dvc.yaml is not of this Snakefile and params.yaml; run `asyncthink stages` first, then record"
-        )
+    outputs = freshness.outputs()
+    if pending := [output for output in outputs if output.pending]:
+        rules = ", ".join(dict.fromkeys(output.rule for output in pending))
+        files = f"{len(pending)} files ({rules})"
+        raise InputError(f"{files} are not up to date; run `snakemake --cores all` first, then record")
+    if brought := freshness.unrecorded(outputs):
+        raise InputError(f"{brought[0]} is not from a run here; if DVC brought it, run `asyncthink adopt`, then record")
+    freshness.prepare_folders()
     _commit()
     return "dvc.lock now holds what Snakemake made; commit dvc.lock and metrics, and `dvc push` to share the rest"
 
@@ -50,7 +49,7 @@ def _commit() -> None:
     before = LOCK.read_bytes() if LOCK.exists() else None
     LOCK.unlink(missing_ok=True)
     try:
-        _call("dvc", "commit", "--force", "--quiet")
+        freshness.call("dvc", "commit", "--force", "--quiet")
     except InputError:
         if before is not None:
             with replacing(LOCK) as place:
@@ -61,22 +60,11 @@ def _commit() -> None:
 def adopt() -> str:
     """Tell Snakemake that all files are as DVC's lock file says."""
     _require("dvc.lock")
-    if _call("dvc", "status", "--json").strip() not in ("", "{}"):
+    freshness.prepare_folders()
+    if freshness.call("dvc", "status", "--json").strip() not in ("", "{}"):
         raise InputError("the files are not what dvc.lock says; run `dvc pull` (or `dvc checkout`) first, then adopt")
-    _call("snakemake", "--cores", "1", "--touch", "--forceall", "--quiet", "all")
+    freshness.call("snakemake", "--cores", "1", "--touch", "--forceall", "--quiet", "all")
     return "Snakemake now holds every file for up to date"
-
-
-def pending() -> dict[str, int]:
-    """What a Snakemake run would do now: {"grpo": 4, ...}, empty when everything is up to date."""
-    return jobs_by_rule(_call("snakemake", "--dry-run", "--quiet", "rules", "--nolock"))
-
-
-def jobs_by_rule(dry_run: str) -> dict[str, int]:
-    """The counts in the job table of `snakemake --dry-run`."""
-    table = re.search(r"^job +count\n[- ]+\n(.*?)^total", dry_run, re.DOTALL | re.MULTILINE)
-    rows = (line.split() for line in table[1].splitlines()) if table else ()
-    return {rule: int(count) for rule, count in rows if rule != "all"}
 
 
 def take_over() -> None:
@@ -157,17 +145,3 @@ def _require(name: str) -> None:
 
 def _hint(name: str) -> str:
     return ", after `git pull`, or make the results with `snakemake --cores all`" if name == "dvc.lock" else ""
-
-
-def _listed(steps: dict[str, int]) -> str:
-    return f"{sum(steps.values())} steps ({', '.join(steps)}) are"
-
-
-def _call(*command: str) -> str:
-    """Run a tool of this environment; what it says when it fails is the error."""
-    done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True)
-    said = done.stdout + done.stderr
-    if done.returncode:
-        lines = [line for line in said.splitlines() if line.strip() and not line.startswith((" ", "Using workflow"))]
-        raise InputError(f"{command[0]} failed: {' '.join(lines[-2:]) or done.returncode}")
-    return done.stdout

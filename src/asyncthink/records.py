@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from asyncthink import steps
-from asyncthink.params import COUNTDOWN, Params
+from asyncthink.params import Params
 
 KINDS = {"evaluations": ("evaluate",), "histories": ("pretrain", "sft", "grpo"), "filters": ("filter",)}
 
@@ -33,31 +33,19 @@ class Records:
 
 def of(params: Params) -> Records:
     """The records of a whole run, with every seed, arm and test set of its parameters."""
-    stages = {"sft": steps.cold_starts("sft", params), "grpo": trained(params)}
+    stages = {"sft": steps.cold_starts("sft", params), "grpo": steps.trained(params)}
     histories = [f"pretrain/{seed}.jsonl" for seed in params.seeds]
     histories += [
         f"{stage}/{arm}/{seed}.jsonl" for stage, arms in stages.items() for arm in arms for seed in params.seeds
     ]
     evaluations = [
         f"evaluate/{test_set}/{arm}/{seed}.json"
-        for test_set, arms in answered(params).items()
+        for test_set, arms in steps.answered(params).items()
         for arm in arms
         for seed in params.seeds
     ]
     filters = [f"filter/{arm}.json" for arm in steps.cold_starts("filter", params)]
     return Records(_paths(evaluations), _paths(histories), _paths(filters))
-
-
-def answered(params: Params) -> dict[str, list[str]]:
-    """The arms that answer each test set that is run."""
-    own = [name for name in params.arms if params.arm_params(name).arm.task == COUNTDOWN]
-    return {COUNTDOWN: own} | {name: list(found.arms) for name, found in params.test_sets.items() if found}
-
-
-def trained(params: Params) -> list[str]:
-    """The arms that GRPO trains itself."""
-    arms = {name: params.arm_params(name).arm for name in params.arms}
-    return [name for name, arm in arms.items() if arm.rl and arm.weights_of is None]
 
 
 def lying_in(folder: Path) -> Records:

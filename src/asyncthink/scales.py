@@ -19,7 +19,7 @@ from asyncthink.files import write_text
 from asyncthink.params import from_mapping, parsed, read
 
 # What a run needs beside its own params.yaml.
-SOURCES = ("Snakefile", "environment.yml", "workflow", "profiles", "notebooks", "src", "data")
+SOURCES = ("Snakefile", "environment.yml", "workflow", "profiles", "notebooks", "src")
 
 
 def rewrite(directory: Path, name: str) -> str:

@@ -1,24 +1,20 @@
-"""What each step of the graph reads: keys of params.yaml, and source files.
+"""What each step of the graph reads: keys of params.yaml, code, and the files of other steps.
 
-Snakemake, DVC and the graph test take both from here, so the two front ends cannot disagree on when a step is stale.
-A step lists the sections or keys that its code reads and nothing else: a number changed elsewhere leaves it alone.
-(The items carry what they need of `puzzles`, so a change there reaches the later steps through the data.)
-Left out of the source files are the carriers (files, errors, this table, the sections of params.yaml): they decide no
-result, and the values that a section carries are listed key by key. How an arm's settings follow from them is in
-params.py, which counts. The keys that decide nothing (sections.INERT) are in no list.
+The Snakefile takes all of it from here. dvc.yaml names the same things more coarsely, by hand, and the graph test holds
+it to this table. A step lists the sections or keys that its code reads and nothing else: a number changed elsewhere
+leaves it alone. (The items carry what they need of `puzzles`, so a change there reaches the later steps through the
+data.) The keys that decide nothing (sections.INERT) are in no list. Code is listed by room, a module or a folder of the
+package, and a test holds the list to the real imports.
 """
 
-import ast
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from asyncthink.config.sections import INERT
-from asyncthink.files import sha256
+from asyncthink.errors import InputError
 from asyncthink.params import COUNTDOWN, Params
 
 FIGURES = (
@@ -48,6 +44,8 @@ TABLES = (
     "evaluations",
 )
 
+SHOWN = ("asyncthink", "asyncthink_math")  # the arms of which case studies are shown
+
 # Sections, or single keys where a step does not read the whole section.
 BUDGETS = ("thinking.organizer_budget", "thinking.worker_budget", "thinking.prompts")
 PROTOCOL = ("thinking.capacity", "thinking.slot_release")
@@ -65,6 +63,8 @@ ARM_READS = {
     "sequential": ("arm", *EPISODE, "reward.name", "reward.format_error"),
     "parallel": ("arm", *EPISODE, "reward.name", "reward.format_error"),
 }
+# Of every arm: a claim tells how far each has learned.
+LEARNING = ("grpo.learning_rate", "grpo.schedule", "grpo.warmup", "grpo.steps")
 READS: dict[str, tuple[str, ...]] = {
     "puzzles": ("seed", "puzzles"),
     "items": ("seed", "training_sets", "test_sets"),
@@ -74,8 +74,8 @@ READS: dict[str, tuple[str, ...]] = {
     "sft": ("arm.mode", *EPISODE, "sft"),
     "grpo": ("grpo", "thinking.temperature"),
     "evaluate": ("scale", "evaluate"),
-    "tables": ("scale",),
-    "claims": ("scale",),
+    "tables": ("scale", "arms", *LEARNING),
+    "claims": ("scale", "arms", *LEARNING),
     "case_studies": ("scale",),
     "figures": (),
     "report": ("scale", "puzzles", "thinking", "model", "reward", "grpo", "pretrain.tokens"),
@@ -83,26 +83,44 @@ READS: dict[str, tuple[str, ...]] = {
 }
 # Of items beside countdown's own: these, and their own entry of training_sets or test_sets.
 OF_ITEM_SET = {"items": ("seed",), "evaluate": ("scale", "evaluate.temperature")}
-CARRIERS = frozenset(
-    {"__init__.py", "cli.py", "errors.py", "files.py", "steps.py"}
-    | {f"config/{name}.py" for name in ("__init__", "refusals", "rules", "sections")}
-)
+
+# The rooms that a step's command imports, beside its own file in commands/. Left out is what decides no result: how an
+# error is told, and this table.
+READING = ("config", "files", "params", "rewards")  # of params.yaml, which names rewards
+THINKING = (*READING, "engines", "episode", "protocol", "schedule", "synthesis", "tasks", "thinking")
+ROOMS: dict[str, tuple[str, ...]] = {
+    "puzzles": (*READING, "tasks"),
+    "items": (*READING, "tasks"),
+    "synthesize": (*READING, "protocol", "synthesis", "tasks"),
+    "filter": (*READING, "protocol", "schedule", "synthesis", "tasks"),
+    "pretrain": (*THINKING, "training"),
+    "sft": (*THINKING, "training"),
+    "grpo": (*THINKING, "training", "commands/engine_choice"),
+    "evaluate": (*THINKING, "training", "commands/engine_choice", "evaluation"),
+    "tables": (*THINKING, "training", "evaluation", "reporting", "commits", "commands/claims", "commands/reference"),
+    "claims": (*THINKING, "training", "evaluation", "reporting", "commits", "commands/reference"),
+    "case_studies": (*THINKING, "evaluation", "reporting"),
+    "figures": (*THINKING, "evaluation", "reporting"),
+    "report": (*THINKING, "evaluation", "reporting"),
+    "page": ("files", "episode", "protocol", "schedule", "reporting"),
+}
+LEFT_OUT = ("__init__", "errors", "steps")
+
+SOURCES = "data/sources/"  # where items of one's own lie, so that DVC sees them change
 
 
 def reads(step: str, params: Params, arm: str | None = None, item_set: str = COUNTDOWN) -> dict[str, Any]:
     """The keys that a step reads, with an arm's overrides applied: {"grpo.steps": 110, ...}."""
-    values = (params.arm_params(arm) if arm else params).to_mapping()
-    entries = _entries(step, params, arm, item_set)
-    return {leaf: value for entry in entries for leaf, value in _leaves(values, entry)}
+    return _reads(step, params.arm_params(arm) if arm else params, arm is not None, item_set)
 
 
 def alike(step: str, params: Params) -> dict[str, str]:
     """For each arm the first of those whose cold start is the same up to and including a step; it names the files."""
     steps = COLD_START[: COLD_START.index(step) + 1]
-    read = {}
-    for name in params.arms:
-        form = params.arm_params(name).arm.form
-        read[name] = [{**reads(each, params, name), "arm.mode": form} for each in steps]
+    arms = {name: params.arm_params(name) for name in params.arms}
+    read = {
+        name: [_reads(each, own, True) | {"arm.mode": own.arm.form} for each in steps] for name, own in arms.items()
+    }
     return {arm: next(name for name in read if read[name] == own) for arm, own in read.items()}
 
 
@@ -112,25 +130,59 @@ def cold_starts(step: str, params: Params) -> list[str]:
     return list(dict.fromkeys(first[name] for name in params.arms if params.arm_params(name).arm.cold_start))
 
 
-def dvc_params(step: str, params: Params, arm: str | None = None, item_set: str = COUNTDOWN) -> list[str]:
-    """The same as keys of the file itself: an overridden key is replaced by the arm's own table of overrides."""
-    values, override = params.to_mapping(), params.arms[arm] if arm else {}
-    names = [f"arms.{arm}"] if arm else []
-    for entry in _entries(step, params, arm, item_set):
-        section = entry.split(".")[0]
-        in_part = section in override or any(key.startswith(f"{entry}.") for key in INERT)
-        kept = [leaf for leaf, _ in _leaves(values, entry) if not _covers(override, leaf)]
-        names += kept if in_part else [entry]
-    return names
+def trained(params: Params) -> list[str]:
+    """The arms that GRPO trains itself."""
+    arms = {name: params.arm_params(name).arm for name in params.arms}
+    return [name for name, arm in arms.items() if arm.rl and arm.weights_of is None]
 
 
-def _entries(step: str, params: Params, arm: str | None, item_set: str) -> tuple[str, ...]:
-    table = "test_sets" if item_set in params.test_sets else "training_sets"
+def answered(params: Params) -> dict[str, list[str]]:
+    """The arms that answer each test set."""
+    on_countdown = [name for name in params.arms if params.arm_params(name).arm.task == COUNTDOWN]
+    return {COUNTDOWN: on_countdown} | {name: list(found.arms) for name, found in params.test_sets.items() if found}
+
+
+def starts(params: Params) -> dict[str, str]:
+    """For each arm the folder, seeds apart, of the model it starts from: the base, or that after format fine-tuning."""
+    first = alike("sft", params)
+    cold = {name: params.arm_params(name).arm.cold_start for name in params.arms}
+    return {name: f"results/sft/{first[name]}" if cold[name] else "results/pretrain" for name in params.arms}
+
+
+def weights(params: Params) -> dict[str, str]:
+    """For each arm the folder, seeds apart, of the model it is evaluated with: its own, or that of another arm."""
+    begun, arms = starts(params), {name: params.arm_params(name).arm for name in params.arms}
+    return {name: f"results/grpo/{arm.weights_of or name}" if arm.rl else begun[name] for name, arm in arms.items()}
+
+
+def items(name: str, split: str) -> str:
+    """The items of a training or test set; countdown's have one file a split."""
+    return f"data/puzzles/{split}.jsonl" if name == COUNTDOWN else f"data/items/{name}.jsonl"
+
+
+def own_source(params: Params, item_set: str) -> list[str]:
+    """The local file that items are read from, if it is one."""
+    named = params.item_set(item_set).source
+    if named not in params.local_sources():
+        return []
+    if not named.startswith(SOURCES) or ".." in Path(named).parts:
+        raise InputError(f"params.yaml: the source of {item_set} is {named}; put the file into {SOURCES}")
+    return [named]
+
+
+def _reads(step: str, own: Params, of_arm: bool, item_set: str = COUNTDOWN) -> dict[str, Any]:
+    """`own`: the parameters with the arm's overrides, where the step has an arm."""
+    values = own.to_mapping()
+    return {leaf: value for entry in _entries(step, own, of_arm, item_set) for leaf, value in _leaves(values, entry)}
+
+
+def _entries(step: str, own: Params, of_arm: bool, item_set: str) -> tuple[str, ...]:
+    table = "test_sets" if item_set in own.test_sets else "training_sets"
     entries = READS[step] if item_set == COUNTDOWN else (*OF_ITEM_SET[step], f"{table}.{item_set}")
     if step == "synthesize":
-        entries += TEACHER_READS[(params.arm_params(arm) if arm else params).synthesize.teacher]
-    if step in ("grpo", "evaluate") and arm is not None:
-        entries += ARM_READS[params.arm_params(arm).arm.mode]
+        entries += TEACHER_READS[own.synthesize.teacher]
+    if step in ("grpo", "evaluate") and of_arm:
+        entries += ARM_READS[own.arm.mode]
     return entries
 
 
@@ -144,30 +196,32 @@ def _leaves(values: Mapping[str, Any], entry: str) -> Iterator[tuple[str, Any]]:
         yield from ((leaf, value) for leaf, value in leaves if leaf not in INERT)
 
 
-def _covers(override: Mapping[str, Mapping[str, Any]], leaf: str) -> bool:
-    section, _, key = leaf.partition(".")
-    return key in override.get(section, {})
-
-
 def sources(step: str, root: str = "src/asyncthink") -> list[str]:
-    """The source files of the package that a step's command imports, directly or not, and the files they name."""
-    return sorted(str(path) for path in _closure(Path(root) / "commands" / f"{step}.py", Path(root)))
+    """The files of a step's rooms, and its command's own."""
+    places = (Path(root) / name for name in (f"commands/{step}", *ROOMS[step]))
+    return sorted(str(path) for place in places for path in _files(place))
+
+
+def code_hash(step: str, root: str = "src/asyncthink") -> str:
+    """One hash over the names and the contents of a step's source files, as 16 hex digits."""
+    digest = hashlib.sha256()
+    for path in map(Path, sources(step, root)):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(root).as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest()[:16]
 
 
 def code(step: str, root: Path = Path(__file__).parent) -> str:
-    """The hash of a step's source files, their names included: those of the package that runs, wherever it lies."""
-    files = {Path(path).relative_to(root).as_posix(): sha256(path) for path in sources(step, str(root))}
-    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+    """The same of the package that runs, wherever it lies."""
+    return code_hash(step, str(root))
 
 
-def notebook_sources(notebook: str, root: str = "src/asyncthink") -> list[str]:
-    """The source files that a notebook's code cells import."""
-    cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
-    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-    found: set[Path] = set()
-    for path in _imported(ast.parse(code), Path(notebook), Path(root)):
-        found |= _closure(path, Path(root))
-    return sorted(map(str, found))
+def _files(place: Path) -> Iterator[Path]:
+    """A module, or every file of a folder but what Python compiles."""
+    if place.is_dir():
+        yield from (path for path in place.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    elif (module := place.with_suffix(".py")).is_file():
+        yield module
 
 
 def caption(notebook: str) -> dict[str, str]:
@@ -175,52 +229,3 @@ def caption(notebook: str) -> dict[str, str]:
     cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
     title, _, text = "".join(cells[0]["source"]).removeprefix("# ").partition("\n")
     return {"title": title, "text": text.strip()}
-
-
-def _closure(start: Path, root: Path) -> set[Path]:
-    found, open_ends, carriers = set(), [start], {root / name for name in CARRIERS}
-    while open_ends:
-        path = open_ends.pop()
-        if path in found or path in carriers or not path.is_file():
-            continue
-        found.add(path)
-        open_ends += _mentioned(path, root)
-    return found
-
-
-@cache
-def _mentioned(path: Path, root: Path) -> tuple[Path, ...]:
-    if path.suffix != ".py":
-        return ()
-    return tuple(_imported(ast.parse(path.read_text(encoding="utf-8")), path, root))
-
-
-def _imported(tree: ast.Module, path: Path, root: Path) -> Iterator[Path]:
-    """Files behind the imports of a module, at any depth of it, and data files beside it that a string names."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield from _module(alias.name, root)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield from _module(node.module, root)
-            for alias in node.names:
-                yield from _module(f"{node.module}.{alias.name}", root)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield from _named(node.value, path, root)
-
-
-def _named(text: str, path: Path, root: Path) -> Iterator[Path]:
-    if re.fullmatch(r"asyncthink(\.\w+)+", text):
-        yield from _module(text, root)
-    elif re.fullmatch(r"[\w./-]+\.\w+", text) and (path.parent / text).is_file():
-        yield path.parent / text
-
-
-def _module(name: str, root: Path) -> Iterator[Path]:
-    parts = name.split(".")
-    if parts[0] != "asyncthink":
-        return
-    for depth in range(2, len(parts) + 1):
-        place = root.joinpath(*parts[1:depth])
-        yield place.with_suffix(".py")
-        yield place / "__init__.py"

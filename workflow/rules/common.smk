@@ -2,17 +2,19 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from asyncthink import ledger, machine, outlook, params as parameters, records, steps
+from asyncthink import ledger, machine, outlook, params as parameters, steps
 from asyncthink.errors import InputError
 
 machine.activate()
-# They run this directory's own source, which is what `code` lists, and notebooks the interpreter that runs papermill.
+# They run this directory's own source, which is what `code` hashes, and notebooks the interpreter that runs papermill.
 shell.prefix("set -euo pipefail; export PYTHONPATH=$PWD/src${{PYTHONPATH:+:$PYTHONPATH}} JUPYTER_PATH=$PWD/workflow; ")
 
 try:
     PARAMS = parameters.read("params.yaml")
     if parameters.from_mapping(config) != PARAMS:
         raise InputError("params.yaml is the one file that counts; change it there, not with --config")
+    ITEM_SETS = [name for name, found in {**PARAMS.training_sets, **PARAMS.test_sets}.items() if found]
+    OWN_SOURCES = {name: steps.own_source(PARAMS, name) for name in ITEM_SETS}
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -21,9 +23,10 @@ if workflow.is_main_process:
 
 ARMS = list(PARAMS.arms)
 ALIKE = {step: steps.alike(step, PARAMS) for step in steps.COLD_START}
-RECORDS = records.of(PARAMS)
-ANSWERED = records.answered(PARAMS)
-ITEM_SETS = [name for name, found in {**PARAMS.training_sets, **PARAMS.test_sets}.items() if found]
+COLD_STARTS = {step: steps.cold_starts(step, PARAMS) for step in steps.COLD_START}
+TRAINED = steps.trained(PARAMS)
+STARTS, WEIGHTS = steps.starts(PARAMS), steps.weights(PARAMS)
+ANSWERED = steps.answered(PARAMS)
 MODEL = ["model.safetensors", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]
 GPU = int(machine.has_gpu())
 
@@ -34,11 +37,6 @@ wildcard_constraints:
     item_set="|".join(ITEM_SETS),
     seed=r"\d+",
     test_set="|".join(ANSWERED),
-
-
-def code(step):
-    """The source files that a step's command imports."""
-    return steps.sources(step)
 
 
 def reads(step):
@@ -62,46 +60,19 @@ def model(folder):
     return [f"{folder}/{name}" for name in MODEL]
 
 
-def alike(step, arm):
-    """The arm that names what a step of the cold start makes for an arm."""
-    return ALIKE[step][arm]
-
-
 def start(wildcards):
-    """The model an arm starts from: the base, or the base after format fine-tuning."""
-    arm = PARAMS.arm_params(wildcards.arm).arm
-    if arm.cold_start:
-        return f"results/sft/{alike('sft', wildcards.arm)}/{wildcards.seed}"
-    return f"results/pretrain/{wildcards.seed}"
+    """The model an arm starts from."""
+    return model(f"{STARTS[wildcards.arm]}/{wildcards.seed}")
 
 
 def awaited(wildcards):
     """The priority of a cold start: how many arms are trained from it, so that few cores make the longest wait first."""
-    starting = [name for name in records.trained(PARAMS) if PARAMS.arm_params(name).arm.cold_start]
-    return 1 + [alike("sft", name) for name in starting].count(wildcards.arm)
+    return 1 + [STARTS[name] for name in TRAINED].count(f"results/sft/{wildcards.arm}")
 
 
 def weights(wildcards):
-    """The model an arm is evaluated with: its own, or that of the arm it borrows from."""
-    arm = PARAMS.arm_params(wildcards.arm).arm
-    owner = arm.weights_of or wildcards.arm
-    return f"results/grpo/{owner}/{wildcards.seed}" if arm.rl else start(wildcards)
-
-
-def items(name, split):
-    """The items of a training or test set; countdown's have one file a split."""
-    return f"results/puzzles/{split}.jsonl" if name == "countdown" else f"results/items/{name}.jsonl"
-
-
-def training_items(wildcards):
-    """The items that an arm is trained on."""
-    return items(PARAMS.arm_params(wildcards.arm).arm.task, "train")
-
-
-def source(wildcards):
-    """The local file that items are read from, if it is one."""
-    named = PARAMS.item_set(wildcards.item_set).source
-    return [named] if named in PARAMS.local_sources() else []
+    """The model an arm is evaluated with."""
+    return model(f"{WEIGHTS[wildcards.arm]}/{wildcards.seed}")
 
 
 def checkpoint():
@@ -110,7 +81,17 @@ def checkpoint():
     return sorted(str(path) for path in folder.rglob("*") if path.is_file()) if folder else []
 
 
-def recorded(chosen=ARMS):
-    """The episodes of the chosen arms, over every test set and seed."""
-    names = [path.relative_to("evaluate") for path in RECORDS.evaluations if path.parts[-2] in chosen]
-    return [f"results/evaluate/{name.with_suffix('.jsonl.gz')}" for name in names]
+def training_items(wildcards):
+    """The items that an arm is trained on."""
+    return steps.items(PARAMS.arm_params(wildcards.arm).arm.task, "train")
+
+
+def evaluated(pattern, shown=ARMS):
+    """All files of a pattern, over every test set, those of some arms that answer it, and every seed."""
+    arms = {name: [arm for arm in answering if arm in shown] for name, answering in ANSWERED.items()}
+    return [path for name in ANSWERED for path in every(pattern, test_set=name, arm=arms[name])]
+
+
+def every(pattern, **wildcards):
+    """All files of a pattern, over every seed of params.yaml."""
+    return expand(pattern, seed=PARAMS.seeds, **wildcards)

@@ -1,17 +1,16 @@
 rule puzzles:
-    input:
-        code=code("puzzles"),
     output:
-        train=ensure("results/puzzles/train.jsonl", non_empty=True),
-        validation=ensure("results/puzzles/validation.jsonl", non_empty=True),
-        test=ensure("results/puzzles/test.jsonl", non_empty=True),
-        manifest=ensure("results/puzzles/manifest.json", non_empty=True),
+        train=ensure("data/puzzles/train.jsonl", non_empty=True),
+        validation=ensure("data/puzzles/validation.jsonl", non_empty=True),
+        test=ensure("data/puzzles/test.jsonl", non_empty=True),
+        manifest=ensure("data/puzzles/manifest.json", non_empty=True),
     log:
         "logs/puzzles.log",
     conda:
         "../../environment.yml"
     threads: 1
     params:
+        code=steps.code_hash("puzzles"),
         reads=reads("puzzles"),
     message:
         machine.told("puzzles ({log})")
@@ -26,16 +25,16 @@ rule puzzles:
 
 rule items:
     input:
-        source,
-        code=code("items"),
+        lambda wildcards: OWN_SOURCES[wildcards.item_set],
     output:
-        made=ensure("results/items/{item_set}.jsonl", non_empty=True),
+        made=ensure("data/items/{item_set}.jsonl", non_empty=True),
     log:
         "logs/items/{item_set}.log",
     conda:
         "../../environment.yml"
     threads: 1
     params:
+        code=steps.code_hash("items"),
         reads=reads("items"),
     message:
         machine.told("items {wildcards.item_set} ({log})")
@@ -48,18 +47,18 @@ rule items:
 
 rule synthesize:
     input:
-        code=code("synthesize"),
         puzzles=training_items,
     output:
-        demonstrations=ensure("results/synthesize/{arm}.jsonl", non_empty=True),
+        demonstrations=ensure("data/synthesize/{arm}.jsonl", non_empty=True),
     log:
         "logs/synthesize/{arm}.log",
     benchmark:
-        "logs/benchmarks/synthesize/{arm}.tsv"
+        "results/times/synthesize/{arm}.tsv"
     conda:
         "../../environment.yml"
     threads: 1
     params:
+        code=steps.code_hash("synthesize"),
         reads=reads("synthesize"),
     message:
         machine.told("synthesize {wildcards.arm} ({log})")
@@ -73,11 +72,10 @@ rule synthesize:
 
 rule filter:
     input:
-        code=code("filter"),
-        demonstrations=lambda wildcards: f"results/synthesize/{alike('synthesize', wildcards.arm)}.jsonl",
+        demonstrations=lambda wildcards: f"data/synthesize/{ALIKE['synthesize'][wildcards.arm]}.jsonl",
     output:
-        kept=ensure("results/filter/{arm}.jsonl", non_empty=True),
-        rejected="results/filter/{arm}.rejected.jsonl",
+        kept=ensure("data/filter/{arm}.jsonl", non_empty=True),
+        rejected="data/filter/{arm}.rejected.jsonl",
         metrics=ensure("metrics/filter/{arm}.json", non_empty=True),
     log:
         "logs/filter/{arm}.log",
@@ -85,6 +83,7 @@ rule filter:
         "../../environment.yml"
     threads: 1
     params:
+        code=steps.code_hash("filter"),
         reads=reads("filter"),
     message:
         machine.told("filter {wildcards.arm} ({log})")

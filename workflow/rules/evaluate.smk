@@ -1,21 +1,21 @@
 rule evaluate:
     input:
-        model=lambda wildcards: model(weights(wildcards)),
-        code=code("evaluate"),
-        test=lambda wildcards: items(wildcards.test_set, "test"),
+        model=weights,
+        test=lambda wildcards: steps.items(wildcards.test_set, "test"),
     output:
         episodes=ensure("results/evaluate/{test_set}/{arm}/{seed}.jsonl.gz", non_empty=True),
         metrics=ensure("metrics/evaluate/{test_set}/{arm}/{seed}.json", non_empty=True),
     log:
         "logs/evaluate/{test_set}/{arm}/{seed}.log",
     benchmark:
-        "logs/benchmarks/evaluate/{test_set}/{arm}/{seed}.tsv"
+        "results/times/evaluate/{test_set}/{arm}/{seed}.tsv"
     conda:
         "../../environment.yml"
     threads: 1
     resources:
         gpu=GPU,
     params:
+        code=steps.code_hash("evaluate"),
         reads=reads("evaluate"),
         model=subpath(input[0], parent=True),
     message:

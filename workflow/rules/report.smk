@@ -1,15 +1,24 @@
 from glob import glob
 
-EVALUATIONS = [f"metrics/{name}" for name in RECORDS.evaluations]
-HISTORIES = [f"metrics/{name}" for name in RECORDS.histories]
-FILTERS = [f"metrics/{name}" for name in RECORDS.filters]
-KERNEL = "workflow/kernels/python3/kernel.json"
-EPISODES = recorded()
+EVALUATIONS = evaluated("metrics/evaluate/{test_set}/{arm}/{seed}.json")
+HISTORIES = (
+    every("metrics/pretrain/{seed}.jsonl")
+    + every("metrics/sft/{arm}/{seed}.jsonl", arm=COLD_STARTS["sft"])
+    + every("metrics/grpo/{arm}/{seed}.jsonl", arm=TRAINED)
+)
+EPISODES = evaluated("results/evaluate/{test_set}/{arm}/{seed}.jsonl.gz")
+FILTERS = expand("metrics/filter/{arm}.json", arm=COLD_STARTS["filter"])
+TIMES = (
+    expand("results/times/synthesize/{arm}.tsv", arm=COLD_STARTS["synthesize"])
+    + every("results/times/pretrain/{seed}.tsv")
+    + every("results/times/sft/{arm}/{seed}.tsv", arm=COLD_STARTS["sft"])
+    + every("results/times/grpo/{arm}/{seed}.tsv", arm=TRAINED)
+    + evaluated("results/times/evaluate/{test_set}/{arm}/{seed}.tsv")
+)
 
 
 rule tables:
     input:
-        code=code("tables"),
         evaluations=EVALUATIONS,
         histories=HISTORIES,
         filters=FILTERS,
@@ -22,6 +31,7 @@ rule tables:
         "../../environment.yml"
     threads: 1
     params:
+        code=steps.code_hash("tables"),
         reads=reads("tables"),
         tables=subpath(output[0], parent=True),
     message:
@@ -38,7 +48,6 @@ rule tables:
 
 rule claims:
     input:
-        code=code("claims"),
         evaluations=EVALUATIONS,
         histories=HISTORIES,
         filters=FILTERS,
@@ -51,6 +60,7 @@ rule claims:
         "../../environment.yml"
     threads: 1
     params:
+        code=steps.code_hash("claims"),
         reads=reads("claims"),
     message:
         machine.told("claims ({log})")
@@ -66,8 +76,7 @@ rule claims:
 
 rule case_studies:
     input:
-        code=code("case_studies"),
-        episodes=recorded(("asyncthink", "asyncthink_math")),
+        episodes=evaluated("results/evaluate/{test_set}/{arm}/{seed}.jsonl.gz", steps.SHOWN),
     output:
         table=ensure("metrics/tables/case_studies.csv", non_empty=True),
     log:
@@ -76,6 +85,7 @@ rule case_studies:
         "../../environment.yml"
     threads: 1
     params:
+        code=steps.code_hash("case_studies"),
         reads=reads("case_studies"),
     message:
         machine.told("case studies ({log})")
@@ -91,8 +101,7 @@ rule figures:
         tables=rules.tables.output.tables,
         cases=rules.case_studies.output.table,
         notebook="notebooks/{figure}.ipynb",
-        kernel=KERNEL,
-        code=lambda wildcards: steps.notebook_sources(f"notebooks/{wildcards.figure}.ipynb"),
+        kernel="workflow/kernels/python3/kernel.json",
     output:
         svg=report(
             ensure("figures/{figure}.svg", non_empty=True),
@@ -108,6 +117,7 @@ rule figures:
         "../../environment.yml"
     threads: 1
     params:
+        code=steps.code_hash("figures"),
         tables=subpath(input[0], parent=True),
         caption=lambda wildcards: steps.caption(f"notebooks/{wildcards.figure}.ipynb"),
     message:
@@ -124,9 +134,9 @@ rule report:
     input:
         tables=rules.tables.output.tables,
         cases=rules.case_studies.output.table,
-        code=code("report"),
         ledger=rules.claims.output.ledger,
         figures=expand("figures/{figure}.svg", figure=steps.FIGURES),
+        times=TIMES,
     output:
         report=ensure("results/report/index.html", non_empty=True),
     log:
@@ -135,6 +145,7 @@ rule report:
         "../../environment.yml"
     threads: 1
     params:
+        code=steps.code_hash("report"),
         reads=reads("report"),
         tables=subpath(input[0], parent=True),
     message:
@@ -144,13 +155,13 @@ rule report:
         " --tables {params.tables:q}"
         " --ledger {input.ledger:q}"
         " --figures {input.figures:q}"
+        " --times {input.times:q}"
         " --report {output.report:q}"
         " > {log:q} 2>&1"
 
 
 rule page:
     input:
-        code=code("page"),
         episodes=EPISODES,
     output:
         page=ensure("results/report/episodes.html", non_empty=True),
@@ -159,6 +170,8 @@ rule page:
     conda:
         "../../environment.yml"
     threads: 1
+    params:
+        code=steps.code_hash("page"),
     message:
         machine.told("page ({log})")
     shell:

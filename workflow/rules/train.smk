@@ -1,8 +1,7 @@
 rule pretrain:
     input:
         checkpoint(),
-        code=code("pretrain"),
-        puzzles="results/puzzles/train.jsonl",
+        puzzles="data/puzzles/train.jsonl",
     output:
         model=ensure(model("results/pretrain/{seed}"), non_empty=True),
         history="metrics/pretrain/{seed}.jsonl",
@@ -10,7 +9,7 @@ rule pretrain:
         text="logs/pretrain/{seed}.log",
         times="logs/pretrain/{seed}.times.jsonl",
     benchmark:
-        "logs/benchmarks/pretrain/{seed}.tsv"
+        "results/times/pretrain/{seed}.tsv"
     priority: len(ARMS)  # every arm waits for it
     conda:
         "../../environment.yml"
@@ -18,6 +17,7 @@ rule pretrain:
     resources:
         gpu=GPU,
     params:
+        code=steps.code_hash("pretrain"),
         python=python,
         reads=reads("pretrain"),
         model=subpath(output[0], parent=True),
@@ -36,8 +36,7 @@ rule pretrain:
 rule sft:
     input:
         start=model("results/pretrain/{seed}"),
-        code=code("sft"),
-        demonstrations=lambda wildcards: f"results/filter/{alike('filter', wildcards.arm)}.jsonl",
+        demonstrations=lambda wildcards: f"data/filter/{ALIKE['filter'][wildcards.arm]}.jsonl",
     output:
         model=ensure(model("results/sft/{arm}/{seed}"), non_empty=True),
         history=ensure("metrics/sft/{arm}/{seed}.jsonl", non_empty=True),
@@ -45,7 +44,7 @@ rule sft:
         text="logs/sft/{arm}/{seed}.log",
         times="logs/sft/{arm}/{seed}.times.jsonl",
     benchmark:
-        "logs/benchmarks/sft/{arm}/{seed}.tsv"
+        "results/times/sft/{arm}/{seed}.tsv"
     priority: awaited
     conda:
         "../../environment.yml"
@@ -53,6 +52,7 @@ rule sft:
     resources:
         gpu=GPU,
     params:
+        code=steps.code_hash("sft"),
         python=python,
         reads=reads("sft"),
         start=subpath(input[0], parent=True),
@@ -73,8 +73,7 @@ rule sft:
 
 rule grpo:
     input:
-        start=lambda wildcards: model(start(wildcards)),
-        code=code("grpo"),
+        start=start,
         puzzles=training_items,
     output:
         model=ensure(model("results/grpo/{arm}/{seed}"), non_empty=True),
@@ -83,7 +82,7 @@ rule grpo:
         text="logs/grpo/{arm}/{seed}.log",
         times="logs/grpo/{arm}/{seed}.times.jsonl",
     benchmark:
-        "logs/benchmarks/grpo/{arm}/{seed}.tsv"
+        "results/times/grpo/{arm}/{seed}.tsv"
     priority: 1  # before evaluations, which are short and fill the end
     conda:
         "../../environment.yml"
@@ -91,6 +90,7 @@ rule grpo:
     resources:
         gpu=GPU,
     params:
+        code=steps.code_hash("grpo"),
         python=python,
         reads=reads("grpo"),
         start=subpath(input[0], parent=True),

@@ -16,7 +16,7 @@ SAMPLE = 32  # items that stand for the training split where it was not generate
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
     parser.add_argument("--device", choices=("cpu", "gpu"), help="default: gpu at the scales small and paper")
-    parser.add_argument("--puzzles", type=Path, default=Path("results/puzzles/train.jsonl"), help="for the API cost")
+    parser.add_argument("--puzzles", type=Path, default=Path("data/puzzles/train.jsonl"), help="for the API cost")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -57,7 +57,7 @@ def _items(given: params.Params, task: str, puzzles: Path) -> list[dict[str, Any
     """Training items of a task; generated countdown stands for what is not here yet: a prompt of about that length."""
     from asyncthink.tasks import countdown_puzzles
 
-    made = puzzles if task == params.COUNTDOWN else Path("results/items") / f"{task}.jsonl"
+    made = puzzles if task == params.COUNTDOWN else Path(steps.items(task, "train"))
     if made.exists():
         return read_json_lines(made)
     few = replace(given.puzzles, train=SAMPLE, validation=1, test=1)

@@ -9,7 +9,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tables", required=True, type=Path, help="folder of the CSV files of `tables`")
     parser.add_argument("--ledger", required=True, type=Path, help="the ledger of claims, JSON")
     parser.add_argument("--figures", nargs="*", type=Path, default=[], help="figures, SVG; each named as its table")
-    parser.add_argument("--benchmarks", type=Path, default=Path("logs/benchmarks"), help="folder of step durations")
+    parser.add_argument("--times", nargs="*", type=Path, default=[], help="what jobs took: .../times/STEP/*.tsv")
     parser.add_argument("--report", required=True, type=Path, help="written: one HTML file")
 
 
@@ -24,4 +24,4 @@ def run(args: argparse.Namespace) -> None:
         ledger=claims.read(args.ledger),
         params=params.read(args.params),
     )
-    files.write_text(args.report, report.html(results, run_facts.facts(), run_facts.durations(args.benchmarks)))
+    files.write_text(args.report, report.html(results, run_facts.facts(), run_facts.durations(args.times)))

@@ -1,10 +1,9 @@
-"""`asyncthink scale NAME`: params.yaml for another scale, and the dvc.yaml that goes with it."""
+"""`asyncthink scale NAME`: params.yaml for another scale."""
 
 import argparse
 from pathlib import Path
 
-from asyncthink import scales, stages
-from asyncthink.files import write_text
+from asyncthink import scales
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,8 +19,4 @@ def run(args: argparse.Namespace) -> None:
         scales.lay_out(here, args.into, scales.scaled(here, args.name))
         print(f"{args.into}: laid out for scale {args.name}")
         return
-    stages_text = stages.text(here, scales.scaled(here, args.name)) if Path("dvc.yaml").exists() else None
     print(scales.rewrite(here, args.name))
-    if stages_text is not None:
-        write_text("dvc.yaml", stages_text)
-        print("dvc.yaml: written from the Snakefile")

@@ -73,11 +73,11 @@ def version(package: str) -> str:
         return "missing"
 
 
-def durations(folder: Path) -> list[Duration]:
-    """Snakemake's benchmark files, summed by step: logs/benchmarks/STEP/....tsv."""
+def durations(paths: Iterable[Path]) -> list[Duration]:
+    """Snakemake's benchmark files, .../times/STEP/....tsv, summed by step."""
     rows = defaultdict(list)
-    for path in sorted(folder.rglob("*.tsv")):
-        rows[path.relative_to(folder).parts[0].removesuffix(".tsv")] += _benchmark(path)
+    for path in paths:
+        rows[path.parts[path.parts.index("times") + 1]] += _benchmark(path)
     return [
         Duration(step, len(jobs), sum(seconds for seconds, _ in jobs), max(memory for _, memory in jobs))
         for step, jobs in rows.items()
