@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import os
+import socket
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
@@ -13,10 +14,9 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from asyncthink.errors import InputError
 
+HOST = socket.gethostname()
 UNREADABLE = (gzip.BadGzipFile, zlib.error, EOFError)  # of a damaged gzip file
 
 
@@ -24,7 +24,7 @@ UNREADABLE = (gzip.BadGzipFile, zlib.error, EOFError)  # of a damaged gzip file
 def replacing(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path`; on a clean exit it takes the place of `path` in one step."""
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{HOST}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path)
@@ -40,10 +40,19 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def _sweep(path: Path) -> None:
-    """Remove what killed writers of `path` left beside it."""
-    for part in path.parent.glob(f".{escape(path.name)}.*.part"):
-        if not psutil.pid_exists(int(part.name.split(".")[-2])):
+    """Remove what killed writers of `path` left beside it; of writers on other machines nothing is known here."""
+    for part in path.parent.glob(f".{escape(path.name)}.{escape(HOST)}.*.part"):
+        if not _lives(int(part.name.split(".")[-2])):
             part.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    """Whether a process of this machine lives, whoever owns it."""
+    try:
+        os.kill(process, 0)
+    except OSError as error:
+        return isinstance(error, PermissionError)
+    return True
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -1,11 +1,12 @@
 from snakemake.exceptions import WorkflowError
 
-from asyncthink import ledger, machine, outlook, params as parameters, steps
+from asyncthink import locks, machine, outlook, params as parameters, steps
 from asyncthink.errors import InputError
 
 machine.activate()
+locks.guard(workflow)
 # They run this directory's own source, which is what `code` lists.
-shell.prefix("set -euo pipefail; export PYTHONPATH=$PWD/src${{PYTHONPATH:+:$PYTHONPATH}}; ")
+shell.prefix(f"set -euo pipefail; {locks.SHELL}" "export PYTHONPATH=$PWD/src${{PYTHONPATH:+:$PYTHONPATH}}; ")
 
 try:
     PARAMS = parameters.read("params.yaml")
@@ -13,9 +14,6 @@ try:
         raise InputError("params.yaml is the one file that counts; change it there, not with --config")
 except InputError as error:
     raise WorkflowError(str(error)) from None
-
-if workflow.is_main_process:
-    ledger.take_over()
 
 ARMS = list(PARAMS.arms)
 ALIKE = {step: steps.alike(step, PARAMS) for step in steps.COLD_START}

@@ -29,7 +29,8 @@ def run(args: argparse.Namespace) -> None:
     subject = evaluate.Subject(args.test_set, args.items.stem, args.arm, args.seed, items, given, engine.identity())
     engine_choice.check_weights(engine, args.model)
     scratch = checkpoints.Scratch.of("evaluate", subject.fingerprint(), [args.model, args.items])
-    episodes = evaluate.record(subject, engine, scratch.folder)
-    episode.write(args.episodes, episodes)
-    recordings.write(args.metrics, evaluate.summarized(subject, episodes, files.sha256(args.items)))
-    scratch.remove()
+    with scratch.held():
+        episodes = evaluate.record(subject, engine, scratch.folder)
+        episode.write(args.episodes, episodes)
+        recordings.write(args.metrics, evaluate.summarized(subject, episodes, files.sha256(args.items)))
+        scratch.remove()

@@ -5,8 +5,6 @@ share their sampling seeds, so that a variant differs from the headline by what 
 The work is done in chunks; a chunk that stands in the scratch folder is finished, and a killed run goes on behind it.
 """
 
-import sys
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,6 +16,7 @@ from asyncthink.episode import Episode, Trace
 from asyncthink.evaluation import metrics, recordings
 from asyncthink.evaluation.metrics import UNION
 from asyncthink.evaluation.recordings import HEADLINE, note
+from asyncthink.progress import Progress
 from asyncthink.thinking import THINKING
 from asyncthink.thinking.scoring import finish
 
@@ -40,6 +39,12 @@ class Subject:
     items: Sequence[dict[str, Any]]
     params: params.Params
     engine: Identity
+
+    @property
+    def title(self) -> str:
+        """Of its job."""
+        named = "" if self.test_set == params.COUNTDOWN else f"{self.test_set} "
+        return f"evaluate {self.arm} {named}{self.seed}"
 
     @property
     def task(self) -> str:
@@ -78,16 +83,17 @@ def record(subject: Subject, engine: Engine, scratch: Path) -> list[Episode]:
     """All episodes of a subject, the headline's first, in the order of items and samples."""
     evaluations = subject.evaluations
     chunks = [(name, keys) for name in evaluations for keys in _chunks(subject)]
-    progress = Progress(f"evaluate {subject.arm} {subject.seed}", sum(len(keys) for _, keys in chunks))
-    episodes = []
+    progress = Progress(subject.title, sum(len(keys) for _, keys in chunks), "episodes")
+    episodes: list[Episode] = []
     for number, (name, keys) in enumerate(chunks):
         path = scratch / f"{number:05d}.jsonl"
         if not path.exists():
             episode.write(path, _decoded(subject, engine, name, evaluations[name], keys))
-            progress.done(len(keys))
+            progress.tell(len(episodes) + len(keys))
         else:
-            progress.skip(len(keys))
+            progress.resume(len(episodes) + len(keys))
         episodes += episode.read(path)
+    progress.end()
     return episodes
 
 
@@ -153,25 +159,3 @@ def _entry(episodes: Sequence[Episode], names: Sequence[str] | None) -> dict[str
     if kept.topologies is not None:
         found["episodes"]["topology"] = recordings.topology_codes(kept)
     return found | metrics.summary(kept)
-
-
-class Progress:
-    """One line a chunk on standard error: how many, how fast, how long yet."""
-
-    def __init__(self, title: str, total: int) -> None:
-        self.title, self.total = title, total
-        self.count = self.fresh = 0
-        self.start = time.monotonic()
-
-    def skip(self, episodes: int) -> None:
-        """Episodes that an earlier run left."""
-        self.count += episodes
-
-    def done(self, episodes: int) -> None:
-        """Episodes that were decoded now."""
-        self.count += episodes
-        self.fresh += episodes
-        rate = self.fresh / max(time.monotonic() - self.start, 1e-9)
-        left = (self.total - self.count) / rate
-        line = f"{self.title}: {self.count}/{self.total} episodes, {rate:.1f} a second, {left:.0f} s left"
-        print(line, file=sys.stderr, flush=True)
