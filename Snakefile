@@ -22,7 +22,6 @@ rule all:
 
 
 onstart:
-    ledger.sign_lock()
     outlook.follow(workflow, PARAMS)
 
 

@@ -125,11 +125,19 @@ def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path):
     assert [path.name for path in destination.iterdir()] == [checkpoints.WEIGHTS]
 
 
-def test_what_killed_writers_left_beside_a_file_goes_when_it_is_written(tmp_path):
+def test_what_killed_writers_of_this_machine_left_beside_a_file_goes_when_it_is_written(tmp_path):
     dead = subprocess.Popen(["true"])
     dead.wait()
-    left, alive, other = (tmp_path / name for name in (f".a.{dead.pid}.part", f".a.{os.getppid()}.part", ".b.1.part"))
-    for path in (left, alive, other):
+    left, alive, elsewhere, other = (
+        tmp_path / name
+        for name in (
+            f".a.{files.HOST}.{dead.pid}.part",
+            f".a.{files.HOST}.{os.getppid()}.part",
+            f".a.node7.cluster.{dead.pid}.part",
+            f".b.{files.HOST}.{dead.pid}.part",
+        )
+    )
+    for path in (left, alive, elsewhere, other):
         path.write_text("half")
     files.write_text(tmp_path / "a", "whole")
-    assert set(tmp_path.iterdir()) == {tmp_path / "a", alive, other}
+    assert set(tmp_path.iterdir()) == {tmp_path / "a", alive, elsewhere, other}

@@ -424,7 +424,7 @@ def test_the_evaluate_command_records_a_model_and_measures_it(tmp_path):
         1,
     )
     said = asyncthink("evaluate", *inputs, *outputs, "--split", "test", cwd=tmp_path)
-    assert said.returncode == 0 and "8/8 episodes" in said.stderr, said.stderr
+    assert said.returncode == 0 and "8 of 8 episodes" in said.stderr, said.stderr
     assert not list((tmp_path / "work/evaluate").iterdir())
     found = json.loads((tmp_path / "metrics.json").read_text())
     assert (found["items"]["split"], found["items"]["count"]) == ("test", 4)

@@ -1,8 +1,6 @@
 """The base model: its batches, its weighted loss, its skills, and a checkpoint in its place."""
 
 import random
-import re
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +8,6 @@ import pytest
 import torch
 from taught_model import PARAMS, WORDS, random_model
 from training_oracle import relative_error
-from transformers import TrainerState
 
 from asyncthink.files import read_json_lines, sha256
 from asyncthink.params import from_mapping, merged
@@ -18,7 +15,6 @@ from asyncthink.synthesis.documents import documents
 from asyncthink.training import language_model, pretrain, skills
 from asyncthink.training.checkpoints import Scratch
 from asyncthink.training.learning_rate import rate
-from asyncthink.training.progress import Progress
 from asyncthink.training.resumption import Outputs, Run
 from asyncthink.training.tags import extend, tags
 from asyncthink.training.weighted_loss import Batch
@@ -151,15 +147,3 @@ def test_the_learning_rate_rises_over_the_warmup_from_its_first_step_and_then_fa
     assert 0 < rates[0] < rates[5] < rates[9] and rates[9:] == sorted(rates[9:], reverse=True)
     assert rates[50] == pytest.approx(0.5) and rates[-1] < 0.001
     assert [rate("constant", 0.0, step, 3) for step in range(3)] == [1.0, 1.0, 1.0]
-
-
-def test_progress_tells_how_far_how_fast_and_how_long_yet(capsys):
-    progress = Progress("grpo", ("episodes/reward", "loss", "gone"), {"gap": 0.1, "other": 0.1})
-    state, logs = TrainerState(global_step=2, max_steps=4), {"loss": 0.5, "gone": None, "gap": 0.1234, "other": 0.01}
-    logs["episodes/reward"] = 0.25
-    progress.on_train_begin(None, replace(state, global_step=0), None)
-    progress.on_log(None, state, None, logs)
-    assert capsys.readouterr().err == ""  # told just now
-    progress.on_log(None, replace(state, global_step=4), None, logs)
-    told = r"grpo: step 4 of 4, \d+\.\d\d s a step, 0 s left; reward 0\.250, loss 0\.500, gap 0\.12\n"
-    assert re.fullmatch(told, capsys.readouterr().err)

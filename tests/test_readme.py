@@ -103,7 +103,7 @@ def change_the_scale(home, commands):
 
 def see_what_is_left(home, commands):
     """What the terminal says is in tests/test_outlook.py. `tail -f` never ends, so it is ended at the line."""
-    said = "grpo asyncthink: step 3 of 3"
+    said = "grpo asyncthink 1: 3 of 3 steps"
     assert said in (home.directory / commands[0].split()[-1]).read_text()
     with subprocess.Popen(commands[0].split(), cwd=home.directory, stdout=subprocess.PIPE, text=True) as tail:
         line = next(line for line in tail.stdout if said in line)

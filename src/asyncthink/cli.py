@@ -4,8 +4,10 @@ import argparse
 import importlib
 import sys
 
+from asyncthink import locks
 from asyncthink.errors import InputError
 
+INTERRUPTED = 130  # exit code after Ctrl-C
 CONTRACT = {
     "schedule": "plans in, critical-path schedules out",
     "parse": "an organizer's text in, its actions out",
@@ -34,6 +36,7 @@ TOOLS = {
     "doctor": "what is here, what is missing, which scale fits",
     "estimate": "device hours, disk and API cost of params.yaml, before anything runs",
     "stage": "run a stage of dvc.yaml: what is stale of one rule",
+    "unlock": "after a kill: free what the run had locked; the next run does so by itself",
     "record": "after a Snakemake run: write what was made into dvc.lock",
     "reference": "put this run's seeds into the committed reference",
     "adopt": "after a checkout or a pull: tell Snakemake that the files are up to date",
@@ -51,13 +54,20 @@ def main(argv: list[str] | None = None) -> int:
         parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of those below")
         parser.parse_args(argv[:1])
     parser = argparse.ArgumentParser(prog=f"asyncthink {name}", description=COMMANDS[name])
-    command = importlib.import_module(f"asyncthink.commands.{name.replace('-', '_')}")
-    command.arguments(parser)
+    if name in STEPS:
+        locks.end_with_run()
     try:
+        command = importlib.import_module(f"asyncthink.commands.{name.replace('-', '_')}")
+        command.arguments(parser)
         return command.run(parser.parse_args(argv[1:])) or 0
     except InputError as error:
         print(f"asyncthink {name}: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(
+            f"asyncthink {name}: interrupted; what is finished is kept, and the same command goes on", file=sys.stderr
+        )
+        return INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
         return 0

@@ -16,7 +16,7 @@ UNCOMMITTED = "uncommitted"
 
 
 def of_rules(records: Path | None = None) -> Commits:
-    """The commits of the modules in which the rules stand, of what judges by all of them, and of a folder of records."""
+    """The commits of the modules that hold the rules, of what judges by all of them, and of a folder of records."""
     rules = {name: of_files(_source(claim.find)) for name, claim in CLAIMS.items()}
     return Commits(rules, of_files(*(_source(module) for module in JUDGING)), records and of_records(records))
 

@@ -16,7 +16,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import psutil
 from packaging.requirements import Requirement
 
 from asyncthink import protocol
@@ -139,7 +138,8 @@ def _output(command: list[str]) -> str:
 
 def memory(place: Place) -> Finding:
     """Cores and main memory."""
-    total, (_, needed) = psutil.virtual_memory().total, NEEDS[place.params.scale]
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    _, needed = NEEDS[place.params.scale]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     said = f"{cores} cores, {total / GIGA:.0f} GB; {place.params.scale} needs {needed / GIGA:.0f} GB"
     return Finding("ok" if total >= needed else "lacks", said)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
@@ -15,10 +16,9 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from asyncthink.errors import InputError
 
+HOST = socket.gethostname()
 UNREADABLE = (gzip.BadGzipFile, zlib.error, EOFError)  # of a damaged gzip file
 
 
@@ -26,7 +26,7 @@ UNREADABLE = (gzip.BadGzipFile, zlib.error, EOFError)  # of a damaged gzip file
 def replacing(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path`; on a clean exit it takes the place of `path` in one step."""
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{HOST}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path)
@@ -42,9 +42,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def _sweep(path: Path) -> None:
-    """Remove what killed writers of `path` left beside it."""
-    for part in path.parent.glob(f".{escape(path.name)}.*.part"):
-        if not psutil.pid_exists(int(part.name.split(".")[-2])):
+    """Remove what killed writers of `path` left beside it; of writers on other machines nothing is known here."""
+    for part in path.parent.glob(f".{escape(path.name)}.{escape(HOST)}.*.part"):
+        if not _lives(int(part.name.split(".")[-2])):
             part.unlink(missing_ok=True)
 
 
@@ -59,6 +59,15 @@ def move(source: Path, destination: Path) -> None:
         with replacing(destination) as temporary:
             shutil.copyfile(source, temporary)
         source.unlink()
+
+
+def _lives(process: int) -> bool:
+    """Whether a process of this machine lives, whoever owns it."""
+    try:
+        os.kill(process, 0)
+    except OSError as error:
+        return isinstance(error, PermissionError)
+    return True
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -1,13 +1,13 @@
 """What a run of the graph is at, and how long it has left: a line for the run and one for each job at work.
 
 How long a job takes is known from jobs of its rule that ended in this run; before there are any, from the estimate,
-times how wrong it was for the rules that have ended. What a job at work has left its own log says better, where it
-does; its last line is shown. Good to a factor of two at the start, and better with every job that ends.
+times how wrong it was for the rules that have ended. What a job at work says itself (progress.py) is better,
+and is shown. Good to a factor of two at the start, and better with every job that ends.
 """
 
 import atexit
 import logging
-import re
+import signal
 import sys
 import threading
 import time
@@ -16,14 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from asyncthink import estimate, machine
+from asyncthink import estimate, machine, progress
 from asyncthink.params import COUNTDOWN, Params
 
 EVERY = {True: 15.0, False: 60.0}  # seconds between two reports: on a terminal, in a file
 SHORT = 12.0  # seconds of a job that computes little: mostly its start
 OVERDUE = 0.25  # of its time so far, which a job that was expected to have ended still takes
 WIDEST = 150  # letters of a job's line
-LEFT = re.compile(r"(?:(\d+) min )?(\d+) s left")
+REPORT = Path("results/report")
+INTERRUPTED = threading.Event()  # by Ctrl-C
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,6 @@ class Started:
 
     plan: Planned
     title: str
-    log: Path | None
     since: float
 
 
@@ -55,12 +55,6 @@ def estimated(params: Params, device: str) -> dict[str, float]:
     """Seconds a job by the estimate's names; rules that compute little are not in it."""
     count, rate, seeds = estimate.parameters(params), estimate.rates()[device], len(params.seeds)
     return {load.step: 3600 * load.hours(count, rate) / seeds + SHORT for load in estimate.loads(params)}
-
-
-def own_estimate(line: str) -> float | None:
-    """Seconds that a job's progress line says it has left."""
-    found = LEFT.findall(line)
-    return 60.0 * int(found[-1][0] or 0) + int(found[-1][1]) if found else None
 
 
 def span(seconds: float) -> str:
@@ -120,7 +114,7 @@ class Outlook(logging.Handler):
             time.sleep(EVERY[self.stream.isatty()])
             with self.lock:
                 report = self.report()
-            if report:
+            if report and not INTERRUPTED.is_set():
                 print(report, file=self.stream, flush=True)
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -132,11 +126,13 @@ class Outlook(logging.Handler):
             self._end(vars(record).get("job_id", vars(record).get("jobid")))
 
     def _begin(self, record: logging.LogRecord) -> None:
-        plan = planned(record.rule_name, dict(record.wildcards or {}))
+        wildcards = dict(record.wildcards or {})
+        plan = planned(record.rule_name, wildcards)
         if plan in self.waiting:
             self.waiting.remove(plan)
-        title = (record.rule_msg or plan.kind).split(" (")[0]
-        self.running[record.jobid] = Started(plan, title, next(map(Path, record.log), None), self.clock())
+        title = " ".join([plan.kind, *([wildcards["seed"]] if "seed" in wildcards else [])])
+        progress.file(title).unlink(missing_ok=True)  # of a run that was stopped
+        self.running[record.jobid] = Started(plan, title, self.clock())
 
     def _end(self, number: int | None) -> None:
         job = self.running.pop(number, None)
@@ -151,9 +147,8 @@ class Outlook(logging.Handler):
         return max([work / self.lanes, *running])
 
     def _left(self, job: Started) -> float:
-        said = own_estimate(last_line(job.log))
-        so_far = self.clock() - job.since
-        return max(self.durations.of(job.plan) - so_far, OVERDUE * so_far) if said is None else said
+        note, so_far = progress.read(job.title), self.clock() - job.since
+        return note.left if note else max(self.durations.of(job.plan) - so_far, OVERDUE * so_far)
 
     def report(self) -> str:
         """What to tell now; empty while nothing runs."""
@@ -163,23 +158,16 @@ class Outlook(logging.Handler):
         return "\n".join([head, *(f"  {self._line(job)}" for job in self.running.values())])
 
     def _line(self, job: Started) -> str:
-        said = last_line(job.log).partition(": ")[2]
-        return f"{job.title}: {said or f'running for {self.clock() - job.since:.0f} s'}"[:WIDEST]
-
-
-def last_line(log: Path | None) -> str:
-    """The last whole line of a job's log; empty where there is none yet."""
-    try:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log else []
-    except OSError:
-        return ""
-    return next((line for line in reversed(lines) if line.strip()), "")
+        note = progress.read(job.title)
+        return f"{job.title}: {note.line if note else f'running for {self.clock() - job.since:.0f} s'}"[:WIDEST]
 
 
 def follow(workflow: Any, params: Params) -> None:
     """Tell how a run of Snakemake gets on, from its start; not where it was asked to be quiet about its progress."""
     from snakemake.logging import logger
 
+    signal.signal(signal.SIGINT, _interrupt)
+    logger.addFilter(lambda record: not INTERRUPTED.is_set())
     if {"progress", "all"} & {str(part).lower() for part in workflow.output_settings.quiet or ()}:
         return
     jobs = [planned(job.rule.name, job.wildcards_dict) for job in workflow.dag.needrun_jobs()]
@@ -191,11 +179,24 @@ def follow(workflow: Any, params: Params) -> None:
     outlook.start()
 
 
+def _interrupt(number: int, frame: Any) -> None:
+    """On Ctrl-C Snakemake stops; what it then says of each job that was stopped is not worth reading."""
+    if not INTERRUPTED.is_set():
+        INTERRUPTED.set()
+        print("Interrupted; waiting for the steps at work to stop.", file=sys.stderr, flush=True)
+    signal.default_int_handler(number, frame)
+
+
 def farewell(workflow: Any, success: bool) -> None:
-    """The last line on the screen: where to look next. Of a run of the whole graph, not of single files."""
-    if workflow.dag_settings.targets:
+    """The last lines on the screen: where to look next. Of a run of the whole graph, unless it was interrupted."""
+    asked = workflow.dag_settings
+    pages = {"The report": REPORT / "index.html", "The episodes, one by one": REPORT / "episodes.html"}
+    if INTERRUPTED.is_set():
+        said = "Finished steps are kept, and so are the states of trainings and evaluations; the same command goes on."
+    elif asked.targets or asked.until or asked.omit_from:
         return
-    report = Path("results/report").resolve()
-    done = f"Done. The report: {report}/index.html. The episodes, one by one: {report}/episodes.html"
-    stopped = "Stopped. The end of the failed step's log stands above; the same command goes on from there."
-    atexit.register(print, done if success else stopped, file=sys.stderr, flush=True)
+    elif success:
+        said = " ".join(["Done.", *(f"{name}: {page.resolve()}" for name, page in pages.items() if page.exists())])
+    else:
+        said = "Stopped. The end of the failed step's log stands above; the same command goes on from there."
+    atexit.register(print, said, file=sys.stderr, flush=True)

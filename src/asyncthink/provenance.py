@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from asyncthink import ledger, steps
+from asyncthink import freshness, steps
 from asyncthink.errors import InputError
 from asyncthink.files import sha256, write_json
 from asyncthink.params import Params
@@ -89,7 +89,7 @@ def current_commit() -> str:
     changed = _git("status", "--porcelain", "--untracked-files=all", "--", ".", *excluded).splitlines()
     if changed:
         raise InputError(f"{changed[0][3:]} is not as commit {commit[:7]} has it; commit it, run again, then reference")
-    stale = {rule: count for rule, count in ledger.pending().items() if rule in MAKERS}
+    stale = sorted({output.rule for output in freshness.outputs() if output.pending} & set(MAKERS))
     if stale:
         raise InputError(
             f"{', '.join(stale)}: not up to date, so the records are not all of this code; run `snakemake`"

@@ -2,12 +2,16 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from asyncthink import ledger, machine, outlook, params as parameters, steps
+from asyncthink import locks, machine, outlook, params as parameters, steps
 from asyncthink.errors import InputError
 
 machine.activate()
+locks.guard(workflow)
 # They run this directory's own source, which is what `code` hashes, and notebooks the interpreter that runs papermill.
-shell.prefix("set -euo pipefail; export PYTHONPATH=$PWD/src${{PYTHONPATH:+:$PYTHONPATH}} JUPYTER_PATH=$PWD/workflow; ")
+shell.prefix(
+    f"set -euo pipefail; {locks.SHELL}"
+    "export PYTHONPATH=$PWD/src${{PYTHONPATH:+:$PYTHONPATH}} JUPYTER_PATH=$PWD/workflow; "
+)
 
 try:
     PARAMS = parameters.read("params.yaml")
@@ -17,9 +21,6 @@ try:
     OWN_SOURCES = {name: steps.own_source(PARAMS, name) for name in ITEM_SETS}
 except InputError as error:
     raise WorkflowError(str(error)) from None
-
-if workflow.is_main_process:
-    ledger.take_over()
 
 ARMS = list(PARAMS.arms)
 ALIKE = {step: steps.alike(step, PARAMS) for step in steps.COLD_START}

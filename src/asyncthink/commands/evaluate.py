@@ -39,8 +39,9 @@ def run(args: argparse.Namespace) -> None:
     engine_choice.check_weights(engine, args.model)
     inputs, code = [args.model, args.items], steps.code("evaluate")
     scratch = checkpoints.Scratch.of("evaluate", subject.fingerprint(), inputs, code)
-    episodes = scratch.folder / "episodes.jsonl.gz"
-    measured = evaluate.record(subject, engine, episodes)
-    recordings.write(args.metrics, evaluate.summarized(subject, measured, files.sha256(args.items)))
-    files.move(episodes, args.episodes)
-    scratch.remove()
+    with scratch.held():
+        episodes = scratch.folder / "episodes.jsonl.gz"
+        measured = evaluate.record(subject, engine, episodes)
+        recordings.write(args.metrics, evaluate.summarized(subject, measured, files.sha256(args.items)))
+        files.move(episodes, args.episodes)
+        scratch.remove()

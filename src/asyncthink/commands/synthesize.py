@@ -2,19 +2,16 @@
 
 import argparse
 import json
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from asyncthink import params
 from asyncthink.files import read_json_lines
+from asyncthink.progress import Progress
 from asyncthink.synthesis import demonstration
 from asyncthink.synthesis.cost_estimate import estimate
 from asyncthink.synthesis.demonstration import Demonstration
 from asyncthink.synthesis.teachers import TEACHERS
-
-EVERY = 2.0  # seconds between two lines of progress
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,20 +31,15 @@ def run(args: argparse.Namespace) -> None:
         return
     teacher = TEACHERS[settings.synthesize.teacher]
     written = teacher(settings, form, read_json_lines(args.puzzles), args.arm, args.ask_refused)
-    total = settings.synthesize.demonstrations
-    demonstration.write(args.demonstrations, _told(written, f"synthesize {args.arm}", total))
+    progress = Progress(f"synthesize {args.arm}", settings.synthesize.demonstrations, "demonstrations")
+    demonstration.write(args.demonstrations, _told(written, progress))
 
 
-def _told(written: Iterator[Demonstration], name: str, total: int) -> Iterator[Demonstration]:
-    """Pass demonstrations through and tell on standard error how far it is."""
-    start = last = time.monotonic()
+def _told(written: Iterator[Demonstration], progress: Progress) -> Iterator[Demonstration]:
+    """Pass demonstrations through and tell how far it is; a teacher may leave some out."""
     done = 0
     for done, each in enumerate(written, 1):
         yield each
-        now = time.monotonic()
-        if now - last >= EVERY:
-            rate, last = done / (now - start), now
-            print(
-                f"{name}: {done} of {total}, {rate:.0f} a second, {(total - done) / rate:.0f} s left", file=sys.stderr
-            )
-    print(f"{name}: {done} demonstrations in {time.monotonic() - start:.1f} s", file=sys.stderr)
+        progress.tell(done)
+    progress.tell(done, last=True)
+    progress.end()

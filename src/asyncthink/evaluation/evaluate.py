@@ -5,8 +5,6 @@ share their sampling seeds, so that a variant differs from the headline by what 
 The work is done in chunks of whole items, each recorded and measured once; a killed run goes on after its last one.
 """
 
-import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,6 +18,7 @@ from asyncthink.episode import Episode, Trace
 from asyncthink.evaluation import episode_chunks, metrics, recordings
 from asyncthink.evaluation.metrics import UNION, Measurement
 from asyncthink.evaluation.recordings import HEADLINE, note
+from asyncthink.progress import Progress
 from asyncthink.thinking import THINKING
 from asyncthink.thinking.scoring import finish
 
@@ -47,6 +46,12 @@ class Subject:
     items: Sequence[dict[str, Any]]
     params: params.Params
     engine: Identity
+
+    @property
+    def title(self) -> str:
+        """Of its job."""
+        named = "" if self.test_set == params.COUNTDOWN else f"{self.test_set} "
+        return f"evaluate {self.arm} {named}{self.seed}"
 
     @property
     def task(self) -> str:
@@ -92,19 +97,20 @@ def record(subject: Subject, engine: Engine, path: Path) -> Measured:
     """Record all episodes of a subject, the headline's first, in the order of items and samples, and measure them."""
     evaluations = subject.evaluations
     chunks = [(name, keys) for name in evaluations for keys in _chunks(subject)]
-    progress = Progress(f"evaluate {subject.arm} {subject.seed}", sum(len(keys) for _, keys in chunks))
-    recorded = episode_chunks.whole(path)
+    progress = Progress(subject.title, sum(len(keys) for _, keys in chunks), "episodes")
+    recorded, done = episode_chunks.whole(path), 0
     parts: dict[str, dict[str | None, list[Measurement]]] = {name: {} for name in evaluations}
     for name, keys in chunks:
-        episodes = next(recorded, None)
+        episodes, done = next(recorded, None), done + len(keys)
         if episodes is None:
             episodes = _decoded(subject, engine, name, evaluations[name], keys)
             episode_chunks.append(path, episodes)
-            progress.done(len(keys))
+            progress.tell(done)
         else:
-            progress.skip(len(keys))
+            progress.resume(done)
         for aggregation, group in metrics.aggregations(episodes).items():
             parts[name].setdefault(aggregation, []).append(metrics.measurement(group))
+    progress.end()
     return {name: {key: _joined(chunk) for key, chunk in parts[name].items()} for name in evaluations}
 
 
@@ -179,25 +185,3 @@ def _entry(measured: Measurement, names: Sequence[str] | None) -> dict[str, Any]
     if kept.topologies is not None:
         found["episodes"]["topology"] = recordings.topology_codes(kept)
     return found | metrics.summary(kept)
-
-
-class Progress:
-    """One line a chunk on standard error: how many, how fast, how long yet."""
-
-    def __init__(self, title: str, total: int) -> None:
-        self.title, self.total = title, total
-        self.count = self.fresh = 0
-        self.start = time.monotonic()
-
-    def skip(self, episodes: int) -> None:
-        """Episodes that an earlier run left."""
-        self.count += episodes
-
-    def done(self, episodes: int) -> None:
-        """Episodes that were decoded now."""
-        self.count += episodes
-        self.fresh += episodes
-        rate = self.fresh / max(time.monotonic() - self.start, 1e-9)
-        left = (self.total - self.count) / rate
-        line = f"{self.title}: {self.count}/{self.total} episodes, {rate:.1f} a second, {left:.0f} s left"
-        print(line, file=sys.stderr, flush=True)

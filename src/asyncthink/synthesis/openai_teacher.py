@@ -18,7 +18,6 @@ import asyncio
 import math
 import os
 import sys
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -26,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from asyncthink import progress as telling
 from asyncthink.errors import InputError
 from asyncthink.params import Params
 from asyncthink.synthesis.cost_estimate import estimate, told
@@ -129,7 +129,9 @@ def demonstrate(
         if ask_refused:
             journal.forget_refusals()
         client = Client(where, params.teacher, journal, sleep)
-        progress = asyncio.run(_taught(client, plan, Progress(len(plan), params.filter.fewest_kept)))
+        progress = asyncio.run(
+            _taught(client, plan, Progress(len(plan), params.filter.fewest_kept), f"synthesize {corpus}")
+        )
     if progress.shortfall:
         raise InputError(progress.shortfall)
     if progress.refused:
@@ -137,10 +139,10 @@ def demonstrate(
     return (progress.written[lesson.index] for lesson in plan if lesson.index in progress.written)
 
 
-async def _taught(client: Client, plan: Sequence[Lesson], progress: Progress) -> Progress:
+async def _taught(client: Client, plan: Sequence[Lesson], progress: Progress, title: str) -> Progress:
     """Ask for all lessons, at most `teacher.concurrency` at once."""
     waiting = iter(plan)
-    reporter = asyncio.create_task(_report(client, progress))
+    reporter = asyncio.create_task(_report(client, progress, title))
     try:
         if client.settings.batch:
             await _in_batches(client, plan)
@@ -150,7 +152,8 @@ async def _taught(client: Client, plan: Sequence[Lesson], progress: Progress) ->
     finally:
         reporter.cancel()
         await client.close()
-    print(_line(client, progress, None), file=sys.stderr)
+    done = f"{len(progress.written):,} of {progress.lessons:,}"
+    print(f"synthesize: {done}; {_spent(client, progress)}", file=sys.stderr)
     if not client.form.temperature:
         unsent = f"teacher.temperature = {client.settings.temperature:g} is not sent"
         print(f"synthesize: {client.endpoint.name} takes no temperature: {unsent}", file=sys.stderr)
@@ -199,19 +202,17 @@ async def _in_batches(client: Client, plan: Sequence[Lesson]) -> None:
     await ask_in_batches(client, [traces_request(lesson, record["text"]) for lesson, record in pairs if record])
 
 
-async def _report(client: Client, progress: Progress) -> None:
+async def _report(client: Client, progress: Progress, title: str) -> None:
     """A line on standard error every few seconds."""
-    begin, before = time.monotonic(), len(progress.written)
+    said = telling.Progress(title, progress.lessons, "demonstrations")
+    said.resume(len(progress.written))
     with suppress(asyncio.CancelledError):
         while True:
             await asyncio.sleep(REPORT_EVERY)
-            rate = (len(progress.written) - before) / (time.monotonic() - begin)
-            print(_line(client, progress, rate), file=sys.stderr, flush=True)
+            said.tell(len(progress.written), _spent(client, progress))
 
 
-def _line(client: Client, progress: Progress, rate: float | None) -> str:
-    done = len(progress.written)
+def _spent(client: Client, progress: Progress) -> str:
     faults = ", ".join(f"{name} {count:,}" for name, count in client.faults.most_common()) or "none"
-    pace = f", {rate:.1f} a second, {(progress.lessons - done) / rate / 60:.0f} min left" if rate else ""
-    refused = f", {len(progress.refused):,} refused" if progress.refused else ""
-    return f"synthesize: {done:,} of {progress.lessons:,}{refused}{pace}; {client.budget.spent}; faults: {faults}"
+    refused = f"{len(progress.refused):,} refused; " if progress.refused else ""
+    return f"{refused}{client.budget.spent}; faults: {faults}"

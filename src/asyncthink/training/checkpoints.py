@@ -12,15 +12,18 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from asyncthink import locks
 from asyncthink.errors import InputError
 from asyncthink.files import replacing, sha256, write_json
 
+PATIENCE = 300.0  # seconds for another writer to end: a cluster may send a job anew before the old one is gone
 DONE = "DONE"
 KEPT = 2
 WEIGHTS = "model.safetensors"
@@ -58,6 +61,21 @@ class Scratch:
     def of(cls, step: str, config: Mapping[str, Any], inputs: Sequence[Path], code: str) -> "Scratch":
         """The scratch folder that a step's parameters, inputs and code lead to."""
         return cls(Path("work") / step / fingerprint(step, config, inputs, code))
+
+    @contextmanager
+    def held(self, first: bool = True) -> Iterator[None]:
+        """The one writer of these states; of processes that train together, the first one for all.
+
+        Another writer is waited for, PATIENCE seconds; then it is named by InputError.
+        """
+        path = self.folder.with_suffix(".lock")
+        lock = locks.acquire(path, PATIENCE) if first else None
+        try:
+            yield
+        finally:
+            if lock:
+                path.unlink(missing_ok=True)
+                lock.release()
 
     def state(self, number: int) -> Path:
         """Where the state after training step `number` lies."""

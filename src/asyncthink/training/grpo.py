@@ -24,7 +24,7 @@ from asyncthink.training.episode_trainer import EpisodeTrainer, Row, Settings
 from asyncthink.training.grpo_history import EPISODES, step_record
 from asyncthink.training.learning_rate import rate
 from asyncthink.training.progress import Progress
-from asyncthink.training.resumption import Outputs, Run, arguments, finish, train
+from asyncthink.training.resumption import Outputs, Run, alone, arguments, finish, train
 from asyncthink.training.samplers import LOCAL, Sampler
 
 WATCHED = [EPISODES + name for name in ("reward", "accuracy", "valid", "concurrency_ratio", "forks", "latency")]
@@ -45,8 +45,9 @@ def curriculum(settings: GRPO, items: int, seed: int) -> list[Row]:
 def grpo(settings: Settings, run: Run, start: Path, puzzles: Path, written: Outputs, sampler: Sampler = LOCAL) -> None:
     """Train the model of `start` on the items of `puzzles`."""
     language_model.deterministic()
-    trainer = trainer_of(settings, run, start, read_json_lines(puzzles), sampler)
-    finish(trainer, [step_record(entry) for entry in train(trainer)], written)
+    with alone(run.scratch):
+        trainer = trainer_of(settings, run, start, read_json_lines(puzzles), sampler)
+        finish(trainer, [step_record(entry) for entry in train(trainer)], written)
 
 
 def trainer_of(
@@ -67,7 +68,7 @@ def trainer_of(
             sampler=sampler,
             rate=partial(rate, settings.grpo.schedule, settings.grpo.warmup),
             scratch=run.scratch,
-            progress=Progress(run.name, WATCHED, NOTABLE),
+            progress=Progress(run.title, WATCHED, NOTABLE),
             args=config_of(settings, run, model, sampler.arguments),
         )
 

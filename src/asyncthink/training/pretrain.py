@@ -23,7 +23,7 @@ from asyncthink.training import language_model, sharding, word_tokenizer
 from asyncthink.training.checkpoints import publish
 from asyncthink.training.learning_rate import rate
 from asyncthink.training.progress import Progress
-from asyncthink.training.resumption import Outputs, Resumable, Run, arguments, finish, recorded, train
+from asyncthink.training.resumption import Outputs, Resumable, Run, alone, arguments, finish, recorded, train
 from asyncthink.training.skills import measure
 from asyncthink.training.tags import extend, tags
 from asyncthink.training.weighted_loss import Batch, WeightedLoss
@@ -133,9 +133,10 @@ class Settings:
 def pretrain(settings: Settings, run: Run, documents: Documents, written: Outputs) -> None:
     """The step: train a model on an endless corpus."""
     language_model.deterministic()
-    trainer = trainer_of(settings, run, documents)
-    records = [recorded(MeasuredRecord if "copying" in entry else StepRecord, entry) for entry in train(trainer)]
-    finish(trainer, records, written)
+    with alone(run.scratch):
+        trainer = trainer_of(settings, run, documents)
+        records = [recorded(MeasuredRecord if "copying" in entry else StepRecord, entry) for entry in train(trainer)]
+        finish(trainer, records, written)
 
 
 def trainer_of(settings: Settings, run: Run, documents: Documents) -> PretrainTrainer:
@@ -153,7 +154,7 @@ def trainer_of(settings: Settings, run: Run, documents: Documents) -> PretrainTr
         vocabulary=vocabulary,
         rate=partial(rate, "cosine", own.warmup),
         scratch=run.scratch,
-        progress=Progress(run.name, ("loss", "token_accuracy", "arithmetic", "hit_recall", "copying")),
+        progress=Progress(run.title, ("loss", "token_accuracy", "arithmetic", "hit_recall", "copying")),
         args=arguments(
             TrainingArguments,
             model,

@@ -42,6 +42,11 @@ class Run:
     seed: int
     scratch: Scratch
 
+    @property
+    def title(self) -> str:
+        """Of its job, as the terminal looks for it."""
+        return f"{self.name} {self.seed}"
+
 
 @dataclass(frozen=True)
 class Outputs:
@@ -188,6 +193,14 @@ def arguments(kind: type[TrainingArguments], model: Any, run: Run, steps: int, *
         **settings(model),
         **others,
     )
+
+
+@contextmanager
+def alone(scratch: Scratch) -> Iterator[None]:
+    """Hold a scratch folder, in the first of the processes that train together; the others wait until it does."""
+    with scratch.held(first=sharding.processes().is_main_process):
+        sharding.processes().wait_for_everyone()
+        yield
 
 
 def train(trainer: Trainer) -> list[dict[str, Any]]:

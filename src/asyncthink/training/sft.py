@@ -29,7 +29,7 @@ from asyncthink.thinking.replay import replay
 from asyncthink.training import language_model, micro_batches
 from asyncthink.training.learning_rate import rate
 from asyncthink.training.progress import Progress
-from asyncthink.training.resumption import Outputs, Resumable, Run, arguments, finish, recorded, train
+from asyncthink.training.resumption import Outputs, Resumable, Run, alone, arguments, finish, recorded, train
 from asyncthink.training.tags import token_ids
 from asyncthink.training.weighted_loss import IGNORED, Batch, WeightedLoss
 
@@ -78,8 +78,9 @@ class TraceTrainer(WeightedLoss, Resumable, SFTTrainer):
 def sft(settings: SFT, thinking: Thinking, run: Run, start: Path, demonstrations: Path, written: Outputs) -> None:
     """The step: fine-tune the model of `start` on the demonstrations of an arm's cold start."""
     language_model.deterministic()
-    trainer = trainer_of(settings, thinking, run, start, demonstration.read(demonstrations))
-    finish(trainer, [recorded(StepRecord, entry) for entry in train(trainer)], written)
+    with alone(run.scratch):
+        trainer = trainer_of(settings, thinking, run, start, demonstration.read(demonstrations))
+        finish(trainer, [recorded(StepRecord, entry) for entry in train(trainer)], written)
 
 
 def trainer_of(
@@ -103,7 +104,7 @@ def trainer_of(
         watched={"tag": torch.tensor(tags)},
         rate=partial(rate, "cosine", settings.warmup),
         scratch=run.scratch,
-        progress=Progress(run.name, ("loss", "token_accuracy", "tag_accuracy")),
+        progress=Progress(run.title, ("loss", "token_accuracy", "tag_accuracy")),
         args=config_of(settings, run, model, max(len(row.input_ids) for row in data), len(order)),
     )
 
