@@ -188,7 +188,7 @@ def bumped(path):
         others = [[*value, 2], ["no_rl"]]
     else:
         names = ("+-", "sequential", "no_rl", "asyncthink", "enigmata")
-        others = [*typing.get_args(hint), *rewards.REWARDS, *names, 3, 3.5]
+        others = [*typing.get_args(hint), *rewards.REWARDS, *names, 3, 3.5, ["another"]]
     for other in others:
         with contextlib.suppress(InputError):
             found = params.from_mapping(with_value(raw, path, other))

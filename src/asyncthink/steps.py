@@ -85,26 +85,26 @@ READS: dict[str, tuple[str, ...]] = {
 OF_ITEM_SET = {"items": ("seed",), "evaluate": ("scale", "evaluate.temperature")}
 
 # The rooms that a step's command imports, beside its own file in commands/. Left out is what decides no result: how an
-# error is told, and this table.
+# error or progress is told, what is stale, who may run, and this table.
 READING = ("config", "files", "params", "rewards")  # of params.yaml, which names rewards
 THINKING = (*READING, "engines", "episode", "protocol", "schedule", "synthesis", "tasks", "thinking")
 ROOMS: dict[str, tuple[str, ...]] = {
     "puzzles": (*READING, "tasks"),
     "items": (*READING, "tasks"),
-    "synthesize": (*READING, "protocol", "synthesis", "tasks"),
+    "synthesize": (*READING, "engines", "protocol", "synthesis", "tasks"),
     "filter": (*READING, "protocol", "schedule", "synthesis", "tasks"),
     "pretrain": (*THINKING, "training"),
     "sft": (*THINKING, "training"),
     "grpo": (*THINKING, "training", "commands/engine_choice"),
     "evaluate": (*THINKING, "training", "commands/engine_choice", "evaluation"),
-    "tables": (*THINKING, "training", "evaluation", "reporting", "commits", "commands/claims", "commands/reference"),
-    "claims": (*THINKING, "training", "evaluation", "reporting", "commits", "commands/reference"),
+    "tables": (*THINKING, "training", "evaluation", "reporting", "commits", "provenance", "records", "commands/claims"),
+    "claims": (*THINKING, "training", "evaluation", "reporting", "commits", "provenance", "records"),
     "case_studies": (*THINKING, "evaluation", "reporting"),
     "figures": (*THINKING, "evaluation", "reporting"),
     "report": (*THINKING, "evaluation", "reporting"),
     "page": ("files", "episode", "protocol", "schedule", "reporting"),
 }
-LEFT_OUT = ("__init__", "errors", "steps")
+LEFT_OUT = ("__init__", "errors", "freshness", "locks", "progress", "steps")
 
 SOURCES = "data/sources/"  # where items of one's own lie, so that DVC sees them change
 
@@ -203,12 +203,12 @@ def sources(step: str, root: str = "src/asyncthink") -> list[str]:
 
 
 def code_hash(step: str, root: str = "src/asyncthink") -> str:
-    """One hash over the names and the contents of a step's source files, as 16 hex digits."""
+    """One hash (SHA-256) over the names and the contents of a step's source files."""
     digest = hashlib.sha256()
     for path in map(Path, sources(step, root)):
         content = path.read_bytes()
         digest.update(f"{path.relative_to(root).as_posix()} {len(content)}\n".encode() + content)
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()
 
 
 def code(step: str, root: Path = Path(__file__).parent) -> str:
