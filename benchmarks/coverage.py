@@ -27,8 +27,9 @@ from typing import Any
 
 import numpy as np
 
-from asyncthink import params, schedule
-from asyncthink.synthesis.randomness import keyed
+from asyncthink import schedule
+from asyncthink.config import params
+from asyncthink.randomness import keyed
 from asyncthink.synthesis.solver_teacher import Desk
 from asyncthink.tasks import countdown
 

@@ -13,9 +13,10 @@ from collections.abc import Callable
 import torch
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-from asyncthink import engines, params
+from asyncthink import engines
+from asyncthink.config import params
 from asyncthink.engines.local import Local
-from asyncthink.training.word_tokenizer import build
+from asyncthink.models.word_tokenizer import build
 
 
 def main() -> None:

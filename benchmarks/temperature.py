@@ -13,11 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from asyncthink import files, params
+from asyncthink import files
+from asyncthink.config import params
 from asyncthink.engines.local import Local
 from asyncthink.evaluation import evaluate
 from asyncthink.evaluation.evidence import ASYNC, BASELINES, OTHER_BUDGETS
-from asyncthink.training import language_model
+from asyncthink.models import language_model
 
 ARMS = (ASYNC, *BASELINES, *(other for arm in BASELINES for other in OTHER_BUDGETS[arm]))
 

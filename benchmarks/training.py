@@ -14,10 +14,10 @@ from collections.abc import Callable
 
 import torch
 
-from asyncthink import params
-from asyncthink.training import language_model
+from asyncthink.config import params
+from asyncthink.models import language_model
 from asyncthink.training.log_probabilities import Layout, packed, padded, score
-from asyncthink.training.word_tokenizer import build
+from asyncthink.models.word_tokenizer import build
 
 PROMPT = 8
 WAYS: dict[str, tuple[Layout, int] | None] = {

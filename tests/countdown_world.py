@@ -6,8 +6,8 @@ from functools import cache
 from itertools import combinations
 from pathlib import Path
 
-from asyncthink import params
-from asyncthink.synthesis.randomness import keyed
+from asyncthink.config import params
+from asyncthink.randomness import keyed
 from asyncthink.tasks import expressions
 
 ROOT = Path(__file__).parents[1]

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from checkout import Project
 
-from asyncthink import steps
+from asyncthink.workflow import graph
 
 HOOK = Path(__file__).parent / "killing"
 
@@ -162,7 +162,7 @@ def leaf_commands(project: Project) -> list[list[str]]:
     lines = re.findall(r"^Shell command: python -m (.*) > (\S+) 2>&1$", said, re.MULTILINE)
     for _, log in lines:
         (project.directory / log).parent.mkdir(parents=True, exist_ok=True)
-    order = list(steps.READS)
+    order = list(graph.READS)
     return sorted((shlex.split(line) for line, _ in lines), key=lambda words: order.index(step_of(words)))
 
 

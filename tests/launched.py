@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 from training_oracle import relative_error
 
-from asyncthink import machine
+from asyncthink.workflow import machine
 
 # What the rules start; several processes meet over gloo.
 LAUNCHERS = {"one": machine.python(1), "two": machine.python(2), "sharing": machine.python(2, shard=True)}

@@ -16,13 +16,14 @@ from tempfile import mkdtemp
 
 import yaml
 
-from asyncthink import episode, files, params
+from asyncthink import episode, files
+from asyncthink.config import params
+from asyncthink.config.params import Params
 from asyncthink.engines import Identity
 from asyncthink.engines.scripted import Scripted
 from asyncthink.evaluation import evaluate, recordings
-from asyncthink.params import Params
+from asyncthink.models.word_tokenizer import build
 from asyncthink.tasks import countdown
-from asyncthink.training.word_tokenizer import build
 
 ROOT = Path(__file__).parents[1]
 ENGINE = Identity("scripted", None)

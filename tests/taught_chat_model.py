@@ -12,10 +12,10 @@ from tokenizers.models import BPE
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-from asyncthink import params
+from asyncthink.config import params
 from asyncthink.episode import Trace
 from asyncthink.synthesis.demonstration import Demonstration
-from asyncthink.thinking.replay import replay
+from asyncthink.synthesis.replay import replay
 
 THINKING = replace(
     params.read(Path(__file__).parent.parent / "params.yaml").thinking,

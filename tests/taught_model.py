@@ -6,10 +6,10 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-from asyncthink import params
+from asyncthink.config import params
+from asyncthink.models import word_tokenizer
 from asyncthink.synthesis.demonstration import Demonstration
-from asyncthink.thinking.replay import replay
-from asyncthink.training import word_tokenizer
+from asyncthink.synthesis.replay import replay
 
 PARAMS = params.read(Path(__file__).parent.parent / "params.yaml")
 THINKING_SETTINGS = params.Thinking(

@@ -202,13 +202,13 @@ def test_hostile_text_goes_through_the_commands():
 
 def test_ten_thousand_plans_go_through_one_call_without_a_deep_learning_library():
     assert answers("schedule", rows=[PLAN] * 10_000) == answers("schedule", rows=[PLAN]) * 10_000
-    probe = "import sys, asyncthink.commands.schedule, asyncthink.commands.parse, asyncthink.commands.grade\n"
+    probe = "import sys, asyncthink.cli.schedule, asyncthink.cli.parse, asyncthink.cli.grade\n"
     probe += "sys.exit(bool({'torch', 'transformers', 'numpy', 'sympy', 'datasets'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", probe], env=os.environ).returncode == 0
 
 
 def test_puzzles_are_written_with_their_manifest(tmp_path):
-    from asyncthink import params
+    from asyncthink.config import params
 
     settings = params.read(os.path.join(os.path.dirname(__file__), os.pardir, "params.yaml")).to_mapping()
     settings["puzzles"] |= {"train": 20, "validation": 4, "test": 6}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asyncthink import params
+from asyncthink.config import params
 from asyncthink.errors import InputError
 from asyncthink.files import write_json_lines
 from asyncthink.tasks import countdown, expressions

@@ -11,8 +11,10 @@ from packaging.requirements import Requirement
 from taught_chat_model import tokenizer as byte_tokenizer
 from taught_model import WORDS
 
-from asyncthink import cli, doctor, estimate, params
-from asyncthink.doctor import Place, fitting_scale, tag_finding, template_finding
+from asyncthink import cli
+from asyncthink.config import params
+from asyncthink.workflow import doctor, estimate
+from asyncthink.workflow.doctor import Place, fitting_scale, tag_finding, template_finding
 
 ROOT = Path(__file__).parent.parent
 NANO = params.read(ROOT / "params.yaml")
@@ -123,7 +125,7 @@ def test_the_command_prints_a_line_a_check(capsys, monkeypatch):
 
 
 def test_parameters_are_counted_as_the_model_has_them():
-    from asyncthink.training import language_model, word_tokenizer
+    from asyncthink.models import language_model, word_tokenizer
 
     words = word_tokenizer.build(NANO.puzzles)
     real = sum(parameter.numel() for parameter in language_model.build(NANO.model, words, 0).parameters())
@@ -156,7 +158,7 @@ def test_a_step_of_known_size_takes_the_hours_that_its_operations_take():
 
 @pytest.mark.parametrize("scale", ["smoke", "nano", "small", "paper"])
 def test_every_scale_can_be_estimated(scale, tmp_path, capsys, monkeypatch):
-    from asyncthink import scales
+    from asyncthink.config import scales
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text(
@@ -177,7 +179,7 @@ def test_processes_that_share_a_model_hold_their_part_of_it_and_the_model_at_the
 
 
 def test_a_scales_disk_is_what_doctor_asks_for():
-    from asyncthink import scales
+    from asyncthink.config import scales
 
     given = params.from_mapping(yaml.safe_load(scales.scaled(ROOT, "paper")))
     needed, _ = doctor.NEEDS["paper"]

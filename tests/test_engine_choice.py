@@ -12,7 +12,7 @@ from transformers import Qwen3Config
 from vllm_stub import ITEM, WORDS, VLLMStub
 
 from asyncthink import cli, episode
-from asyncthink.commands import engine_choice
+from asyncthink.cli import engine_choice
 from asyncthink.errors import InputError
 from asyncthink.files import write_json_lines
 

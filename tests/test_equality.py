@@ -13,7 +13,8 @@ import pytest
 from answer_pairs import DIFFERENT, EQUAL, pairs
 from written_episodes import sequential
 
-from asyncthink import cli, params
+from asyncthink import cli
+from asyncthink.config import params
 from asyncthink.errors import InputError
 from asyncthink.evaluation import metrics
 from asyncthink.tasks import TASKS, competition_math, equality, single_answer, sources

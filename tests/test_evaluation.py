@@ -13,14 +13,15 @@ import pytest
 import recorded_experiment as experiment
 import written_episodes as written
 
-from asyncthink import episode, params
+from asyncthink import episode
+from asyncthink.config import params
 from asyncthink.engines import Identity
 from asyncthink.engines.scripted import Scripted
 from asyncthink.errors import InputError
 from asyncthink.evaluation import episode_chunks, evaluate, measures, metrics, recordings
 from asyncthink.evaluation.measure import measure, rescored
 from asyncthink.files import write_json_lines
-from asyncthink.training.word_tokenizer import build
+from asyncthink.models.word_tokenizer import build
 
 GIVEN = experiment.settings(items=12)
 
@@ -399,7 +400,7 @@ def test_the_evaluate_command_records_a_model_and_measures_it(tmp_path):
     from taught_model import ITEM, PARAMS, WORDS, taught_model
 
     from asyncthink.engines.local import Local
-    from asyncthink.training import language_model
+    from asyncthink.models import language_model
 
     variants = {"worker_9": {"arms": ["asyncthink"], "thinking": {"worker_budget": 9}}}
     small = {"puzzles": {"train": 1, "validation": 0, "test": 4}}

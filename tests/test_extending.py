@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from asyncthink import params
+from asyncthink.config import params
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
@@ -28,7 +28,7 @@ def test_an_example_runs(name):
 
 def test_the_reward_can_be_chosen_by_its_name_and_pays_for_speed():
     use = """
-from asyncthink import params
+from asyncthink.config import params
 base = params.read("params.yaml").to_mapping()
 reward = params.from_mapping(params.merged(base, {"reward": {"name": "brisk"}})).reward
 quick, slow = ({"format_error": None, "latency": T, "concurrency": 1.0} for T in (50, 100))

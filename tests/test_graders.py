@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncthink import cli, params
+from asyncthink import cli
+from asyncthink.config import params
 from asyncthink.errors import InputError
 from asyncthink.tasks import TASKS, competition_math, multiple_choice, sources, sudoku
 

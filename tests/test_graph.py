@@ -14,14 +14,16 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from asyncthink import cli, params, rewards, scales, steps
-from asyncthink.config.sections import INERT
+from asyncthink import cli, rewards
+from asyncthink.config import params, scales
 from asyncthink.errors import InputError
+from asyncthink.settings import INERT
+from asyncthink.workflow import graph
 
 ROOT = Path(__file__).parents[1]
 PARAMS = params.read(ROOT / "params.yaml")
 DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-WIRING = "src/asyncthink/steps.py"
+WIRING = "src/asyncthink/workflow/graph.py"
 LOCK = dict(line.split("==") for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line)
 
 
@@ -63,7 +65,7 @@ def test_a_stage_depends_on_all_that_its_rule_reads_and_has_all_that_it_makes_at
 
 
 def test_every_rule_is_a_stage_that_asks_for_its_own_rule_and_depends_on_how_the_rules_are_wired():
-    assert list(DVC) == list(steps.READS)
+    assert list(DVC) == list(graph.READS)
     assert all(body["cmd"] == f"asyncthink stage {rule}" for rule, body in DVC.items())
     assert all({"workflow/rules", WIRING} <= set(body["deps"]) for body in DVC.values())
     assert len((ROOT / "dvc.yaml").read_text().splitlines()) <= 300
@@ -125,7 +127,7 @@ def test_a_rule_is_a_command_and_a_log():
 
 
 def test_every_key_of_params_is_read_by_a_step_but_those_that_decide_no_result():
-    read = {key for step in steps.READS for arm in _arms(step) for key in steps.reads(step, PARAMS, arm)}
+    read = {key for step in graph.READS for arm in _arms(step) for key in graph.reads(step, PARAMS, arm)}
     read = {key for key in read if not key.startswith("arms.")}
     sections = {name: value for name, value in PARAMS.to_mapping().items() if name not in ("arms", "seeds")}
     nested = {f"{name}.{key}" for name, value in sections.items() if isinstance(value, dict) for key in value}
@@ -134,7 +136,7 @@ def test_every_key_of_params_is_read_by_a_step_but_those_that_decide_no_result()
 
 def test_what_an_api_teacher_reads_follows_from_the_teacher():
     asked = params.from_mapping(params.merged(PARAMS.to_mapping(), {"synthesize": {"teacher": "openai"}}))
-    read = steps.reads("synthesize", asked, "sequential")
+    read = graph.reads("synthesize", asked, "sequential")
     assert {key for key in read if key.startswith("teacher.")} == {"teacher.temperature", "teacher.max_tokens"}
     assert not any(key.endswith("_budget") for key in read)
 
@@ -145,11 +147,11 @@ def test_arms_share_a_cold_start_as_far_as_it_reads_the_same():
     raw = PARAMS.to_mapping()
     plain = {name: raw["arms"][name] for name in ("asyncthink", "no_rl", "sequential", "parallel")}
     mine = params.from_mapping({**raw, "arms": {**plain, **arms}, "evaluate": {**raw["evaluate"], "variants": {}}})
-    assert steps.cold_starts("synthesize", mine) == ["asyncthink", "sequential", "long", "fixed"]
-    assert steps.cold_starts("sft", mine) == ["asyncthink", "sequential", "long", "fixed", "twice"]
-    assert steps.alike("sft", mine)["no_rl"] == "asyncthink" != steps.alike("filter", mine)["twice"]
+    assert graph.cold_starts("synthesize", mine) == ["asyncthink", "sequential", "long", "fixed"]
+    assert graph.cold_starts("sft", mine) == ["asyncthink", "sequential", "long", "fixed", "twice"]
+    assert graph.alike("sft", mine)["no_rl"] == "asyncthink" != graph.alike("filter", mine)["twice"]
     asked = params.from_mapping(params.merged(mine.to_mapping(), {"synthesize": {"teacher": "openai"}}))
-    assert steps.cold_starts("synthesize", asked) == ["asyncthink", "sequential", "fixed"]
+    assert graph.cold_starts("synthesize", asked) == ["asyncthink", "sequential", "fixed"]
 
 
 def _arms(step):
@@ -212,27 +214,27 @@ UNREAD = {*INERT, "teacher.temperature", "teacher.max_tokens"}
 def read_by(given):
     """By rule, what Snakemake is told that each of its jobs reads: keys of params.yaml, and files of other rules."""
     arms = {name: given.arm_params(name).arm for name in given.arms}
-    starts, weights, seeds = steps.starts(given), steps.weights(given), given.seeds
-    alike = {step: steps.alike(step, given) for step in steps.COLD_START}
+    starts, weights, seeds = graph.starts(given), graph.weights(given), given.seeds
+    alike = {step: graph.alike(step, given) for step in graph.COLD_START}
     cold = {step: {first[name] for name in arms if arms[name].cold_start} for step, first in alike.items()}
     sets = [name for name, found in {**given.training_sets, **given.test_sets}.items() if found]
-    tests = [(name, arm) for name, answering in steps.answered(given).items() for arm in answering]
+    tests = [(name, arm) for name, answering in graph.answered(given).items() for arm in answering]
     files = {
-        "synthesize": {arm: steps.items(arms[arm].task, "train") for arm in cold["synthesize"]},
+        "synthesize": {arm: graph.items(arms[arm].task, "train") for arm in cold["synthesize"]},
         "filter": {arm: alike["synthesize"][arm] for arm in cold["filter"]},
         "sft": {arm: (alike["filter"][arm], seeds) for arm in cold["sft"]},
-        "grpo": {arm: (starts[arm], steps.items(arms[arm].task, "train"), seeds) for arm in steps.trained(given)},
+        "grpo": {arm: (starts[arm], graph.items(arms[arm].task, "train"), seeds) for arm in graph.trained(given)},
     }
-    read = {rule: {arm: (steps.reads(rule, given, arm), files[rule][arm]) for arm in files[rule]} for rule in files}
+    read = {rule: {arm: (graph.reads(rule, given, arm), files[rule][arm]) for arm in files[rule]} for rule in files}
     read["evaluate"] = {
-        (name, arm): (steps.reads("evaluate", given, arm, name), weights[arm], seeds) for name, arm in tests
+        (name, arm): (graph.reads("evaluate", given, arm, name), weights[arm], seeds) for name, arm in tests
     }
-    read["items"] = {name: (steps.reads("items", given, None, name), steps.own_source(given, name)) for name in sets}
-    read |= {rule: (steps.reads(rule, given), seeds) for rule in ("pretrain", "case_studies", "page")}
+    read["items"] = {name: (graph.reads("items", given, None, name), graph.own_source(given, name)) for name in sets}
+    read |= {rule: (graph.reads(rule, given), seeds) for rule in ("pretrain", "case_studies", "page")}
     read |= {rule: (read[rule], tests) for rule in ("case_studies", "page")}
-    recorded = (tests, cold, steps.trained(given), seeds)
-    read |= {rule: (steps.reads(rule, given), recorded) for rule in ("tables", "claims", "report")}
-    return read | {"puzzles": steps.reads("puzzles", given), "figures": steps.reads("figures", given)}
+    recorded = (tests, cold, graph.trained(given), seeds)
+    read |= {rule: (graph.reads(rule, given), recorded) for rule in ("tables", "claims", "report")}
+    return read | {"puzzles": graph.reads("puzzles", given), "figures": graph.reads("figures", given)}
 
 
 READ = read_by(PARAMS)
@@ -263,24 +265,24 @@ def test_an_arm_that_shares_another_cold_start_after_a_change_is_stale_though_no
     raw["evaluate"] |= {"variants": {}}
     before = params.from_mapping(raw)
     after = params.from_mapping(with_value(raw, ("synthesize", "overlap"), 0.6))
-    assert (steps.starts(before)["two"], steps.starts(after)["two"]) == ("results/sft/one", "results/sft/other")
+    assert (graph.starts(before)["two"], graph.starts(after)["two"]) == ("results/sft/one", "results/sft/other")
     assert all("synthesize" in DVC[rule]["params"] for rule in ("sft", "grpo", "evaluate"))
 
 
 def test_lambda_is_read_by_the_organizers_that_do_not_override_it():
     changed = params.from_mapping(params.merged(PARAMS.to_mapping(), {"reward": {"concurrency_weight": 0.37}}))
-    stale = {arm for arm in PARAMS.arms if steps.reads("grpo", PARAMS, arm) != steps.reads("grpo", changed, arm)}
+    stale = {arm for arm in PARAMS.arms if graph.reads("grpo", PARAMS, arm) != graph.reads("grpo", changed, arm)}
     trained = {"asyncthink", "no_cold_start", "no_random_structures", "leverage"}
     assert stale == trained | {"no_rl"}
     for step in ("puzzles", "synthesize", "filter", "pretrain", "sft"):
-        assert steps.reads(step, PARAMS) == steps.reads(step, changed)
+        assert graph.reads(step, PARAMS) == graph.reads(step, changed)
     assert {rule for rule, body in DVC.items() if "reward" in body.get("params", [])} == {"grpo", "evaluate", "report"}
 
 
 def room_of(path):
     """A module or folder of the package as the table of rooms names it."""
     parts = path.relative_to(PACKAGE).with_suffix("").parts
-    return "/".join(parts) if parts[0] == "commands" else parts[0]
+    return "/".join(parts) if parts[0] == "cli" else parts[0]
 
 
 def imported(tree):
@@ -314,16 +316,16 @@ PACKAGE = ROOT / "src" / "asyncthink"
 def code_of(step):
     """What a step runs: its command, or the cells of the notebooks."""
     if step != "figures":
-        return [ast.parse((PACKAGE / "commands" / f"{step}.py").read_text(encoding="utf-8"))]
+        return [ast.parse((PACKAGE / "cli" / f"{step}.py").read_text(encoding="utf-8"))]
     cells = [cell for path in ROOT.glob("notebooks/*.ipynb") for cell in json.loads(path.read_text())["cells"]]
     return [ast.parse("".join(cell["source"])) for cell in cells if cell["cell_type"] == "code"]
 
 
-@pytest.mark.parametrize("step", steps.ROOMS)
+@pytest.mark.parametrize("step", graph.ROOMS)
 def test_the_rooms_of_a_step_are_those_that_it_imports_and_its_stage_names_each(step):
-    rooms = {room_of(path) for path in reached(code_of(step))} - {*steps.LEFT_OUT, "commands/__init__"}
-    own = {f"commands/{step}"} - {"commands/figures"}
-    assert rooms - own == set(steps.ROOMS[step])
+    rooms = {room_of(path) for path in reached(code_of(step))} - {*graph.LEFT_OUT, "cli/__init__"}
+    own = {f"cli/{step}"} - {"cli/figures"}
+    assert rooms - own == set(graph.ROOMS[step])
     named = {path for path in DVC[step]["deps"] if path.startswith("src/")} - {WIRING}
     assert named == {str(find(f"src/asyncthink/{room}")) for room in rooms | own}
 
@@ -340,7 +342,7 @@ def test_a_changed_added_or_renamed_file_of_a_room_changes_the_hash_of_its_steps
     (root / "training").mkdir()
 
     def hashes():
-        return steps.code_hash("page", str(root)), steps.code_hash("sft", str(root))
+        return graph.code_hash("page", str(root)), graph.code_hash("sft", str(root))
 
     before = hashes()
     (root / "reporting" / "page" / "page.html").write_text("<div>")
@@ -358,8 +360,8 @@ def test_a_changed_added_or_renamed_file_of_a_room_changes_the_hash_of_its_steps
 def test_the_lists_of_tables_and_figures_are_whole():
     from asyncthink.reporting.tables import TABLES
 
-    assert set(steps.TABLES) == set(TABLES)
-    assert {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")} == set(steps.FIGURES)
+    assert set(graph.TABLES) == set(TABLES)
+    assert {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")} == set(graph.FIGURES)
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "workflow" / "scales").glob("*.yaml")))
@@ -377,11 +379,11 @@ def test_arms_on_mathematics_share_no_cold_start_with_countdown(tmp_path):
     (tmp_path / "params.yaml").write_text(scales.scaled(ROOT, "paper"))
     given = params.read(tmp_path / "params.yaml")
     tasks = {name: given.arm_params(name).arm.task for name in given.arms}
-    for step in steps.COLD_START:
-        assert all(tasks[arm] == tasks[first] for arm, first in steps.alike(step, given).items())
-    assert steps.alike("synthesize", given)["parallel_math_1k"] == "sequential_math"
+    for step in graph.COLD_START:
+        assert all(tasks[arm] == tasks[first] for arm, first in graph.alike(step, given).items())
+    assert graph.alike("synthesize", given)["parallel_math_1k"] == "sequential_math"
     assert given.evaluations("sequential_math_1k", "amc_23")["headline"].organizer_budget == 1024
-    assert steps.reads("evaluate", given, "asyncthink_math", "amc_23")["test_sets.amc_23"]["samples"] == 8
+    assert graph.reads("evaluate", given, "asyncthink_math", "amc_23")["test_sets.amc_23"]["samples"] == 8
 
 
 def test_a_mistyped_key_stops_snakemake_with_the_nearest_one(tmp_path):
@@ -430,7 +432,7 @@ def test_a_training_starts_as_many_processes_as_its_resources_say(tmp_path):
 
 def test_the_slurm_profile_fits_the_graph_of_the_scale_it_is_written_for(tmp_path):
     profile = yaml.safe_load((ROOT / "profiles" / "slurm" / "profile.yaml").read_text())
-    assert set(profile["set-threads"]) | set(profile["set-resources"]) <= set(steps.READS)
+    assert set(profile["set-threads"]) | set(profile["set-resources"]) <= set(graph.READS)
     assert "cores" not in profile
     laid_out(tmp_path, scales.scaled(ROOT, "paper"))
     asked = ("--workflow-profile", "profiles/slurm", "--dry-run", "--", "metrics/grpo/asyncthink/1.jsonl")

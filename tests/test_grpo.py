@@ -23,12 +23,13 @@ from training_oracle import advantages, gradients, logprobs, relative_error, wri
 from transformers import TrainerCallback
 from trl.trainer.utils import add_fused_lm_head
 
+from asyncthink.config.params import from_mapping, merged
 from asyncthink.engines import run
 from asyncthink.engines.local import Local
 from asyncthink.files import read_json_lines, sha256, write_json_lines
-from asyncthink.params import from_mapping, merged
+from asyncthink.models import language_model
 from asyncthink.thinking.agents import Agent
-from asyncthink.training import episode_trainer, grpo, language_model, log_probabilities, micro_batches
+from asyncthink.training import episode_trainer, grpo, log_probabilities, micro_batches
 from asyncthink.training.checkpoints import Scratch
 from asyncthink.training.episode_rows import stream
 from asyncthink.training.episode_trainer import EpisodeTrainer, Settings

@@ -9,9 +9,10 @@ from taught_model import ITEM, PARAMS, WORDS, random_model, taught_model
 from weight_server import Served, in_this_process, on_a_server
 
 from asyncthink import cli
+from asyncthink.config.params import from_mapping, merged
 from asyncthink.errors import InputError
-from asyncthink.params import from_mapping, merged
-from asyncthink.training import grpo, language_model
+from asyncthink.models import language_model
+from asyncthink.training import grpo
 from asyncthink.training.checkpoints import Scratch
 from asyncthink.training.episode_trainer import Settings
 from asyncthink.training.grpo_history import step_record

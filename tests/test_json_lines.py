@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from written_episodes import sequential
 
-from asyncthink import cli, episode, files, params
+from asyncthink import cli, episode, files
+from asyncthink.config import params
 from asyncthink.errors import InputError
 from asyncthink.tasks import sources
 

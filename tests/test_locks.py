@@ -15,11 +15,11 @@ from asyncthink.training import checkpoints
 from asyncthink.training.checkpoints import Scratch
 
 SNAKEFILE = """
-from asyncthink import locks, machine
+from asyncthink.workflow import run_lock, machine
 machine.activate()
-locks.guard(workflow)
-locks.PATIENCE = float(os.environ.get("PATIENCE", 20))
-shell.prefix(f"set -euo pipefail; {locks.SHELL}")
+run_lock.guard(workflow)
+run_lock.PATIENCE = float(os.environ.get("PATIENCE", 20))
+shell.prefix(f"set -euo pipefail; {run_lock.SHELL}")
 rule slow:
     output: "slow.txt"
     shell: "python step.py > {output}"
@@ -27,9 +27,9 @@ rule slow:
 STEP = """
 import os, time
 from pathlib import Path
-from asyncthink import locks
+from asyncthink.workflow import run_lock
 if not os.environ.get("STUBBORN"):
-    locks.end_with_run()
+    run_lock.end_with_run()
 Path("started").write_text(str(os.getpid()))
 while not Path("go").exists():
     time.sleep(0.05)

@@ -13,15 +13,15 @@ import yaml
 from safetensors.torch import load_file
 from taught_model import DEMONSTRATION, ITEM, PARAMS, WORDS, random_model
 
-from asyncthink import steps
+from asyncthink.config.params import from_mapping, merged
 from asyncthink.errors import InputError
 from asyncthink.files import write_json_lines
-from asyncthink.params import from_mapping, merged
+from asyncthink.models import language_model
 from asyncthink.synthesis import demonstration
 from asyncthink.tasks import sources
-from asyncthink.training import language_model
+from asyncthink.workflow import graph
 
-PACKAGE = Path(steps.__file__).parent
+PACKAGE = Path(graph.__file__).parent
 SMALL = {"sft": {"epochs": 2, "batch_traces": 3, "checkpoint_every": 1}}
 
 
@@ -84,12 +84,12 @@ def test_what_a_run_left_is_gone_on_from_by_the_same_code_and_by_no_other(tmp_pa
 
 def test_a_steps_code_is_what_its_sources_hold_wherever_they_lie(tmp_path):
     shutil.copytree(PACKAGE, tmp_path / "asyncthink")
-    moved = [steps.code(step, tmp_path / "asyncthink") for step in ("grpo", "evaluate", "page")]
-    assert moved == [steps.code(step) for step in ("grpo", "evaluate", "page")] and len(set(moved)) == 3
+    moved = [graph.code(step, tmp_path / "asyncthink") for step in ("grpo", "evaluate", "page")]
+    assert moved == [graph.code(step) for step in ("grpo", "evaluate", "page")] and len(set(moved)) == 3
     with open(tmp_path / "asyncthink/training/grpo.py", "a") as file:
         file.write("# mended\n")
-    steps._mentioned.cache_clear()
-    after = [steps.code(step, tmp_path / "asyncthink") for step in ("grpo", "evaluate", "page")]
+    graph._mentioned.cache_clear()
+    after = [graph.code(step, tmp_path / "asyncthink") for step in ("grpo", "evaluate", "page")]
     assert [old == new for old, new in zip(moved, after, strict=True)] == [False, True, True]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from misbehaving_server import KEY, ChatServer, in_turn
 
-from asyncthink import params
+from asyncthink.config import params
 from asyncthink.errors import InputError
 from asyncthink.synthesis.chat_completion import Request, same_model
 from asyncthink.synthesis.openai_client import Client, Endpoint, GivenUp, Stopped, backoff, endpoint

@@ -19,7 +19,8 @@ from misbehaving_server import KEY, ChatServer
 from obedient_teacher import teacher
 from taught_chat_model import tokenizer as byte_tokenizer
 
-from asyncthink import cli, params, protocol
+from asyncthink import cli, protocol
+from asyncthink.config import params
 from asyncthink.errors import InputError
 from asyncthink.files import write_json_lines
 from asyncthink.synthesis import demonstration, format_filter, lessons
@@ -27,10 +28,10 @@ from asyncthink.synthesis.cost_estimate import estimate
 from asyncthink.synthesis.lessons import prompt_text, read_traces
 from asyncthink.synthesis.openai_client import Endpoint
 from asyncthink.synthesis.openai_teacher import demonstrate
+from asyncthink.synthesis.replay import replay
 from asyncthink.synthesis.response_journal import ResponseJournal, read_records
 from asyncthink.synthesis.structures import followed
 from asyncthink.tasks import TASKS
-from asyncthink.thinking.replay import replay
 
 ROOT = Path(__file__).parent.parent
 BASE = params.read(ROOT / "params.yaml")

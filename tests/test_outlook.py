@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from asyncthink import outlook, params, progress, scales
+from asyncthink import progress
+from asyncthink.config import params, scales
 from asyncthink.engines import Identity
 from asyncthink.evaluation import evaluate
 from asyncthink.files import write_json
+from asyncthink.workflow import outlook
 
 ROOT = Path(__file__).parents[1]
 TITLES = {
@@ -118,9 +120,10 @@ def test_the_title_that_a_step_gives_itself_is_the_one_that_the_terminal_looks_f
 
 
 SNAKEFILE = """
-from asyncthink import locks, machine, outlook, params
+from asyncthink.workflow import run_lock, machine, outlook
+from asyncthink.config import params
 machine.activate()
-locks.guard(workflow)
+run_lock.guard(workflow)
 onstart:
     outlook.follow(workflow, params.read("params.yaml"))
 onsuccess:

@@ -18,9 +18,10 @@ from obedient_teacher import teacher
 from taught_chat_model import tokenizer
 from transformers import AutoTokenizer, Qwen3Config, Qwen3ForCausalLM
 
-from asyncthink import params, scales, steps
+from asyncthink.config import params, scales
 from asyncthink.evaluation.verdicts import NOT_RUN
 from asyncthink.files import write_json_lines
+from asyncthink.workflow import graph
 
 # Sizes, sources and, for the time it takes, arms, variants and test sets that differ from others by numbers or names.
 CUTS = """
@@ -185,7 +186,7 @@ def test_every_arm_is_evaluated_with_the_real_prompts_and_every_figure_is_drawn(
         role = "You are the organizer" if organizes else "Think about the question"
         assert prompt.startswith(f"<|im_start|>system\n{role}")
         assert prompt.endswith("<|im_end|>\n<|im_start|>assistant\n")
-    assert all(made[f"figures/{name}.png"].startswith(b"\x89PNG") for name in steps.FIGURES)
+    assert all(made[f"figures/{name}.png"].startswith(b"\x89PNG") for name in graph.FIGURES)
 
 
 def episodes(made, test_set, arm):

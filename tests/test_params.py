@@ -9,12 +9,13 @@ import jsonschema
 import pytest
 import yaml
 
-from asyncthink import cli, params, scales, steps
-from asyncthink.config import sections
+from asyncthink import cli, settings
+from asyncthink.config import params, scales
 from asyncthink.config.schema import schema
 from asyncthink.errors import InputError
 from asyncthink.rewards import GATES
 from asyncthink.tasks import sources
+from asyncthink.workflow import graph
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "params.yaml").read_text(encoding="utf-8")
@@ -177,17 +178,17 @@ def test_an_editor_marks_what_the_commands_refuse(key, value):
 
 
 def test_the_names_that_a_key_allows_are_those_of_the_tables():
-    hints = typing.get_type_hints(sections.Reward)
+    hints = typing.get_type_hints(settings.Reward)
     assert typing.get_args(hints["concurrency_gate"]) == tuple(GATES)
-    assert set(sections.GENERATED) == set(sources.GENERATORS)
+    assert set(settings.GENERATED) == set(sources.GENERATORS)
     said = schema()["$defs"]["TrainingSet"]["properties"]["source"]["description"]
     assert set(said.split(", ")[:-1]) == {"generated", *sources.HUB}
 
 
 def test_a_change_of_how_settings_are_derived_makes_stale_what_uses_them():
-    for step in set(steps.READS) - {"figures", "page"}:
+    for step in set(graph.READS) - {"figures", "page"}:
         listed = {
-            Path(path).relative_to(ROOT / "src/asyncthink") for path in steps.sources(step, ROOT / "src/asyncthink")
+            Path(path).relative_to(ROOT / "src/asyncthink") for path in graph.sources(step, ROOT / "src/asyncthink")
         }
         assert Path("params.py") in listed, step
         assert not {path for path in listed if path.parts[0] == "config"}, step
@@ -195,11 +196,11 @@ def test_a_change_of_how_settings_are_derived_makes_stale_what_uses_them():
 
 def test_no_step_reads_a_key_that_decides_nothing():
     given = params.from_mapping(RAW)
-    for step in steps.READS:
+    for step in graph.READS:
         for arm in (None, "asyncthink", "sequential", "leverage"):
-            assert not sections.INERT & set(steps.reads(step, given, arm)), step
-            named = set(steps.dvc_params(step, given, arm))
-            assert not named & {key for inert in sections.INERT for key in (inert, inert.split(".")[0])}, step
+            assert not settings.INERT & set(graph.reads(step, given, arm)), step
+            named = set(graph.dvc_params(step, given, arm))
+            assert not named & {key for inert in settings.INERT for key in (inert, inert.split(".")[0])}, step
 
 
 def test_the_temperature_of_training_decides_no_cold_start_and_no_evaluation():
@@ -207,8 +208,8 @@ def test_the_temperature_of_training_decides_no_cold_start_and_no_evaluation():
     warmer = params.from_mapping(params.merged(RAW, nested("thinking.temperature", 0.9)))
     stale = {
         step
-        for step in steps.READS
-        if steps.reads(step, given, "asyncthink") != steps.reads(step, warmer, "asyncthink")
+        for step in graph.READS
+        if graph.reads(step, given, "asyncthink") != graph.reads(step, warmer, "asyncthink")
     }
     assert stale == {"grpo", "report"}
     assert given.evaluations("asyncthink") == warmer.evaluations("asyncthink")

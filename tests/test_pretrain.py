@@ -9,14 +9,15 @@ import torch
 from taught_model import PARAMS, WORDS, random_model
 from training_oracle import relative_error
 
+from asyncthink.config.params import from_mapping, merged
 from asyncthink.files import read_json_lines, sha256
-from asyncthink.params import from_mapping, merged
+from asyncthink.models import language_model
+from asyncthink.models.tags import extend, tags
 from asyncthink.synthesis.documents import documents
-from asyncthink.training import language_model, pretrain, skills
+from asyncthink.training import pretrain, skills
 from asyncthink.training.checkpoints import Scratch
 from asyncthink.training.learning_rate import rate
 from asyncthink.training.resumption import Outputs, Run
-from asyncthink.training.tags import extend, tags
 from asyncthink.training.weighted_loss import Batch
 
 SETTINGS = {

@@ -10,7 +10,8 @@ from checkout import ROOT, Project
 from kills import Moment
 from kills import run as killed
 
-from asyncthink import params, steps
+from asyncthink.config import params
+from asyncthink.workflow import graph
 
 pytestmark = pytest.mark.slow
 
@@ -114,7 +115,7 @@ def see_what_is_left(home, commands):
 def pass_the_figures_on(home, commands):
     typed(home, commands[0])
     page = (home.directory / commands[0].split()[-1]).read_text(encoding="utf-8")
-    assert all(f"figures/{name}.svg" in page for name in steps.FIGURES)
+    assert all(f"figures/{name}.svg" in page for name in graph.FIGURES)
 
 
 def watch_an_episode(home, commands):
@@ -132,7 +133,7 @@ def change_a_number(home, commands):
     assert number(home, "filter.fewest_kept") == 0.25
     said = typed(home, rerun)
     assert set(re.findall(r"-m asyncthink (\w+) ", said)) <= {"filter", "report"}
-    assert len(re.findall(r"-m asyncthink filter ", said)) == len(steps.cold_starts("filter", params.read(path)))
+    assert len(re.findall(r"-m asyncthink filter ", said)) == len(graph.cold_starts("filter", params.read(path)))
     assert "Nothing to be done" in typed(home, "snakemake -n")
 
 

@@ -11,12 +11,14 @@ import pytest
 import yaml
 from recorded_experiment import experiment, judged
 
-from asyncthink import cli, params, records
-from asyncthink.commands.claims import read_evidence
+from asyncthink import cli
+from asyncthink.cli.claims import read_evidence
+from asyncthink.config import params
 from asyncthink.evaluation import claims, evidence
 from asyncthink.files import sha256
-from asyncthink.provenance import read_manifest
 from asyncthink.reporting import claims_table
+from asyncthink.workflow import records
+from asyncthink.workflow.provenance import read_manifest
 
 ROOT = Path(__file__).parents[1]
 # A graph in which `evaluate` has nothing to do as long as its code is older than what it made.

@@ -17,12 +17,14 @@ import recorded_experiment
 import written_episodes
 from written_episodes import EXAMPLE, READY, UNJOINED
 
-from asyncthink import episode, params, scales, steps
+from asyncthink import episode
+from asyncthink.config import params, scales
 from asyncthink.evaluation import case_studies, claims, evidence
 from asyncthink.reporting import case_table, comparison, plots, report, style, tables
 from asyncthink.reporting.exhibits import EXHIBITS
 from asyncthink.reporting.page_record import identify
 from asyncthink.reporting.run_facts import Duration, durations
+from asyncthink.workflow import graph
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -82,8 +84,8 @@ def results(request, tmp_path_factory):
 
 
 def test_the_graph_and_the_package_name_the_same_tables_and_figures():
-    assert set(steps.TABLES) == set(tables.TABLES)
-    assert set(steps.FIGURES) == set(plots.FIGURES) == {path.stem for path in NOTEBOOKS}
+    assert set(graph.TABLES) == set(tables.TABLES)
+    assert set(graph.FIGURES) == set(plots.FIGURES) == {path.stem for path in NOTEBOOKS}
     assert set(EXHIBITS) | {"claims"} == set(plots.FIGURES)
 
 

@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from asyncthink.params import Reward
 from asyncthink.rewards import REWARDS
 from asyncthink.schedule import simulate
+from asyncthink.settings import Reward
 
 SETTINGS = Reward("asyncthink", -0.5, 0.2, 0.8, "always")
 

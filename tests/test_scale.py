@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from asyncthink import params, scales
+from asyncthink.config import params, scales
 from asyncthink.errors import InputError
 from asyncthink.evaluation.claims_of_frontier import FEWEST_BUDGETS
 from asyncthink.evaluation.evidence import ASYNC, BASELINES, OTHER_BUDGETS

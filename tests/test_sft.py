@@ -14,16 +14,17 @@ from taught_model import DEMONSTRATION, PARAMS, SEQUENTIAL, WORDS, random_model
 from training_oracle import logprobs, relative_error
 from transformers import TrainerCallback
 
+from asyncthink.config.params import from_mapping, merged
 from asyncthink.episode import Trace
 from asyncthink.errors import InputError
 from asyncthink.files import read_json_lines, sha256
-from asyncthink.params import from_mapping, merged
+from asyncthink.models import language_model
+from asyncthink.models.tags import token_ids
 from asyncthink.synthesis import demonstration
-from asyncthink.thinking.replay import replay
-from asyncthink.training import language_model, micro_batches, sft, skills
+from asyncthink.synthesis.replay import replay
+from asyncthink.training import micro_batches, sft, skills
 from asyncthink.training.checkpoints import Scratch
 from asyncthink.training.resumption import Outputs, Run
-from asyncthink.training.tags import token_ids
 from asyncthink.training.weighted_loss import IGNORED
 
 WEIGHTS = {"tag_weight": 5.0, "answer_weight": 7.0}

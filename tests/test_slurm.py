@@ -12,7 +12,8 @@ from checkout import Project
 from safetensors.torch import load_file
 from training_oracle import relative_error
 
-from asyncthink import params, steps
+from asyncthink.config import params
+from asyncthink.workflow import graph
 
 ONE_NODE = Path(__file__).parent / "slurm" / "one_node.sh"
 ARMS = ("asyncthink", "no_cold_start", "sequential", "parallel")  # enough for every rule, and for three trainings
@@ -145,7 +146,7 @@ def disturbed(cluster, tmp_path_factory):
 def test_every_job_is_in_the_queue_under_its_rule(disturbed):
     _, _, jobs = disturbed
     rules = {comment.removeprefix("rule_").split("_wildcards_")[0] for _, comment, _ in jobs}
-    assert rules == set(steps.READS)
+    assert rules == set(graph.READS)
 
 
 def test_whatever_a_job_met_with_the_run_ends_in_the_same_bytes(disturbed, project):

@@ -12,9 +12,10 @@ from kills import Moment, repeated
 from safetensors.torch import load_file
 from training_oracle import relative_error
 
-from asyncthink import params, steps
-from asyncthink.config.sections import INERT
+from asyncthink.config import params
 from asyncthink.evaluation.recordings import SMOKE_NOTE
+from asyncthink.settings import INERT
+from asyncthink.workflow import graph
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +49,7 @@ def traces(smoke_run):
     found = []
     for record in records:
         command = record["argv"]
-        if Path(command[0]).parts[-2:] == ("asyncthink", "__main__.py") and command[1] in steps.READS:
+        if Path(command[0]).parts[-2:] == ("asyncthink", "__main__.py") and command[1] in graph.READS:
             arm = command[command.index("--arm") + 1] if "--arm" in command else None
             test_set = command[command.index("--test-set") + 1] if "--test-set" in command else params.COUNTDOWN
             found.append((command[1], arm, test_set, set(record["keys"]), set(record["files"])))
@@ -70,10 +71,10 @@ def test_every_arm_is_run_and_every_figure_drawn(project):
     made = project.made()
     for arm in params.read(project.directory / "params.yaml").arms:
         assert gzip.decompress(made[f"results/evaluate/countdown/{arm}/1.jsonl.gz"]).count(b"\n") >= 12
-    for name in steps.FIGURES:
+    for name in graph.FIGURES:
         assert made[f"figures/{name}.png"].startswith(b"\x89PNG")
         assert SMOKE_NOTE in made[f"figures/{name}.svg"].decode()
-    for name in steps.TABLES:
+    for name in graph.TABLES:
         rows = made[f"metrics/tables/{name}.csv"].decode().splitlines()[1:]
         assert all(SMOKE_NOTE in row for row in rows)
     assert SMOKE_NOTE in made["results/report/index.html"].decode()
@@ -99,15 +100,15 @@ def test_looking_for_stale_steps_costs_dvc_at_most_three_times_an_empty_project(
 
 def test_a_step_reads_no_key_and_imports_no_file_that_its_table_lacks(smoke_run, project, traces):
     given = params.read(project.directory / "params.yaml")
-    assert {step for step, *_ in traces} == set(steps.READS) - {"figures"}
+    assert {step for step, *_ in traces} == set(graph.READS) - {"figures"}
     room = smoke_run / "project" / "src" / "asyncthink"
-    started = (*(f"{name}.py" for name in steps.LEFT_OUT), "__main__.py", "cli.py", "commands/__init__.py")
+    started = (*(f"{name}.py" for name in graph.LEFT_OUT), "__main__.py", "cli.py", "commands/__init__.py")
     # The witness itself loads params.py, and with it the names of the rewards.
     others = {str(room / name) for name in (*started, "params.py", "rewards.py")} | set(map(str, room.glob("config/*")))
     tables = {"arms", "training_sets", "test_sets"}
     for step, arm, test_set, keys, files in traces:
-        assert keys - tables - INERT <= set(steps.reads(step, given, arm, test_set)), step
-        assert files <= others | set(steps.sources(step, str(room))), step
+        assert keys - tables - INERT <= set(graph.reads(step, given, arm, test_set)), step
+        assert files <= others | set(graph.sources(step, str(room))), step
 
 
 @pytest.mark.parametrize("key", CHANGES)

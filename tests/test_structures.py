@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asyncthink import protocol
+from asyncthink.randomness import keyed
 from asyncthink.synthesis import format_filter, search, solver_teacher, structures
-from asyncthink.synthesis.randomness import keyed
 from asyncthink.tasks import countdown
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from taught_model import WORDS, taught_model
 
 from asyncthink import cli, episode
-from asyncthink.reporting.panes import Lines, Panes
+from asyncthink.cli.panes import Lines, Panes
 
 PUZZLE = ["--numbers", "3", "5", "8", "9", "11", "--target", "24"]
 PARAMS = ["--params", str(Path(__file__).parent.parent / "params.yaml")]

@@ -16,13 +16,13 @@ from asyncthink import protocol
 from asyncthink.engines import Request, run
 from asyncthink.engines.scripted import Scripted
 from asyncthink.episode import Episode
+from asyncthink.models.prompts import PROMPTS
 from asyncthink.schedule import validate
 from asyncthink.synthesis import solver_teacher
+from asyncthink.synthesis.replay import replay
 from asyncthink.tasks import TASKS
 from asyncthink.tasks.countdown import generate
 from asyncthink.thinking import THINKING
-from asyncthink.thinking.prompts import PROMPTS
-from asyncthink.thinking.replay import replay
 from asyncthink.thinking.scoring import finish
 
 SETTINGS = replace(THINKING_SETTINGS, organizer_budget=60, worker_budget=12)

@@ -7,12 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from asyncthink import params, protocol
+from asyncthink import protocol
+from asyncthink.config import params
 from asyncthink.engines.vocabulary import Vocabulary
+from asyncthink.models import word_tokenizer
+from asyncthink.models.prompts import PROMPTS
 from asyncthink.synthesis import solver_teacher
 from asyncthink.tasks.countdown import generate
-from asyncthink.thinking.prompts import PROMPTS
-from asyncthink.training import word_tokenizer
 
 PARAMS = params.read(Path(__file__).parent.parent / "params.yaml")
 WORDS = word_tokenizer.build(PARAMS.puzzles)

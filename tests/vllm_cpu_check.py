@@ -31,13 +31,14 @@ import torch
 from padded_heads import padded
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from asyncthink import engines, episode, params
+from asyncthink import engines, episode
+from asyncthink.config import params
 from asyncthink.engines import Request
 from asyncthink.engines.local import Local
 from asyncthink.engines.vllm import VLLM
 from asyncthink.episode import Episode, Trace
 from asyncthink.files import read_json_lines, write_json
-from asyncthink.params import Thinking
+from asyncthink.settings import Thinking
 from asyncthink.thinking import THINKING
 
 TIE = 1e-3  # of log-probabilities

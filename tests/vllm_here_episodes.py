@@ -11,7 +11,7 @@ from transformers import AutoTokenizer
 
 from asyncthink import engines, episode
 from asyncthink.engines.vllm_here import VLLMHere, load
-from asyncthink.params import Thinking
+from asyncthink.settings import Thinking
 from asyncthink.thinking import THINKING
 
 

@@ -11,11 +11,11 @@ from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
 from tokenizers.models import BPE
 from transformers import PreTrainedTokenizerFast
 
-from asyncthink import params
+from asyncthink.config import params
 from asyncthink.engines.vocabulary import Vocabulary
+from asyncthink.models import word_tokenizer
+from asyncthink.models.prompts import PROMPTS
 from asyncthink.tasks import TASKS
-from asyncthink.thinking.prompts import PROMPTS
-from asyncthink.training import word_tokenizer
 
 PARAMS = params.read(Path(__file__).parent.parent / "params.yaml")
 WORDS = word_tokenizer.build(PARAMS.puzzles)

@@ -1,49 +1,25 @@
-"""Who runs steps in this directory, and who writes into a scratch folder: locks that die with their holder.
-
-The system frees such a lock (flock) when its holder ends, however it ends, so no process is ever looked for or killed.
-
-* A run holds RUN from its start to its end. Reading the graph (`snakemake -n`, `dvc status`) holds nothing.
-* The shell of each step holds a file of its own in STEPS until the last of its processes has ended. After a run that
-  was killed, the next one starts nothing before that. On the run's machine it is soon: steps end with their run.
-* A step that keeps states holds the lock beside its scratch folder (training/checkpoints.py), which also keeps apart
-  steps that were started by hand.
+"""A lock that dies with its holder: the system frees it (flock) when the holder ends, however it ends.
 
 On a shared file system this takes one on which flock reaches all machines, as on NFS 4; where there is none at all,
-nothing is run.
+nothing is written.
 """
 
-import fcntl
-import logging
 import os
 import socket
 import sys
-import threading
-import time
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from asyncthink.errors import InputError
 
-RUN = Path(".snakemake/run.lock")
-STEPS = Path(".snakemake/steps")
-SNAKEMAKE = Path(".snakemake/locks")  # Snakemake's own, which outlive it
-STARTED_BY = "ASYNCTHINK_RUN"  # in the environment of a step: the lock of the run on this machine that started it
-PATIENCE = 60.0  # seconds: a run that was killed takes its steps along, and a stage of DVC is often short
-ENDED = 75  # exit code of a step whose run has ended: try again (EX_TEMPFAIL)
 
-# In front of the command of each step; doubled braces are for Snakemake.
-SHELL = (
-    f'mkdir -p {STEPS}; exec 9>"{STEPS}/$HOSTNAME.$$"; '
-    "python -IS -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'; "
-    "echo \"process $$ on $HOSTNAME${{SLURM_JOB_ID:+, SLURM job $SLURM_JOB_ID}}, since $(date '+%F %H:%M')\" >&9; "
-)
+def acquire(path: Path, patience: float, what: str | None = None) -> FileLock:
+    """The lock of a file, held until it is released or this process ends. InputError if another keeps holding it.
 
-
-def acquire(path: Path, patience: float) -> FileLock:
-    """The lock of a file, held until it is released or this process ends. InputError if another keeps holding it."""
+    patience: seconds. what: the name of what it guards, for messages; by default the file beside it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path, on_acquired=_sign, poll_interval=0.2)
     try:
@@ -52,11 +28,12 @@ def acquire(path: Path, patience: float) -> FileLock:
         raise InputError(f"{path}: this file system knows no locks (flock), so nothing may be written here") from None
     except Timeout:
         if patience:
-            print(f"{_held(path)}; waiting up to {patience:.0f} s for it to end", file=sys.stderr, flush=True)
+            print(f"{_held(path, what)}; waiting up to {patience:.0f} s for it to end", file=sys.stderr, flush=True)
         try:
             lock.acquire(timeout=patience)
         except Timeout:
-            raise InputError(f"{_held(path)}; wait until it ends, or end it, then the same command goes on") from None
+            advice = "wait until it ends, or end it, then the same command goes on"
+            raise InputError(f"{_held(path, what)}; {advice}") from None
     return lock
 
 
@@ -68,84 +45,5 @@ def _sign(descriptor: int) -> None:
     os.pwrite(descriptor, f"process {os.getpid()} on {where}, since {datetime.now():%Y-%m-%d %H:%M}\n".encode(), 0)
 
 
-def _held(path: Path) -> str:
-    what = "this directory" if path == RUN else str(path.with_suffix(""))
-    return f"{what} is held by {path.read_text(encoding='utf-8').strip()}"
-
-
-def left_at_work() -> list[str]:
-    """Steps that have outlived their run. To be asked by the holder of RUN; the files of all others are removed."""
-    alive = []
-    for path in sorted(STEPS.glob("*")):
-        try:
-            with FileLock(path, blocking=False):
-                path.unlink()
-        except Timeout:
-            alive.append(path.read_text(encoding="utf-8").strip())
-    return alive
-
-
-def unlock(patience: float = 0.0) -> bool:
-    """Free what a run that was killed has left; whether there was something. InputError while a run or a step lives."""
-    run = acquire(RUN, patience)
-    try:
-        return _freed(patience)
-    finally:
-        run.release()
-
-
-def _freed(patience: float) -> bool:
-    """What `unlock` does, by the holder of RUN."""
-    deadline = time.monotonic() + patience
-    while alive := left_at_work():
-        if time.monotonic() >= deadline:
-            raise InputError(
-                f"a step of a run that has ended is still at work: {'; '.join(alive)}. Wait until it ends, or end it,"
-                " then the same command goes on"
-            )
-        time.sleep(0.2)
-    stale = list(SNAKEMAKE.glob("*"))
-    for lock in stale:
-        lock.unlink(missing_ok=True)
-    return bool(stale)
-
-
-class Guard(logging.Handler):
-    """Takes the directory for a run of Snakemake when it starts, before Snakemake looks at its own locks."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Snakemake tells this event when it is to run something, and when it is only to read the graph it does not."""
-        if getattr(record, "event", None) != "workflow_started":
-            return
-        from snakemake.exceptions import WorkflowError
-
-        try:
-            self.held = acquire(RUN, PATIENCE)
-            if _freed(PATIENCE):
-                print("The last run here was killed; going on from what it left.", file=sys.stderr)
-        except InputError as error:
-            raise WorkflowError(str(error)) from None
-        os.environ[STARTED_BY] = str(RUN.resolve())
-
-
-def guard(workflow: Any) -> None:
-    """Let a real run of the graph hold this directory; reading the graph changes nothing."""
-    from snakemake.logging import logger
-
-    if not workflow.is_main_process:
-        os.environ.pop(STARTED_BY, None)  # a cluster's job may outlive the run that submitted it
-    elif not workflow.output_settings.dryrun:
-        logger.addHandler(Guard())
-
-
-def end_with_run() -> None:
-    """Let this step end as soon as the run that started it has ended. Its states are whole, as after any kill."""
-    if STARTED_BY in os.environ:
-        threading.Thread(target=_follow, args=[os.environ[STARTED_BY]], daemon=True).start()
-
-
-def _follow(run: str) -> None:
-    with open(run, encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_SH)  # comes back when the run has ended
-        print("the run that started this step has ended, and so does the step", file=sys.stderr, flush=True)
-        os._exit(ENDED)
+def _held(path: Path, what: str | None) -> str:
+    return f"{what or path.with_suffix('')} is held by {path.read_text(encoding='utf-8').strip()}"

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # params.py checks a reward's name against the table below
-    from asyncthink.params import Reward
+    from asyncthink.settings import Reward
 
 Paid = dict[str, float]
 

@@ -1,7 +1,7 @@
 """Loaded by every Python of a traced run: notes which keys of params.yaml a process reads, and which modules it loads.
 
-An independent witness for the table in asyncthink.steps. A key counts as read when code takes it from a section's
-dataclass that params.py made; what params.py itself does to build and check them does not count.
+An independent witness for the table in asyncthink.workflow.graph. A key counts as read when code takes it from a
+section's record that params.py made; what params.py itself does to build and check them does not count.
 """
 
 import atexit
@@ -13,7 +13,7 @@ import sys
 import typing
 from pathlib import Path
 
-from asyncthink import params
+from asyncthink.config import params
 
 keys: set[str] = set()
 building = 0

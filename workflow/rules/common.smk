@@ -2,14 +2,15 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from asyncthink import locks, machine, outlook, params as parameters, steps
+from asyncthink.workflow import run_lock, machine, outlook, graph
+from asyncthink.config import params as parameters
 from asyncthink.errors import InputError
 
 machine.activate()
-locks.guard(workflow)
+run_lock.guard(workflow)
 # They run this directory's own source, which is what `code` hashes, and notebooks the interpreter that runs papermill.
 shell.prefix(
-    f"set -euo pipefail; {locks.SHELL}"
+    f"set -euo pipefail; {run_lock.SHELL}"
     "export PYTHONPATH=$PWD/src${{PYTHONPATH:+:$PYTHONPATH}} JUPYTER_PATH=$PWD/workflow; "
 )
 
@@ -18,23 +19,23 @@ try:
     if parameters.from_mapping(config) != PARAMS:
         raise InputError("params.yaml is the one file that counts; change it there, not with --config")
     ITEM_SETS = [name for name, found in {**PARAMS.training_sets, **PARAMS.test_sets}.items() if found]
-    OWN_SOURCES = {name: steps.own_source(PARAMS, name) for name in ITEM_SETS}
+    OWN_SOURCES = {name: graph.own_source(PARAMS, name) for name in ITEM_SETS}
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
 ARMS = list(PARAMS.arms)
-ALIKE = {step: steps.alike(step, PARAMS) for step in steps.COLD_START}
-COLD_STARTS = {step: steps.cold_starts(step, PARAMS) for step in steps.COLD_START}
-TRAINED = steps.trained(PARAMS)
-STARTS, WEIGHTS = steps.starts(PARAMS), steps.weights(PARAMS)
-ANSWERED = steps.answered(PARAMS)
+ALIKE = {step: graph.alike(step, PARAMS) for step in graph.COLD_START}
+COLD_STARTS = {step: graph.cold_starts(step, PARAMS) for step in graph.COLD_START}
+TRAINED = graph.trained(PARAMS)
+STARTS, WEIGHTS = graph.starts(PARAMS), graph.weights(PARAMS)
+ANSWERED = graph.answered(PARAMS)
 MODEL = ["model.safetensors", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]
 GPU = int(machine.has_gpu())
 
 
 wildcard_constraints:
     arm="|".join(ARMS),
-    figure="|".join(steps.FIGURES),
+    figure="|".join(graph.FIGURES),
     item_set="|".join(ITEM_SETS),
     seed=r"\d+",
     test_set="|".join(ANSWERED),
@@ -45,7 +46,7 @@ def reads(step):
 
     def read(wildcards):
         item_set = wildcards.get("test_set") or wildcards.get("item_set", "countdown")
-        return steps.reads(step, PARAMS, wildcards.get("arm"), item_set)
+        return graph.reads(step, PARAMS, wildcards.get("arm"), item_set)
 
     return read
 
@@ -84,7 +85,7 @@ def checkpoint():
 
 def training_items(wildcards):
     """The items that an arm is trained on."""
-    return steps.items(PARAMS.arm_params(wildcards.arm).arm.task, "train")
+    return graph.items(PARAMS.arm_params(wildcards.arm).arm.task, "train")
 
 
 def evaluated(pattern, shown=ARMS):

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, get_args
 
-from asyncthink.config.sections import COUNTDOWN, FIXED, TrainedTask, require
+from asyncthink.settings import COUNTDOWN, FIXED, TrainedTask, require
 
 if TYPE_CHECKING:  # params.py checks with the rules below
-    from asyncthink.params import Params
+    from asyncthink.config.params import Params
 
 Rule = tuple[str, bool, Any, str]  # key, whether it holds, value, what is allowed
 

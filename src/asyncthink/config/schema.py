@@ -7,9 +7,9 @@ the commands.
 import json
 from typing import Any
 
+from asyncthink.config.params import Params
 from asyncthink.config.refusals import adapter
-from asyncthink.config.sections import FIXED
-from asyncthink.params import Params
+from asyncthink.settings import FIXED
 
 
 def schema() -> dict[str, Any]:

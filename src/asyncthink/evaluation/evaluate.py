@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from asyncthink import params
+from asyncthink.config import params
 from asyncthink.engines import Engine, Identity, run
 from asyncthink.episode import Episode, Trace
 from asyncthink.evaluation import episode_chunks, metrics, recordings

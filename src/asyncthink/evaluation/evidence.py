@@ -16,7 +16,7 @@ from asyncthink.evaluation.metrics import diversity
 from asyncthink.evaluation.recordings import HEADLINE, Evaluation, Recordings
 from asyncthink.evaluation.statistics import Statistic
 from asyncthink.evaluation.verdicts import NotRun
-from asyncthink.params import COUNTDOWN
+from asyncthink.settings import COUNTDOWN
 
 ASYNC, SEQUENTIAL, PARALLEL = "asyncthink", "sequential", "parallel"
 NO_REWARD, NO_COLD_START, NO_RL = "no_concurrency_reward", "no_cold_start", "no_rl"

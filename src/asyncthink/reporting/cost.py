@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from asyncthink.params import Params
+from asyncthink.config.params import Params
 from asyncthink.reporting.exhibits import in_prose
 
 

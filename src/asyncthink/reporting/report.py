@@ -17,17 +17,17 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from asyncthink.config.sections import INERT
+from asyncthink.config.params import Params
 from asyncthink.errors import InputError
 from asyncthink.evaluation.paper import PAPER
 from asyncthink.evaluation.recordings import note
 from asyncthink.evaluation.verdicts import NOT_RUN, OF_ONE_RUN, VERDICTS
-from asyncthink.params import Params
 from asyncthink.reporting import comparison, cost
 from asyncthink.reporting.exhibits import EXHIBITS, LEDGER, Exhibit
 from asyncthink.reporting.run_facts import Duration
 from asyncthink.reporting.style import GRID, INK, MEASURES, MUTED, PAPER_COLOUR, has_data
 from asyncthink.reporting.tables import TABLES
+from asyncthink.settings import INERT
 
 HERE = Path(__file__).parent
 # What stands in a figure -> the page's colour, so that figures follow light and dark.

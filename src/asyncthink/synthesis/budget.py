@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from asyncthink.params import Teacher
+from asyncthink.settings import Teacher
 
 MILLION = 1e6
 

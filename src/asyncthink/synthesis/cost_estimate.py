@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from asyncthink.params import Params
+from asyncthink.config.params import Params
 from asyncthink.synthesis.budget import Charge
 from asyncthink.synthesis.chat_completion import Request
 from asyncthink.synthesis.lessons import Lesson, fragments_request, lessons, sequential_request, traces_request

@@ -23,10 +23,10 @@ from itertools import chain, count
 from typing import Any, NamedTuple
 
 from asyncthink import protocol
-from asyncthink.params import Params
+from asyncthink.config.params import Params
+from asyncthink.randomness import keyed
 from asyncthink.synthesis import sudoku_documents
 from asyncthink.synthesis.pieces import Piece, Writer
-from asyncthink.synthesis.randomness import keyed
 from asyncthink.synthesis.search import Step, World, branches, steps
 from asyncthink.synthesis.structures import MOST_IDS
 from asyncthink.synthesis.surfaces import surface

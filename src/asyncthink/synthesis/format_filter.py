@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from asyncthink import protocol, schedule
-from asyncthink.params import Thinking
+from asyncthink.settings import Thinking
 from asyncthink.synthesis.demonstration import Demonstration
 from asyncthink.synthesis.structures import CLASSES, followed, topology, topology_class
 from asyncthink.tasks import TASKS

@@ -7,11 +7,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from asyncthink.config.params import Params
 from asyncthink.errors import InputError
-from asyncthink.params import Params
+from asyncthink.randomness import keyed
 from asyncthink.synthesis import structures
 from asyncthink.synthesis.chat_completion import Request
-from asyncthink.synthesis.randomness import keyed
 from asyncthink.tasks import TASKS
 
 EXAMPLES = {"countdown": "prompts/countdown_traces.txt", "competition_math": "prompts/competition_math_traces.txt"}

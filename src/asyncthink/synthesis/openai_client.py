@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from asyncthink.engines import replies
 from asyncthink.errors import InputError
-from asyncthink.params import Teacher
+from asyncthink.settings import Teacher
 from asyncthink.synthesis.budget import NOTHING, Budget
 from asyncthink.synthesis.chat_completion import Answer, Form, Request, Response, read_response
 from asyncthink.synthesis.response_journal import ResponseJournal, record_of

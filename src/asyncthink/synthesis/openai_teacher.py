@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from asyncthink import progress as telling
+from asyncthink.config.params import Params
 from asyncthink.errors import InputError
-from asyncthink.params import Params
 from asyncthink.synthesis.cost_estimate import estimate, told
 from asyncthink.synthesis.demonstration import Demonstration
 from asyncthink.synthesis.lessons import (

@@ -16,12 +16,12 @@ from functools import cached_property
 from itertools import chain
 from typing import Any
 
+from asyncthink.config.params import Params
 from asyncthink.errors import InputError
-from asyncthink.params import Params
+from asyncthink.randomness import keyed
 from asyncthink.synthesis import structures
 from asyncthink.synthesis.demonstration import Demonstration
 from asyncthink.synthesis.pieces import Piece, Writer
-from asyncthink.synthesis.randomness import keyed
 from asyncthink.synthesis.search import World, branches, steps
 from asyncthink.synthesis.surfaces import surface
 

@@ -11,7 +11,7 @@ import random
 from collections.abc import Iterable, Sequence
 
 from asyncthink import protocol
-from asyncthink.params import Synthesize
+from asyncthink.settings import Synthesize
 
 MOST_IDS = 8  # fork ids that the word vocabulary has
 CLASSES = ("none", "interleaved", "batch", "other")

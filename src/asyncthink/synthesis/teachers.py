@@ -7,7 +7,7 @@ iterator of `synthesize.demonstrations` demonstrations, without those that it re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from asyncthink.params import Params
+from asyncthink.config.params import Params
 from asyncthink.synthesis import solver_teacher
 from asyncthink.synthesis.demonstration import Demonstration
 

@@ -16,7 +16,7 @@ from itertools import combinations
 from typing import Any
 
 from asyncthink.errors import InputError
-from asyncthink.params import Puzzles
+from asyncthink.settings import Puzzles
 from asyncthink.tasks import expressions
 from asyncthink.tasks.expressions import Node
 from asyncthink.tasks.splits import split_of

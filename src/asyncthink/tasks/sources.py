@@ -11,7 +11,7 @@ from typing import Any
 
 from asyncthink.errors import InputError
 from asyncthink.files import json_lines
-from asyncthink.params import TestSet, TrainingSet
+from asyncthink.settings import TestSet, TrainingSet
 from asyncthink.tasks import competition_math, multiple_choice, sudoku
 
 Rows = list[dict[str, Any]]

@@ -5,7 +5,7 @@ from typing import Any
 
 from asyncthink.engines import Engine
 from asyncthink.episode import Episode
-from asyncthink.params import Thinking
+from asyncthink.settings import Thinking
 from asyncthink.tasks import TASKS
 from asyncthink.thinking.plans import side_by_side, summary
 from asyncthink.thinking.sequential import solve

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from asyncthink.episode import Episode
-from asyncthink.params import Reward
 from asyncthink.rewards import REWARDS
+from asyncthink.settings import Reward
 from asyncthink.tasks import TASKS
 
 

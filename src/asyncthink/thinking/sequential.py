@@ -5,11 +5,11 @@ from typing import Any
 from asyncthink import protocol
 from asyncthink.engines import Engine
 from asyncthink.episode import Episode, Trace
-from asyncthink.params import Thinking
+from asyncthink.models.prompts import PROMPTS
+from asyncthink.settings import Thinking
 from asyncthink.tasks import TASKS
 from asyncthink.thinking.agents import Agent
 from asyncthink.thinking.plans import summary
-from asyncthink.thinking.prompts import PROMPTS
 from asyncthink.thinking.reader import span, token_span
 
 

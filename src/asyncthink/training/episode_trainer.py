@@ -39,7 +39,7 @@ from asyncthink import engines
 from asyncthink.engines import Engine
 from asyncthink.episode import Episode
 from asyncthink.errors import InputError
-from asyncthink.params import GRPO, Arm, Reward, Thinking
+from asyncthink.settings import GRPO, Arm, Reward, Thinking
 from asyncthink.thinking import THINKING
 from asyncthink.thinking.agents import sampling_seed
 from asyncthink.thinking.scoring import finish as scored

@@ -17,9 +17,10 @@ from transformers import PreTrainedModel
 from trl import GRPOConfig
 
 from asyncthink.files import read_json_lines
-from asyncthink.params import GRPO
-from asyncthink.synthesis.randomness import keyed
-from asyncthink.training import language_model, micro_batches
+from asyncthink.models import language_model
+from asyncthink.randomness import keyed
+from asyncthink.settings import GRPO
+from asyncthink.training import micro_batches
 from asyncthink.training.episode_trainer import EpisodeTrainer, Row, Settings
 from asyncthink.training.grpo_history import EPISODES, step_record
 from asyncthink.training.learning_rate import rate

@@ -17,15 +17,16 @@ import torch
 from transformers import PreTrainedTokenizerBase, Trainer, TrainingArguments
 
 from asyncthink.files import write_json_lines
-from asyncthink.params import Model, Pretrain
+from asyncthink.models import language_model, word_tokenizer
+from asyncthink.models.tags import extend, tags
+from asyncthink.settings import Model, Pretrain
 from asyncthink.synthesis.documents import Document
-from asyncthink.training import language_model, sharding, word_tokenizer
+from asyncthink.training import sharding
 from asyncthink.training.checkpoints import publish
 from asyncthink.training.learning_rate import rate
 from asyncthink.training.progress import Progress
 from asyncthink.training.resumption import Outputs, Resumable, Run, alone, arguments, finish, recorded, train
 from asyncthink.training.skills import measure
-from asyncthink.training.tags import extend, tags
 from asyncthink.training.weighted_loss import Batch, WeightedLoss
 
 HELD_OUT = 64  # documents on which skills are measured

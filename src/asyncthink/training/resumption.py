@@ -24,9 +24,9 @@ from transformers.trainer_callback import PrinterCallback
 
 from asyncthink.errors import InputError
 from asyncthink.files import write_json_lines
+from asyncthink.models.language_model import settings
 from asyncthink.training import sharding
 from asyncthink.training.checkpoints import WEIGHTS, Scratch, publish
-from asyncthink.training.language_model import settings
 from asyncthink.training.progress import Progress
 
 Record = TypeVar("Record")

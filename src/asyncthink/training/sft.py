@@ -20,17 +20,18 @@ from trl import SFTConfig, SFTTrainer
 
 from asyncthink.episode import Trace
 from asyncthink.errors import InputError
-from asyncthink.params import SFT, Thinking
+from asyncthink.models import language_model
+from asyncthink.models.tags import token_ids
 from asyncthink.protocol import TELLING
+from asyncthink.randomness import keyed
+from asyncthink.settings import SFT, Thinking
 from asyncthink.synthesis import demonstration
 from asyncthink.synthesis.demonstration import Demonstration
-from asyncthink.synthesis.randomness import keyed
-from asyncthink.thinking.replay import replay
-from asyncthink.training import language_model, micro_batches
+from asyncthink.synthesis.replay import replay
+from asyncthink.training import micro_batches
 from asyncthink.training.learning_rate import rate
 from asyncthink.training.progress import Progress
 from asyncthink.training.resumption import Outputs, Resumable, Run, alone, arguments, finish, recorded, train
-from asyncthink.training.tags import token_ids
 from asyncthink.training.weighted_loss import IGNORED, Batch, WeightedLoss
 
 

@@ -1,0 +1,77 @@
+"""`asyncthink COMMAND ...`: parse, load, call, publish. A command's module is imported only when it is called."""
+
+import argparse
+import importlib
+import sys
+
+from asyncthink.errors import InputError
+from asyncthink.workflow import run_lock
+
+INTERRUPTED = 130  # exit code after Ctrl-C
+CONTRACT = {
+    "schedule": "plans in, critical-path schedules out",
+    "parse": "an organizer's text in, its actions out",
+    "grade": "items with answers in, scores out",
+    "check-golds": "right answers of mathematics in, those that do not equal themselves out",
+    "measure": "the metrics of recorded episodes",
+    "think": "one episode, live",
+}
+STEPS = {
+    "puzzles": "multi-solution countdown items for training, validation and test",
+    "items": "the items of a further training or test set, generated or loaded",
+    "synthesize": "demonstrations of a thinking form, written by a teacher",
+    "filter": "keep the demonstrations whose format is right",
+    "pretrain": "the base model, from scratch",
+    "sft": "stage 1: cold-start format fine-tuning",
+    "grpo": "stage 2: reinforcement learning",
+    "evaluate": "record an arm's episodes on the test items, and measure them",
+    "tables": "every table, from the recorded metrics",
+    "claims": "the ledger of claims, with verdicts",
+    "case_studies": "choose the episodes that the report shows in full, by rules",
+    "report": "the report, one self-contained page",
+}
+TOOLS = {
+    "page": "a page on which each recorded episode's fork-join timeline can be read",
+    "scale": "write params.yaml for another scale",
+    "doctor": "what is here, what is missing, which scale fits",
+    "estimate": "device hours, disk and API cost of params.yaml, before anything runs",
+    "stage": "run a stage of dvc.yaml: what is stale of one rule",
+    "unlock": "after a kill: free what the run had locked; the next run does so by itself",
+    "record": "after a Snakemake run: write what was made into dvc.lock",
+    "reference": "put this run's seeds into the committed reference",
+    "adopt": "after a checkout or a pull: tell Snakemake that the files are up to date",
+}
+COMMANDS = CONTRACT | STEPS | TOOLS
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; bad input, a full disk, a file out of reach: one line on standard error and exit code 2."""
+    argv = sys.argv[1:] if argv is None else argv
+    name = argv[0] if argv and argv[0] in COMMANDS else None
+    parser = argparse.ArgumentParser(prog="asyncthink", formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.epilog = "\n".join(f"  {command:<12} {text}" for command, text in COMMANDS.items())
+    if name is None:
+        parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of those below")
+        parser.parse_args(argv[:1])
+    parser = argparse.ArgumentParser(prog=f"asyncthink {name}", description=COMMANDS[name])
+    if name in STEPS:
+        run_lock.end_with_run()
+    try:
+        command = importlib.import_module(f"asyncthink.cli.{name.replace('-', '_')}")
+        command.arguments(parser)
+        return command.run(parser.parse_args(argv[1:])) or 0
+    except InputError as error:
+        print(f"asyncthink {name}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(
+            f"asyncthink {name}: interrupted; what is finished is kept, and the same command goes on", file=sys.stderr
+        )
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"asyncthink {name}: {where}{error.strerror or error}", file=sys.stderr)
+        return 2

@@ -1,0 +1,13 @@
+"""`asyncthink adopt`: after a checkout or a pull."""
+
+import argparse
+
+from asyncthink.workflow import dvc_lock
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """No flags."""
+
+
+def run(args: argparse.Namespace) -> None:
+    print(dvc_lock.adopt())

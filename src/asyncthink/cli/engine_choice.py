@@ -1,0 +1,101 @@
+"""Which engine decodes: ours, vLLM (in this process or on a server), or any OpenAI-compatible server by text.
+
+That is a matter of the machine and decides nothing that params.yaml could name, so it stands on the command line or in
+the environment, and what was chosen stands in the records. No two engines give equal bytes: they round differently.
+"""
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from asyncthink.errors import InputError
+
+if TYPE_CHECKING:
+    from asyncthink.engines import Engine
+
+FLAGS = {
+    "engine": ("ASYNCTHINK_ENGINE", "local | vllm | text; default: vllm where there is a --server, else local"),
+    "server": ("ASYNCTHINK_SERVER", "address of a server, like http://127.0.0.1:8000/v1"),
+    "served_model": ("ASYNCTHINK_SERVED_MODEL", "its name for the model; default: the first that it lists"),
+}
+KEY = "ASYNCTHINK_SERVER_KEY"  # only in the environment: a command line can be read by others
+
+
+@dataclass(frozen=True)
+class Choice:
+    """name is one of ENGINES; server and served_model belong to those that talk to one. The key is never shown."""
+
+    name: str
+    server: str | None = None
+    served_model: str | None = None
+    key: str = field(default="none", repr=False)
+
+    def opened(self, model: Path) -> "Engine":
+        """The engine for a model's folder or hub name."""
+        return ENGINES[self.name](self, model)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags; each can stand in the environment as well."""
+    group = parser.add_argument_group("engine", f"who decodes; the key of a server: {KEY} in the environment")
+    for name, (variable, said) in FLAGS.items():
+        group.add_argument(f"--{name.replace('_', '-')}", help=f"{said} (environment: {variable})")
+
+
+def chosen(args: argparse.Namespace, environment: Mapping[str, str]) -> Choice:
+    """What the flags say, and the environment where they are silent; InputError if that fits no engine."""
+    told = {
+        name: getattr(args, name) or environment.get(variable, "").strip() or None
+        for name, (variable, _) in FLAGS.items()
+    }
+    name = told["engine"] or ("vllm" if told["server"] else "local")
+    if name not in ENGINES:
+        raise InputError(f"no engine {name!r}; allowed: {', '.join(ENGINES)}")
+    if name == "local" and told["server"]:
+        raise InputError("the engine local has no server; leave --server away, or say --engine vllm or text")
+    if name == "text" and not told["server"]:
+        raise InputError("the engine text needs a --server, like http://127.0.0.1:8000/v1")
+    return Choice(name, told["server"], told["served_model"], environment.get(KEY, "").strip() or "none")
+
+
+def check_weights(engine: "Engine", model: Path) -> None:
+    """InputError where a server says that its weights come from another place than `model`."""
+    root = getattr(engine, "root", None)
+    if root is not None and Path(root).resolve() != model.resolve():
+        raise InputError(f"the server has its weights from {root}, and not from {model}; serve {model.resolve()}")
+
+
+def _local(choice: Choice, model: Path) -> "Engine":
+    from asyncthink.engines.local import Local
+    from asyncthink.models import language_model
+
+    language_model.deterministic()
+    return Local(*language_model.load(model))
+
+
+def _vllm(choice: Choice, model: Path) -> "Engine":
+    from asyncthink.engines import vllm_here
+    from asyncthink.engines.vllm import VLLM
+    from asyncthink.models import language_model
+
+    words = language_model.load_tokenizer(model)
+    if choice.server is None:
+        return vllm_here.VLLMHere(vllm_here.load(str(model)), *words)
+    return VLLM(choice.server, *words, choice.served_model, choice.key)
+
+
+def _text(choice: Choice, model: Path) -> "Engine":
+    from asyncthink.engines.text_server import TextServer
+    from asyncthink.models import language_model
+
+    tokenizer, _ = language_model.load_tokenizer(model)
+    return TextServer(choice.server, tokenizer, choice.served_model, choice.key)
+
+
+ENGINES: dict[str, Callable[[Choice, Path], "Engine"]] = {
+    "local": _local,
+    "vllm": _vllm,
+    "text": _text,
+}

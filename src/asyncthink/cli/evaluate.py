@@ -1,0 +1,49 @@
+"""`asyncthink evaluate`: record an arm's episodes on the test items, and measure them."""
+
+import argparse
+import os
+from pathlib import Path
+
+from asyncthink.cli import engine_choice
+from asyncthink.errors import InputError
+from asyncthink.tasks.countdown import SPLITS
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--params", default="params.yaml", help="the parameters of every step")
+    parser.add_argument("--test-set", required=True, help="countdown, or one of `test_sets` in params.yaml")
+    parser.add_argument("--split", required=True, choices=SPLITS, help="which of its splits the items are")
+    parser.add_argument("--arm", required=True, help="an arm of params.yaml")
+    parser.add_argument("--seed", required=True, type=int, help="the training seed of the model")
+    parser.add_argument("--model", required=True, type=Path, help="folder of the trained model")
+    parser.add_argument("--items", required=True, type=Path, help="test items, JSON Lines")
+    parser.add_argument("--episodes", required=True, type=Path, help="output: episodes, gzipped JSON Lines")
+    parser.add_argument("--metrics", required=True, type=Path, help="output: metrics with intervals, JSON")
+    engine_choice.arguments(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    from asyncthink import files
+    from asyncthink.config import params
+    from asyncthink.evaluation import evaluate, recordings
+    from asyncthink.training import checkpoints
+    from asyncthink.workflow import graph
+
+    if args.test_set != params.COUNTDOWN and args.split != "test":
+        raise InputError(f"{args.test_set} has no {args.split} items; say --split test")
+    if args.episodes.suffix != ".gz":
+        raise InputError(f"{args.episodes}: episodes are recorded gzipped; end the name in .jsonl.gz")
+    given, items = params.read(args.params), files.read_json_lines(args.items)
+    if not items:
+        raise InputError(f"{args.items}: holds no items")
+    engine = engine_choice.chosen(args, os.environ).opened(args.model)
+    subject = evaluate.Subject(args.test_set, args.split, args.arm, args.seed, items, given, engine.identity())
+    engine_choice.check_weights(engine, args.model)
+    inputs, code = [args.model, args.items], graph.code("evaluate")
+    scratch = checkpoints.Scratch.of("evaluate", subject.fingerprint(), inputs, code)
+    with scratch.held():
+        episodes = scratch.folder / "episodes.jsonl.gz"
+        measured = evaluate.record(subject, engine, episodes)
+        recordings.write(args.metrics, evaluate.summarized(subject, measured, files.sha256(args.items)))
+        files.move(episodes, args.episodes)
+        scratch.remove()

@@ -1,0 +1,46 @@
+"""`asyncthink filter`: keep the demonstrations whose format is right, and say why the others go."""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from asyncthink.config import params
+from asyncthink.errors import InputError
+from asyncthink.files import write_json, write_json_lines
+from asyncthink.synthesis import demonstration, format_filter
+from asyncthink.synthesis.surfaces import COUNTS
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--arm", required=True, help="the first of the arms that share this cold start")
+    parser.add_argument("--demonstrations", type=Path, required=True)
+    parser.add_argument("--kept", type=Path, required=True, help="written: JSON Lines")
+    parser.add_argument("--rejected", type=Path, required=True, help="written: JSON Lines, with a reason each")
+    parser.add_argument("--metrics", type=Path, required=True, help="written: what the kept corpus is like")
+
+
+def run(args: argparse.Namespace) -> None:
+    settings = params.read(args.params).arm_params(args.arm)
+    thinking, count = settings.thinking, COUNTS[settings.thinking.prompts]
+    judged = [(each, format_filter.reason(each, thinking, count)) for each in demonstration.read(args.demonstrations)]
+    kept = [each for each, reason in judged if reason is None]
+    rejected = [{"reason": reason, **demonstration.to_mapping(each)} for each, reason in judged if reason]
+    reasons = [row["reason"] for row in rejected]
+    write_json_lines(args.rejected, rejected)
+    _check(len(kept), reasons, settings.filter.fewest_kept, args.rejected)
+    demonstration.write(args.kept, kept)
+    write_json(args.metrics, {"arm": args.arm, **format_filter.report(kept, reasons, thinking, count)})
+    print(f"filter {args.arm}: kept {len(kept):,} of {len(judged):,} traces", file=sys.stderr)
+
+
+def _check(kept: int, reasons: Sequence[str], fewest: float, rejected: Path) -> None:
+    total = kept + len(reasons)
+    if kept and kept >= fewest * total:
+        return
+    if not total:
+        raise InputError("no traces to filter; run synthesize again")
+    why, times = Counter(reasons).most_common(1)[0]
+    raise InputError(f"kept {kept:,} of {total:,} traces; see {rejected}, most common reason: {why} ({times:,})")

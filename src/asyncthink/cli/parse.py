@@ -1,0 +1,35 @@
+"""`asyncthink parse`: an organizer's own text in, its actions out."""
+
+import argparse
+from typing import Any
+
+from asyncthink import protocol
+from asyncthink.cli import json_lines
+from asyncthink.errors import InputError
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    json_lines.arguments(parser)
+    parser.epilog = (
+        'A line: {"text": "...", "capacity": 2}. The text is the organizer\'s own, injected text cut out. '
+        "Without a capacity the agent pool has no limit, and no Fork overflows it."
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    json_lines.answer(args, _parsed)
+
+
+def _parsed(given: dict[str, Any]) -> dict[str, Any]:
+    json_lines.known(given, allowed=("text", "capacity"), required=("text",))
+    text, capacity = given["text"], given.get("capacity")
+    if not isinstance(text, str):
+        raise InputError(f"text must be a text, not {ascii(text)[:60]}")
+    if "capacity" in given and (not isinstance(capacity, int) or isinstance(capacity, bool) or capacity < 1):
+        raise InputError(f"capacity must be an integer of at least 1, not {ascii(capacity)[:60]}")
+    actions = protocol.parse(text)
+    return {
+        "actions": [protocol.action_json(action) for action in actions],
+        "answer": protocol.answer(actions),
+        "format_error": protocol.format_error(actions, capacity),
+    }

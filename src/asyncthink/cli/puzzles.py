@@ -1,0 +1,29 @@
+"""`asyncthink puzzles`: countdown items for training, validation and test, with a manifest."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from asyncthink.config import params
+from asyncthink.files import write_json, write_json_lines
+from asyncthink.tasks import countdown
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    for split in countdown.SPLITS:
+        parser.add_argument(f"--{split}", type=Path, required=True, help="written: JSON Lines")
+    parser.add_argument("--manifest", type=Path, required=True, help="written: JSON")
+
+
+def run(args: argparse.Namespace) -> None:
+    settings = params.read(args.params)
+    splits = countdown.generate(settings.puzzles, settings.seed, _tell)
+    summary = countdown.manifest(splits, settings.puzzles, settings.seed)
+    for split, items in splits.items():
+        write_json_lines(getattr(args, split), items)
+    write_json(args.manifest, summary)
+
+
+def _tell(line: str) -> None:
+    print(f"puzzles: {line}", file=sys.stderr, flush=True)

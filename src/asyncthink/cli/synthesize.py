@@ -1,0 +1,45 @@
+"""`asyncthink synthesize`: demonstrations for the cold start of an arm, in its form of thinking."""
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from asyncthink.config import params
+from asyncthink.files import read_json_lines
+from asyncthink.progress import Progress
+from asyncthink.synthesis import demonstration
+from asyncthink.synthesis.cost_estimate import estimate
+from asyncthink.synthesis.demonstration import Demonstration
+from asyncthink.synthesis.teachers import TEACHERS
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--arm", required=True, help="the first of the arms that share this cold start")
+    parser.add_argument("--puzzles", type=Path, required=True, help="the training items")
+    parser.add_argument("--demonstrations", type=Path, required=True, help="written: JSON Lines")
+    parser.add_argument("--ask-refused", action="store_true", help="ask again for what an API teacher refused before")
+    parser.add_argument("--estimate", action="store_true", help="tell what an API teacher would cost, and ask nothing")
+
+
+def run(args: argparse.Namespace) -> None:
+    settings = params.read(args.params).arm_params(args.arm)
+    form = settings.arm.form
+    if args.estimate:
+        print(json.dumps(estimate(settings, form, read_json_lines(args.puzzles), corpus=args.arm)))
+        return
+    teacher = TEACHERS[settings.synthesize.teacher]
+    written = teacher(settings, form, read_json_lines(args.puzzles), args.arm, args.ask_refused)
+    progress = Progress(f"synthesize {args.arm}", settings.synthesize.demonstrations, "demonstrations")
+    demonstration.write(args.demonstrations, _told(written, progress))
+
+
+def _told(written: Iterator[Demonstration], progress: Progress) -> Iterator[Demonstration]:
+    """Pass demonstrations through and tell how far it is; a teacher may leave some out."""
+    done = 0
+    for done, each in enumerate(written, 1):
+        yield each
+        progress.tell(done)
+    progress.tell(done, last=True)
+    progress.end()

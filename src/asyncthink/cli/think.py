@@ -1,0 +1,125 @@
+"""`asyncthink think`: one episode, live, and what it was worth."""
+
+import argparse
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from asyncthink.cli import engine_choice
+from asyncthink.errors import InputError
+from asyncthink.files import json_object
+
+if TYPE_CHECKING:
+    from asyncthink.engines import Engine
+    from asyncthink.episode import Episode
+    from asyncthink.settings import Puzzles, Thinking
+
+MODES = ("asynchronous", "sequential", "parallel")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", required=True, type=Path, help="folder of a trained model, or a hub name")
+    parser.add_argument("--task", default="countdown", help="countdown (default), or another one with --item")
+    parser.add_argument("--numbers", type=int, nargs="+", help="countdown: the numbers")
+    parser.add_argument("--target", type=int, help="countdown: what each expression equals")
+    parser.add_argument("--required", type=int, help="countdown: how many different expressions are asked for")
+    parser.add_argument("--uses", type=int, help="countdown: how many numbers an expression takes")
+    parser.add_argument("--item", help="the item of any task, as JSON, in place of the flags above")
+    parser.add_argument("--mode", choices=MODES, default="asynchronous", help="the way of thinking")
+    parser.add_argument("--capacity", type=int, help="agents in the pool, the organizer included")
+    parser.add_argument("--temperature", type=float, help="of the sampling")
+    parser.add_argument("--greedy", action="store_true", help="temperature 0")
+    parser.add_argument("--seed", type=int, default=0, help="of the sampling")
+    parser.add_argument("--pace", type=float, default=25, help="steps a second on a terminal; 0: as fast as it goes")
+    parser.add_argument("--params", default="params.yaml", help="budgets, and what the flags leave open")
+    engine_choice.arguments(parser)
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--plain", action="store_true", help="lines of text, also on a terminal")
+    shown.add_argument("--json", action="store_true", help="nothing but the episode's record, one line of JSON")
+
+
+def run(args: argparse.Namespace) -> None:
+    from asyncthink import engines, episode
+    from asyncthink.config import params
+    from asyncthink.thinking import THINKING
+    from asyncthink.thinking.scoring import finish
+
+    given = params.read(args.params)
+    item, settings = _item(args, given.puzzles), _settings(args, given.thinking)
+    with _engine(args) as engine:
+        think = THINKING[args.mode](engine, args.task, item, settings, {"seed": args.seed}, (args.seed, "think"))
+        told = finish(engines.run(engine, [think])[0], given.reward)
+    print(episode.to_json(told) if args.json else _verdict(told))
+
+
+def _item(args: argparse.Namespace, puzzles: "Puzzles") -> dict[str, Any]:
+    """The item that the flags describe, checked by its task."""
+    from asyncthink.tasks import TASKS
+
+    if args.task not in TASKS:
+        raise InputError(f"no task {args.task!r}; allowed: {', '.join(TASKS)}")
+    item = _countdown(args, puzzles) if args.item is None else json_object(args.item, "--item")
+    TASKS[args.task].check(item)
+    return item
+
+
+def _countdown(args: argparse.Namespace, puzzles: "Puzzles") -> dict[str, Any]:
+    if args.task != "countdown" or args.numbers is None or args.target is None:
+        raise InputError("give --numbers and --target of a countdown, or the --item of another task")
+    required = puzzles.required if args.required is None else args.required
+    item = {"numbers": args.numbers, "target": args.target, "required": required, "operations": puzzles.operations}
+    if args.uses is None and puzzles.uses == puzzles.numbers:
+        return item
+    return item | {"uses": puzzles.uses if args.uses is None else args.uses}
+
+
+def _settings(args: argparse.Namespace, thinking: "Thinking") -> "Thinking":
+    """The section `thinking` with the flags put in."""
+    flags = {"capacity": args.capacity, "temperature": 0.0 if args.greedy else args.temperature}
+    for name, least in (("capacity", 1), ("temperature", 0)):
+        if flags[name] is not None and not least <= flags[name] < math.inf:
+            raise InputError(f"--{name} must be at least {least}, not {flags[name]}")
+    return replace(thinking, **{key: value for key, value in flags.items() if value is not None})
+
+
+@contextmanager
+def _engine(args: argparse.Namespace) -> Iterator["Engine"]:
+    """The engine, watched: in panes, line by line, or not at all. A server has a pace of its own."""
+    from rich.console import Console
+
+    from asyncthink.cli.panes import Lines, Observed, Panes
+
+    engine = engine_choice.chosen(args, os.environ).opened(args.model)
+    console = Console()
+    if args.json:
+        yield engine
+        return
+    live = console.is_terminal and not args.plain
+    spectator = Panes(console, args.pace, lambda: getattr(engine, "steps", 0)) if live else Lines()
+    observed = Observed(engine, spectator)
+    engine.watch = observed.heard
+    if not live:
+        yield observed
+        return
+    with spectator:
+        yield observed
+
+
+def _verdict(episode: "Episode") -> str:
+    """The answer, what it is worth, and what it took."""
+    schedule, score = episode.schedule, episode.score
+    error = schedule["format_error"]
+    rows = [
+        ("answer", episode.answer if episode.answer is not None else f"none ({error})"),
+        ("accuracy", f"{score['accuracy']:.2f} ({score['correct']} right of {score['offered']} offered)"),
+        ("latency", f"T = {schedule['latency']} tokens on the critical path" if not error else f"none ({error})"),
+        ("work", f"{schedule['work']} tokens, {schedule['forks']} forks, {schedule['joins']} joins"),
+    ]
+    if not error:
+        ratio, capacity = schedule["concurrency_ratio"], episode.capacity
+        rows.append(("busy", f"eta/c = {ratio:.2f} of c = {capacity} agents at work, on average"))
+    return "\n".join(f"{name:<10} {text}" for name, text in rows)

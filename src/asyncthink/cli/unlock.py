@@ -1,0 +1,13 @@
+"""`asyncthink unlock`: after a run that was killed, where nothing is to be run at once."""
+
+import argparse
+
+from asyncthink.workflow import run_lock
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """No flags."""
+
+
+def run(args: argparse.Namespace) -> None:
+    print("freed what a killed run had locked" if run_lock.unlock() else "nothing is locked")

@@ -1,1 +1,0 @@
-"""One file a command: `arguments(parser)` names the flags, `run(args)` loads, calls and publishes."""

@@ -1,0 +1,1 @@
+"""Models and their tokenizers: load, save, tags. Nothing here knows of training."""

@@ -1,0 +1,143 @@
+"""The language model: built from params.model, loaded, made ready for training, and written to a folder."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+# Before the first import of huggingface_hub: training talks to no one.
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+import torch
+import transformers
+from torch import nn
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
+from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
+
+from asyncthink.config import params
+from asyncthink.errors import InputError
+
+LARGE = 100_000_000  # parameters from which on a GPU computes in bfloat16 and recomputes activations
+PINNED = re.compile(r"[^@]+@[0-9a-f]{40}")
+CONTEXT = 4096  # positions that a model built here knows; rotary embeddings, so it costs nothing
+
+
+def build(shape: params.Model, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
+    """A Qwen3 model with random weights; plain multi-head attention, input and output embeddings tied."""
+    torch.manual_seed(seed)
+    config = Qwen3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=shape.hidden_size,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.heads,
+        head_dim=shape.head_size,
+        intermediate_size=shape.intermediate_size,
+        max_position_embeddings=CONTEXT,
+        tie_word_embeddings=True,
+        # The default, 0.02, is made for widths of thousands; from it a narrow model learns to copy many times later.
+        initializer_range=shape.hidden_size**-0.5,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=None,
+    )
+    return ready(Qwen3ForCausalLM(config))
+
+
+def pinned(start: str) -> str:
+    """A folder, or a hub name with the commit it is read at; InputError for a name whose weights could change."""
+    if not Path(start).is_dir() and not PINNED.fullmatch(start):
+        raise InputError(
+            f"params.yaml: model.start_from is {start!r}: neither a folder here nor a hub name with a commit; write"
+            f" NAME@COMMIT with the 40 digits of one, from https://huggingface.co/{start.partition('@')[0]}/commits"
+        )
+    return start
+
+
+def located(folder: str | Path) -> dict[str, str | None]:
+    """What transformers takes for a folder or a hub name, which may have a commit or a branch after an @."""
+    name, _, revision = str(folder).partition("@")
+    if not revision or Path(folder).is_dir():
+        return {"pretrained_model_name_or_path": str(folder)}
+    return {"pretrained_model_name_or_path": name, "revision": revision}
+
+
+def load(
+    folder: str | Path, dtype: torch.dtype | str = torch.float32
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model and the tokenizer of a folder or a hub name; weights only from safetensors. dtype "auto": as saved."""
+    with _found(folder):
+        tokenizer = AutoTokenizer.from_pretrained(**located(folder))
+        model = AutoModelForCausalLM.from_pretrained(**located(folder), dtype=dtype, use_safetensors=True)
+    return ready(model), tokenizer
+
+
+def load_tokenizer(folder: str | Path) -> tuple[PreTrainedTokenizerBase, int]:
+    """The tokenizer of a folder or a hub name without its model, and how many tokens that model can say."""
+    with _found(folder):
+        return AutoTokenizer.from_pretrained(**located(folder)), AutoConfig.from_pretrained(
+            **located(folder)
+        ).vocab_size
+
+
+@contextmanager
+def _found(folder: str | Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # the tokenizers library raises Exception itself where a file is torn
+        raise InputError(f"{folder}: not a model that can be loaded: {' '.join(str(error).split())[:300]}") from None
+
+
+def ready(model: PreTrainedModel) -> PreTrainedModel:
+    """Put torch's RMSNorm, one operation, in the place of Qwen3's, which is six; the weights are the same.
+
+    Small models are bound by the number of operations. A large one computes in mixed precision, where torch's own norm
+    falls back to single operations.
+    """
+    if model.num_parameters() > LARGE:
+        return model
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, Qwen3RMSNorm):
+                norm = nn.RMSNorm(child.weight.shape, eps=child.variance_epsilon, dtype=child.weight.dtype)
+                norm.weight = child.weight
+                setattr(module, name, norm)
+    return model
+
+
+def write(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Write model.safetensors, config.json and the tokenizer's files; byte-equal for equal weights."""
+    model.config.use_cache = True
+    model.save_pretrained(folder, max_shard_size="1000GB")
+    tokenizer.save_pretrained(folder)
+
+
+def settings(model: PreTrainedModel) -> dict[str, Any]:
+    """Arguments for a trainer that follow from the machine and the model's size."""
+    large = torch.cuda.is_available() and model.num_parameters() > LARGE
+    return {
+        "use_cpu": not torch.cuda.is_available(),
+        "bf16": large,
+        "gradient_checkpointing": large,
+        "dataloader_pin_memory": torch.cuda.is_available(),
+    }
+
+
+def deterministic() -> None:
+    """The same bytes from the same seed, and no chatter; once, before anything is computed."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()

@@ -1,0 +1,352 @@
+"""The sections of params.yaml as frozen records: one a section, no defaults, each key with its range.
+
+A record is a dataclass that pydantic checks whenever one is made, by `dataclasses.replace` too. The same ranges make
+the JSON Schema (schema.py) and say what an error calls allowed (refusals.py); a key has a description only where its
+type and bounds do not say that.
+"""
+
+import re
+from collections.abc import Callable, Collection
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
+from pydantic.dataclasses import dataclass
+from pydantic_core import PydanticCustomError
+
+from asyncthink.rewards import REWARDS
+
+EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?e[-+]?\d+", re.IGNORECASE)  # DVC writes 5e-05, which YAML 1.1 takes for a word
+COUNTDOWN = "countdown"  # the test set that `puzzles` makes
+FIXED = ("arms", "seed", "seeds", "scale", "training_sets", "test_sets")  # the same for every arm
+GENERATED = ("sudoku",)  # the tasks whose items can be generated
+CLOSED = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+# How often training is saved, how an API is asked and how it may call itself decide no result: a change of these keys
+# makes nothing stale.
+PATIENCE = ("concurrency", "attempts", "time_limit", "batch")
+LIMITS = ("input_price", "output_price", "budget_tokens", "budget_dollars")
+INERT = frozenset(
+    {f"{step}.checkpoint_every" for step in ("pretrain", "sft", "grpo")}
+    | {f"teacher.{key}" for key in ("model_names", *PATIENCE, *LIMITS)}
+)
+
+
+def require(holds: bool, key: str, value: Any, allowed: str) -> None:
+    """Refuse a value because of others; `key` is relative to the record that asks."""
+    if not holds:
+        raise PydanticCustomError("rule", "{key}", {"key": key, "value": value, "allowed": allowed})
+
+
+def _number(value: Any) -> Any:
+    return float(value) if isinstance(value, str) and EXPONENT.fullmatch(value) else value
+
+
+def _distinct(entries: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len(set(entries)) < len(entries):
+        raise ValueError("an entry stands there twice")
+    return entries
+
+
+def _within(names: Callable[[], Collection[str]], pattern: str = "") -> AfterValidator:
+    """A name of a table, which is looked at only when there is one to check, or a name of a pattern."""
+
+    def check(name: str) -> str:
+        if not re.fullmatch(pattern, name) and name not in names():
+            raise ValueError("no such name")
+        return name
+
+    return AfterValidator(check)
+
+
+def _hub() -> Collection[str]:
+    from asyncthink.tasks.sources import HUB  # here, for most steps have no use for it
+
+    return HUB
+
+
+def _subjects() -> Collection[str]:
+    from asyncthink.tasks.multiple_choice import SUBSETS
+
+    return SUBSETS
+
+
+def _run(arms: dict[str, Any]) -> dict[str, Any]:
+    run = {name: override for name, override in arms.items() if override is not None}
+    require(bool(run), "", "empty", "one arm or more that is not null")
+    return run
+
+
+EITHER_NOTATION = BeforeValidator(_number)
+Count = Annotated[int, Field(strict=True, ge=1)]
+Whole = Annotated[int, Field(strict=True, ge=0)]
+Number = Annotated[float, Field(strict=True), EITHER_NOTATION]
+Positive = Annotated[float, Field(strict=True, gt=0), EITHER_NOTATION]
+Weight = Annotated[float, Field(strict=True, ge=0), EITHER_NOTATION]
+Share = Annotated[float, Field(strict=True, ge=0, le=1), EITHER_NOTATION]
+Text = Annotated[str, Field(min_length=1)]
+UNIQUE = (Field(min_length=1, json_schema_extra={"uniqueItems": True}), AfterValidator(_distinct))
+Seeds = Annotated[tuple[Whole, ...], *UNIQUE]
+Names = Annotated[tuple[Text, ...], *UNIQUE]
+Arms = Annotated[dict[str, dict[str, dict[str, Any]] | None], AfterValidator(_run)]
+Source = Annotated[
+    Text,
+    _within(_hub, r"generated|.+\.jsonl|[a-z0-9-]+@[0-9a-f]{40}"),
+    Field(
+        description="generated, deepscaler, aime-24, amc-23, math-500, enigmata, mmlu-pro, or a file that ends in"
+        " .jsonl; a name of the hub takes a commit after an @"
+    ),
+]
+TrainedTask = Literal["countdown", "competition_math"]
+
+
+@dataclass(frozen=True, config=CLOSED)
+class Puzzles:
+    """The world of multi-solution countdown, and the sizes of its three splits (items).
+
+    A puzzle has from `required` to `most_solutions` distinct solutions (null: no upper limit) that can be calculated
+    through whole results from 0 to largest_result.
+    """
+
+    numbers: Count
+    smallest: Whole
+    largest: Whole
+    distinct: StrictBool
+    uses: Annotated[int, Field(strict=True, ge=2)]
+    operations: Annotated[str, Field(pattern=r"^[-+*/]+$", description="some of + - * /")]
+    largest_result: Count
+    required: Annotated[int, Field(strict=True, ge=1, le=8)]
+    most_solutions: Count | None
+    train: Count
+    validation: Whole  # no step of the graph needs it
+    test: Count
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        values = self.largest - self.smallest + 1
+        require(self.uses <= self.numbers, "uses", self.uses, f"from 2 to puzzles.numbers = {self.numbers}")
+        require(values > 0, "smallest", self.smallest, f"from 0 to puzzles.largest = {self.largest}")
+        fewer = f"false where smallest..largest holds {values} values, fewer than puzzles.numbers = {self.numbers}"
+        require(not self.distinct or values >= self.numbers, "distinct", "true", fewer)
+        most, least = self.most_solutions, self.required
+        require(most is None or most >= least, "most_solutions", most, f"null, or puzzles.required = {least} or more")
+        return self
+
+
+@dataclass(frozen=True, config=CLOSED)
+class Thinking:
+    """How an episode runs. Budgets are decoded tokens a trace; `capacity` is c of the paper, the organizer included."""
+
+    capacity: Count
+    organizer_budget: Count
+    worker_budget: Count
+    latency_budget: Count | None
+    slot_release: Literal["join", "completion"]
+    temperature: Weight
+    prompts: Literal["word", "chat"]
+
+
+@dataclass(frozen=True, config=CLOSED)
+class Model:
+    """A Qwen3 architecture trained from scratch, or a checkpoint to start from."""
+
+    start_from: Text | None
+    hidden_size: Count
+    layers: Count
+    heads: Count
+    head_size: Annotated[int, Field(strict=True, ge=2, multiple_of=2)]  # rotary positions turn pairs
+    intermediate_size: Count
+
+
+@dataclass(frozen=True, config=CLOSED)
+class Reward:
+    """R = R_FE on a format error, else R_A + lambda * min(eta/c, tau)/tau (paper, section on rewards)."""
+
+    name: Annotated[str, _within(lambda: REWARDS), Field(json_schema_extra=lambda key: key.update(enum=[*REWARDS]))]
+    format_error: Number
+    concurrency_weight: Weight
+    concurrency_target: Annotated[float, Field(strict=True, gt=0, le=1), EITHER_NOTATION]
+    concurrency_gate: Literal["always", "correct", "proportional"]
+
+
+@dataclass(frozen=True, config=CLOSED)
+class Arm:
+    """What one arm of the experiment is; `task` is the one that its cold start and its RL are on."""
+
+    task: TrainedTask
+    mode: Literal["asynchronous", "sequential", "parallel"]
+    cold_start: StrictBool
+    rl: StrictBool
+    weights_of: Text | None
+
+    @property
+    def form(self) -> str:
+        """The form of its demonstrations: parallel thinking is sequential thinking, several times over."""
+        return "asynchronous" if self.mode == "asynchronous" else "sequential"
+
+
+@dataclass(frozen=True, config=CLOSED)
+class Synthesize:
+    """Demonstrations and the random action sequences they follow; shares are probabilities."""
+
+    teacher: Literal["solver", "openai"]
+    demonstrations: Count
+    interleaved: Share
+    batch: Share
+    fewest_forks: Whole
+    most_forks: Annotated[int, Field(strict=True, ge=0, le=8)]
+    join_order: Literal["first_in_first_out", "random"]
+    overlap: Share
+    think_share: Share
+    window_share: Share
+    first_branch_share: Share
+    correct_share: Share
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        rest = round(1 - self.batch, 9)
+        require(self.interleaved <= rest, "interleaved", self.interleaved, f"from 0 to 1 - synthesize.batch = {rest}")
+        most, fewest = self.most_forks, self.fewest_forks
+        require(fewest <= most, "fewest_forks", fewest, f"from 0 to synthesize.most_forks = {most}")
+        return self
+
+
+@dataclass(frozen=True, config=CLOSED)
+class Teacher:
+    """A teacher behind an OpenAI-compatible interface; only temperature and max_tokens decide what it writes.
+
+    model_names are further names under which the model that is asked may answer: a deployment's, an alias's.
+    Prices are dollars per million tokens. The budget is a ceiling over all runs that share the kept responses.
+    """
+
+    temperature: Weight
+    max_tokens: Count
+    model_names: Names | None
+    concurrency: Count
+    attempts: Count
+    time_limit: Positive
+    input_price: Weight
+    output_price: Weight
+    budget_tokens: Count | None
+    budget_dollars: Positive | None
+    batch: StrictBool
+
+
+@dataclass(frozen=True, config=CLOSED)
+class Filter:
+    """The format filter; `fewest_kept` is the share below which the step fails."""
+
+    fewest_kept: Share
+
+
+@dataclass(frozen=True, config=CLOSED)
+class Pretrain:
+    """The stand-in for a pretrained language model: search, arithmetic and copying as text."""
+
+    tokens: Count
+    batch_tokens: Count
+    learning_rate: Positive
+    warmup: Share
+    hit_weight: Weight
+    worker_share: Share
+    protocol_share: Share
+    notes_share: Share
+    sudoku_share: Share
+    checkpoint_every: Count
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        rest = round(1 - self.worker_share - self.protocol_share - self.notes_share, 9)
+        require(self.sudoku_share <= rest, "sudoku_share", self.sudoku_share, f"from 0 to 1 - the others = {rest}")
+        return self
+
+
+@dataclass(frozen=True, config=CLOSED)
+class SFT:
+    """Stage 1, cold-start format fine-tuning."""
+
+    epochs: Count
+    batch_traces: Count
+    learning_rate: Positive
+    warmup: Share
+    tag_weight: Weight
+    answer_weight: Weight
+    checkpoint_every: Count
+
+
+@dataclass(frozen=True, config=CLOSED)
+class GRPO:
+    """Stage 2, reinforcement learning; a step takes prompts_per_step * group episodes, for one update."""
+
+    steps: Count
+    prompts_per_step: Count
+    group: Annotated[int, Field(strict=True, ge=2)]  # an advantage is relative to the rest of its group
+    learning_rate: Positive
+    warmup: Share
+    schedule: Literal["constant", "cosine"]
+    advantage: Literal["centered", "standardized"]
+    loss: Literal["dapo", "grpo"]
+    kl: Weight
+    checkpoint_every: Count
+
+
+@dataclass(frozen=True, config=CLOSED)
+class Variant:
+    """A further evaluation of some arms with other budgets or another n; `thinking` holds the keys it overrides."""
+
+    arms: Names
+    thinking: dict[str, Any]
+
+
+@dataclass(frozen=True, config=CLOSED)
+class Evaluate:
+    """Sampled evaluation on the test split: the headline first, then every variant that names the arm."""
+
+    samples: Count
+    temperature: Weight
+    variants: dict[str, Variant]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        require("headline" not in self.variants, "variants", "headline", "any other name, for the evaluation itself")
+        return self
+
+
+@dataclass(frozen=True, config=CLOSED)
+class TrainingSet:
+    """Where the training items of a task come from (see TestSet); at most `items` of them."""
+
+    source: Source
+    items: Count | None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        require(self.source != "generated", "source", self.source, "a name on the hub or a file, to train on")
+        return self
+
+
+@dataclass(frozen=True, config=CLOSED)
+class TestSet:
+    """A test set beside countdown's own: the task of its items, where they come from, and the arms that answer them.
+
+    source: `generated`, a short name of tasks.sources.HUB, or a local JSON Lines file. `items`: at most so many, null
+    for all. `clues` and `gaps` (most empty cells of a row) belong to generated Sudoku, `subset` to MMLU-Pro. `thinking`
+    holds the keys that it overrides.
+    """
+
+    task: Literal["countdown", "sudoku", "competition_math", "multiple_choice"]
+    source: Source
+    subset: Annotated[Text, _within(_subjects), Field(description="a subject of MMLU-Pro")] | None
+    items: Count | None
+    clues: Annotated[int, Field(strict=True, ge=0, le=16)] | None
+    gaps: Annotated[int, Field(strict=True, ge=0, le=4)] | None
+    samples: Count
+    arms: Names
+    thinking: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        made = self.source == "generated"
+        which = f"a name on the hub or a file: only {', '.join(GENERATED)} can be generated"
+        require(not made or self.task in GENERATED, "source", self.source, which)
+        require(not made or self.items is not None, "items", "null", "1 or more where they are generated")
+        return self

@@ -1,0 +1,1 @@
+"""What serves Snakemake and DVC: what a step reads, provenance, locks, outlook, doctor, estimate."""

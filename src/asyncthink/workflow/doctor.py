@@ -1,0 +1,277 @@
+"""What this machine and this checkout have, what the scale in params.yaml needs, and which scale fits.
+
+Each check is one function in CHECKS and says one line: `ok`, `note` (worth knowing) or `lacks` (the scale at hand needs
+it and will fail or starve without). Nothing is changed, nothing is downloaded, and no key is ever shown.
+"""
+
+import configparser
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+
+from asyncthink import protocol
+from asyncthink.config.params import Params
+from asyncthink.errors import InputError
+
+GIGA = 1e9
+PATIENCE = 5  # seconds for a program of the machine; sinfo hangs where its controller is gone
+OLDEST_PYTHON = (3, 11)
+NEEDS = {  # bytes of disk and of main memory: what the scale's run left behind and used, rounded up
+    "smoke": (2e9, 4e9),
+    "nano": (5e9, 4e9),
+    "small": (20e9, 16e9),
+    "paper": (1500e9, 64e9),  # by the estimate
+}
+SMALLEST_GPU = 8e9  # bytes, from which on a model of tens of millions of parameters trains in comfort
+COMMANDS = {
+    "nano": ["asyncthink scale nano", "snakemake --cores all"],
+    "small": ["asyncthink scale small", "snakemake --cores all"],
+    "paper": [
+        "asyncthink scale paper",
+        "asyncthink estimate",
+        "export ASYNCTHINK_ENGINE=vllm",
+        "snakemake --workflow-profile profiles/slurm",
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """state: ok, note or lacks."""
+
+    state: str
+    said: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the checks look at: parameters, the root of the checkout, environment variables."""
+
+    params: Params
+    root: Path
+    environment: Mapping[str, str]
+
+
+def examine(place: Place) -> dict[str, Finding]:
+    """All findings by the names of the checks."""
+    return {name: check(place) for name, check in CHECKS.items()}
+
+
+def fitting_scale(gpu_bytes: float, cluster: bool) -> str:
+    """The largest scale that a machine is made for; gpu_bytes is the memory of its largest GPU, 0 without one."""
+    if cluster:
+        return "paper"
+    return "small" if gpu_bytes >= SMALLEST_GPU else "nano"
+
+
+def python(place: Place) -> Finding:
+    """The interpreter."""
+    found = ".".join(map(str, sys.version_info[:3]))
+    wanted = ".".join(map(str, OLDEST_PYTHON))
+    return Finding("ok" if sys.version_info >= OLDEST_PYTHON else "lacks", f"{found} ({wanted} or newer)")
+
+
+def packages(place: Place) -> Finding:
+    """Installed packages against the requirements of this one."""
+    wanted = [Requirement(text) for text in metadata.requires("asyncthink") or []]
+    needed = [each for each in wanted if each.marker is None or each.marker.evaluate({"extra": ""})]
+    wrong = [told for each in needed if (told := _unmet(each))]
+    return Finding("lacks", "; ".join(wrong)) if wrong else Finding("ok", f"all {len(needed)} requirements are met")
+
+
+def _unmet(requirement: Requirement) -> str | None:
+    version = _version(requirement.name)
+    if version is None:
+        return f"{requirement.name} is not installed"
+    fits = requirement.specifier.contains(version, prereleases=True)
+    return None if fits else f"{requirement.name} is {version}, not {requirement.specifier}"
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def vllm(place: Place) -> Finding:
+    """The server that paper scale decodes with."""
+    version = _version("vllm")
+    if version:
+        return Finding("ok", version)
+    needed = place.params.scale == "paper"
+    return Finding("lacks" if needed else "note", "not installed; paper scale needs it: pip install -e '.[vllm]'")
+
+
+def gpu(place: Place) -> Finding:
+    """NVIDIA devices, by the driver's own tool."""
+    devices = gpus()
+    if devices:
+        return Finding("ok", ", ".join(f"{name} ({memory / GIGA:.0f} GB)" for name, memory in devices))
+    needed = place.params.scale in ("small", "paper") and not partitions()
+    return Finding("lacks" if needed else "note", "none; nano and smoke need none")
+
+
+def gpus() -> list[tuple[str, float]]:
+    """Name and bytes of each device."""
+    query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
+    lines = _output(query).splitlines()
+    return [(name.strip(), float(mebibytes) * 2**20) for name, _, mebibytes in (line.rpartition(",") for line in lines)]
+
+
+def _output(command: list[str]) -> str:
+    """What a program prints; nothing if it is not there, fails or takes long."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def memory(place: Place) -> Finding:
+    """Cores and main memory."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    _, needed = NEEDS[place.params.scale]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    said = f"{cores} cores, {total / GIGA:.0f} GB; {place.params.scale} needs {needed / GIGA:.0f} GB"
+    return Finding("ok" if total >= needed else "lacks", said)
+
+
+def disk(place: Place) -> Finding:
+    """Free space where the checkout lies."""
+    free, (needed, _) = shutil.disk_usage(place.root).free, NEEDS[place.params.scale]
+    said = f"{free / GIGA:.0f} GB free; {place.params.scale} needs {needed / GIGA:.0f} GB"
+    return Finding("ok" if free >= needed else "lacks", said)
+
+
+def model(place: Place) -> Finding:
+    """Whether the model's tokenizer can be had without a download."""
+    start = place.params.model.start_from
+    if start is None:
+        return Finding("ok", "trained from scratch; its words are its tokens")
+    if _tokenizer(start) is None:
+        return Finding("note", f"{start} is not on this machine yet; the first run downloads it")
+    return Finding("ok", f"{start} is on this machine")
+
+
+def _tokenizer(start: str) -> Any:
+    from transformers import AutoTokenizer
+
+    from asyncthink.models.language_model import located
+
+    try:
+        return AutoTokenizer.from_pretrained(**located(start), local_files_only=True)
+    except (OSError, ValueError):
+        return None
+
+
+def chat_template(place: Place) -> Finding:
+    """Whether the turns that our chat prompts write out are the ones that the model was trained with."""
+    tokenizer = _tokenizer(place.params.model.start_from) if place.params.model.start_from else None
+    if place.params.thinking.prompts != "chat" or tokenizer is None:
+        return Finding("ok" if place.params.thinking.prompts == "word" else "note", "not looked at")
+    return template_finding(tokenizer)
+
+
+def template_finding(tokenizer: Any) -> Finding:
+    """The model's own template against thinking.prompts."""
+    from asyncthink.models.prompts import PROMPTS
+
+    ours = PROMPTS["chat"].sequential("QUESTION")
+    role = ours.split("\n", 1)[1].split("<|im_end|>")[0]
+    turns = [{"role": "system", "content": role}, {"role": "user", "content": "QUESTION"}]
+    if not tokenizer.chat_template:
+        return Finding("note", "the tokenizer has none; ours is the one of the Qwen family")
+    theirs = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    if theirs == ours:
+        return Finding("ok", "the model's own")
+    return Finding("lacks", "the model's template is not the Qwen family's, which thinking.prompts: chat writes out")
+
+
+def tags(place: Place) -> Finding:
+    """How the model spells the protocol's tags."""
+    start = place.params.model.start_from
+    if start is None:
+        return Finding("ok", "one token each: stops are exact")
+    tokenizer = _tokenizer(start)
+    return Finding("note", "not looked at") if tokenizer is None else tag_finding(tokenizer)
+
+
+def tag_finding(tokenizer: Any) -> Finding:
+    """One token a tag, or several, or a tag that does not come back as it was."""
+    names = [tag(1) for tag in (protocol.fork_open, protocol.fork_close, protocol.join_open, protocol.join_close)]
+    names += [protocol.ANSWER_OPEN, protocol.ANSWER_CLOSE, protocol.RETURN_OPEN, protocol.RETURN_CLOSE]
+    encoded = {name: tokenizer.encode(name, add_special_tokens=False) for name in names}
+    broken = [name for name, ids in encoded.items() if tokenizer.decode(ids).strip() != name]
+    if broken:
+        return Finding("lacks", f"{', '.join(broken)} cannot be spelled by this tokenizer")
+    most = max(map(len, encoded.values()))
+    said = "one token each: stops are exact" if most == 1 else f"up to {most} tokens each: stops go by text"
+    return Finding("ok", said)
+
+
+def slurm(place: Place) -> Finding:
+    """The cluster's commands."""
+    if not shutil.which("sbatch"):
+        return Finding("note", "no sbatch here; profiles/slurm is for clusters")
+    names = partitions()
+    if not names:
+        return Finding("note", "sbatch is here, but sinfo names no partition")
+    accounting = "" if _output(["sacct", "--version"]) else "; no sacct: use --slurm-status-command squeue"
+    return Finding("ok", f"partitions {', '.join(names)}{accounting}")
+
+
+@cache
+def partitions() -> list[str]:
+    """The partitions of a SLURM that answers."""
+    return _output(["sinfo", "--noheader", "--format=%P"]).split()
+
+
+def dvc_remote(place: Place) -> Finding:
+    """Where results are shared."""
+    config = configparser.ConfigParser()
+    config.read([place.root / ".dvc" / "config", place.root / ".dvc" / "config.local"])
+    remotes = [section.split('"')[1] for section in config.sections() if 'remote "' in section]
+    default = config.get("core", "remote", fallback=None)
+    if default:
+        return Finding("ok", f"{default} is the default")
+    advice = "dvc remote add --default NAME URL shares results"
+    return Finding("note", f"{', '.join(remotes) or 'none'}, no default; {advice}")
+
+
+def teacher(place: Place) -> Finding:
+    """Whom `synthesize` asks."""
+    from asyncthink.synthesis.openai_client import endpoint
+
+    if place.params.synthesize.teacher == "solver":
+        return Finding("ok", "the solver; no network, no key")
+    try:
+        where = endpoint(place.environment)
+    except InputError as error:
+        return Finding("lacks", str(error))
+    key = "a key is set" if where.key != "none" else "no key"
+    return Finding("ok", f"{where.model} at {where.host}, {key}; see asyncthink estimate for the cost")
+
+
+CHECKS: dict[str, Callable[[Place], Finding]] = {
+    "python": python,
+    "packages": packages,
+    "vllm": vllm,
+    "gpu": gpu,
+    "memory": memory,
+    "disk": disk,
+    "model": model,
+    "chat template": chat_template,
+    "tags": tags,
+    "slurm": slurm,
+    "dvc remote": dvc_remote,
+    "teacher": teacher,
+}

@@ -1,0 +1,79 @@
+"""Whether a folder of metrics holds one whole run of params.yaml: nothing missing, nothing of other parameters."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from asyncthink.config.params import Params
+from asyncthink.engines import Identity
+from asyncthink.errors import InputError
+from asyncthink.evaluation.evaluate import Subject
+from asyncthink.evaluation.metrics import UNION
+from asyncthink.files import read_json_lines
+from asyncthink.workflow.records import Records, difference
+
+
+def check(metrics: Path, records: Records, params: Params) -> None:
+    """InputError that names what is missing or differs."""
+    missing = [name for name in records.all if not (metrics / name).is_file()]
+    if missing:
+        more = f" and {len(missing) - 1} more files are" if len(missing) > 1 else " is"
+        raise InputError(f"{metrics / missing[0]}{more} missing; run `snakemake --cores all` first, for the whole run")
+    _check_evaluations([metrics / name for name in records.evaluations], params)
+    for name in records.histories:
+        _check_history(metrics / name, params)
+    for name in records.filters:
+        _agree(metrics / name, "arm", _read(metrics / name).get("arm"), name.stem)
+
+
+def _check_evaluations(paths: Iterable[Path], params: Params) -> None:
+    """Each is what its place says, by the settings of params.yaml, and all are of one engine."""
+    engines: dict[str, Path] = {}
+    for path in paths:
+        record, (test_set, arm, seed) = _read(path), (*path.parts[-3:-1], int(path.stem))
+        try:
+            engine = Identity(**record["engine"])
+            subject = Subject(test_set, "test", arm, seed, (), params, engine)
+            own = {"scale": params.scale, "test_set": test_set, "arm": arm, "seed": seed, "samples": subject.samples}
+            for key, expected in own.items():
+                _agree(path, key, record[key], expected)
+            _agree(path, "evaluations", _settings(record["evaluations"]), _expected(subject))
+        except (KeyError, TypeError) as error:
+            raise InputError(f"{path}: not a metrics file of `asyncthink evaluate`: {error}") from None
+        engines.setdefault(" ".join(map(str, record["engine"].values())), path)
+    if len(engines) > 1:
+        said = " and ".join(f"{path} ({name})" for name, path in engines.items())
+        raise InputError(f"{said} were decoded by different engines; a reference is of one")
+
+
+def _check_history(path: Path, params: Params) -> None:
+    """Of reinforcement learning: every step is there."""
+    if path.parts[-3] == "grpo":
+        _agree(path, "number of steps", len(read_json_lines(path)), params.arm_params(path.parts[-2]).grpo.steps)
+
+
+def _settings(evaluations: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return {name: evaluation["config"] for name, evaluation in evaluations.items()}
+
+
+def _expected(subject: Subject) -> dict[str, Any]:
+    settings = {name: subject.config(thinking) for name, thinking in subject.evaluations.items()}
+    union = {f"{name}_{UNION}": config for name, config in settings.items()}
+    return settings | (union if subject.own.arm.mode == "parallel" else {})
+
+
+def _agree(path: Path, key: str, found: Any, expected: Any) -> None:
+    if found != expected:
+        said = difference(found, expected, key)
+        raise InputError(f"{path}: not of this params.yaml: {said}; run `snakemake --cores all` first")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: not a JSON object")
+    return found
