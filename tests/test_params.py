@@ -190,8 +190,7 @@ def test_a_change_of_how_settings_are_derived_makes_stale_what_uses_them():
         listed = {
             Path(path).relative_to(ROOT / "src/asyncthink") for path in graph.sources(step, ROOT / "src/asyncthink")
         }
-        assert Path("params.py") in listed, step
-        assert not {path for path in listed if path.parts[0] == "config"}, step
+        assert Path("config/params.py") in listed, step
 
 
 def test_no_step_reads_a_key_that_decides_nothing():
@@ -199,8 +198,6 @@ def test_no_step_reads_a_key_that_decides_nothing():
     for step in graph.READS:
         for arm in (None, "asyncthink", "sequential", "leverage"):
             assert not settings.INERT & set(graph.reads(step, given, arm)), step
-            named = set(graph.dvc_params(step, given, arm))
-            assert not named & {key for inert in settings.INERT for key in (inert, inert.split(".")[0])}, step
 
 
 def test_the_temperature_of_training_decides_no_cold_start_and_no_evaluation():

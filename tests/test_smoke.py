@@ -102,9 +102,10 @@ def test_a_step_reads_no_key_and_imports_no_file_that_its_table_lacks(smoke_run,
     given = params.read(project.directory / "params.yaml")
     assert {step for step, *_ in traces} == set(graph.READS) - {"figures"}
     room = smoke_run / "project" / "src" / "asyncthink"
-    started = (*(f"{name}.py" for name in graph.LEFT_OUT), "__main__.py", "cli.py", "commands/__init__.py")
-    # The witness itself loads params.py, and with it the names of the rewards.
-    others = {str(room / name) for name in (*started, "params.py", "rewards.py")} | set(map(str, room.glob("config/*")))
+    started = (*(f"{name}.py" for name in graph.LEFT_OUT), "__main__.py", "cli/__init__.py")
+    # The witness itself loads config/params.py, and with it the settings and the names of the rewards.
+    others = {str(room / name) for name in (*started, "settings.py", "rewards.py")}
+    others |= {str(path) for folder in ("config", "workflow") for path in (room / folder).glob("*")}
     tables = {"arms", "training_sets", "test_sets"}
     for step, arm, test_set, keys, files in traces:
         assert keys - tables - INERT <= set(graph.reads(step, given, arm, test_set)), step
