@@ -73,7 +73,9 @@ def write_ledger(args: argparse.Namespace) -> None:
     from asyncthink.workflow import commits
 
     given = params.read(args.params)
-    ledger = claims.ledger(read_evidence(args, given), given.scale, commits.of_rules(args.records))
+    # A run's own ledger depends on what was recorded alone; that of a reference also names commits.
+    known = commits.of_rules(args.records) if args.records else claims.Commits()
+    ledger = claims.ledger(read_evidence(args, given), given.scale, known)
     if args.reference and (same := args.reference / f"{ledger['scale']}.json").is_file():
         ledger = agreement.beside(ledger, claims.read(same))
     files.write_json(args.ledger, ledger)
