@@ -10,7 +10,7 @@ rule puzzles:
         "../../environment.yml"
     threads: 1
     params:
-        code=steps.code_hash("puzzles"),
+        code=graph.code_hash("puzzles"),
         reads=reads("puzzles"),
     message:
         machine.told("puzzles ({log})")
@@ -34,7 +34,7 @@ rule items:
         "../../environment.yml"
     threads: 1
     params:
-        code=steps.code_hash("items"),
+        code=graph.code_hash("items"),
         reads=reads("items"),
     message:
         machine.told("items {wildcards.item_set} ({log})")
@@ -58,7 +58,7 @@ rule synthesize:
         "../../environment.yml"
     threads: 1
     params:
-        code=steps.code_hash("synthesize"),
+        code=graph.code_hash("synthesize"),
         reads=reads("synthesize"),
     message:
         machine.told("synthesize {wildcards.arm} ({log})")
@@ -83,7 +83,7 @@ rule filter:
         "../../environment.yml"
     threads: 1
     params:
-        code=steps.code_hash("filter"),
+        code=graph.code_hash("filter"),
         reads=reads("filter"),
     message:
         machine.told("filter {wildcards.arm} ({log})")

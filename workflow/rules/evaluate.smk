@@ -1,7 +1,7 @@
 rule evaluate:
     input:
         model=weights,
-        test=lambda wildcards: steps.items(wildcards.test_set, "test"),
+        test=lambda wildcards: graph.items(wildcards.test_set, "test"),
     output:
         episodes=ensure("results/evaluate/{test_set}/{arm}/{seed}.jsonl.gz", non_empty=True),
         metrics=ensure("metrics/evaluate/{test_set}/{arm}/{seed}.json", non_empty=True),
@@ -15,7 +15,7 @@ rule evaluate:
     resources:
         gpu=GPU,
     params:
-        code=steps.code_hash("evaluate"),
+        code=graph.code_hash("evaluate"),
         reads=reads("evaluate"),
         model=subpath(input[0], parent=True),
     message:

@@ -23,7 +23,7 @@ rule tables:
         histories=HISTORIES,
         filters=FILTERS,
     output:
-        tables=ensure(expand("metrics/tables/{table}.csv", table=steps.TABLES), non_empty=True),
+        tables=ensure(expand("metrics/tables/{table}.csv", table=graph.TABLES), non_empty=True),
         headline=ensure("metrics/headline.json", non_empty=True),
     log:
         "logs/tables.log",
@@ -31,7 +31,7 @@ rule tables:
         "../../environment.yml"
     threads: 1
     params:
-        code=steps.code_hash("tables"),
+        code=graph.code_hash("tables"),
         reads=reads("tables"),
         tables=subpath(output[0], parent=True),
     message:
@@ -60,7 +60,7 @@ rule claims:
         "../../environment.yml"
     threads: 1
     params:
-        code=steps.code_hash("claims"),
+        code=graph.code_hash("claims"),
         reads=reads("claims"),
     message:
         machine.told("claims ({log})")
@@ -76,7 +76,7 @@ rule claims:
 
 rule case_studies:
     input:
-        episodes=evaluated("results/evaluate/{test_set}/{arm}/{seed}.jsonl.gz", steps.SHOWN),
+        episodes=evaluated("results/evaluate/{test_set}/{arm}/{seed}.jsonl.gz", graph.SHOWN),
     output:
         table=ensure("metrics/tables/case_studies.csv", non_empty=True),
     log:
@@ -85,7 +85,7 @@ rule case_studies:
         "../../environment.yml"
     threads: 1
     params:
-        code=steps.code_hash("case_studies"),
+        code=graph.code_hash("case_studies"),
         reads=reads("case_studies"),
     message:
         machine.told("case studies ({log})")
@@ -117,9 +117,9 @@ rule figures:
         "../../environment.yml"
     threads: 1
     params:
-        code=steps.code_hash("figures"),
+        code=graph.code_hash("figures"),
         tables=subpath(input[0], parent=True),
-        caption=lambda wildcards: steps.caption(f"notebooks/{wildcards.figure}.ipynb"),
+        caption=lambda wildcards: graph.caption(f"notebooks/{wildcards.figure}.ipynb"),
     message:
         machine.told("figures {wildcards.figure} ({log.text})")
     shell:
@@ -135,7 +135,7 @@ rule report:
         tables=rules.tables.output.tables,
         cases=rules.case_studies.output.table,
         ledger=rules.claims.output.ledger,
-        figures=expand("figures/{figure}.svg", figure=steps.FIGURES),
+        figures=expand("figures/{figure}.svg", figure=graph.FIGURES),
         times=TIMES,
     output:
         report=ensure("results/report/index.html", non_empty=True),
@@ -145,7 +145,7 @@ rule report:
         "../../environment.yml"
     threads: 1
     params:
-        code=steps.code_hash("report"),
+        code=graph.code_hash("report"),
         reads=reads("report"),
         tables=subpath(input[0], parent=True),
     message:
@@ -171,7 +171,7 @@ rule page:
         "../../environment.yml"
     threads: 1
     params:
-        code=steps.code_hash("page"),
+        code=graph.code_hash("page"),
     message:
         machine.told("page ({log})")
     shell:

@@ -17,7 +17,7 @@ rule pretrain:
     resources:
         gpu=GPU,
     params:
-        code=steps.code_hash("pretrain"),
+        code=graph.code_hash("pretrain"),
         python=python,
         reads=reads("pretrain"),
         model=subpath(output[0], parent=True),
@@ -52,7 +52,7 @@ rule sft:
     resources:
         gpu=GPU,
     params:
-        code=steps.code_hash("sft"),
+        code=graph.code_hash("sft"),
         python=python,
         reads=reads("sft"),
         start=subpath(input[0], parent=True),
@@ -90,7 +90,7 @@ rule grpo:
     resources:
         gpu=GPU,
     params:
-        code=steps.code_hash("grpo"),
+        code=graph.code_hash("grpo"),
         python=python,
         reads=reads("grpo"),
         start=subpath(input[0], parent=True),
