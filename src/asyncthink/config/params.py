@@ -2,8 +2,8 @@
 
 The file is complete: a missing, unknown, mistyped or impossible key stops every command before anything runs, in a
 sentence that names the key and what is allowed. An arm is the base with a few keys overridden (`Params.arm_params`),
-so an ablation is a line of YAML and never a branch in the code. Sections, keys and ranges stand in settings.py. This file
-derives settings from them, so a change of it makes the steps stale.
+so an ablation is a line of YAML and never a branch in the code. Sections, keys and ranges stand in settings.py. This
+file derives settings from them, so a change of it makes the steps stale.
 """
 
 from collections.abc import Mapping
