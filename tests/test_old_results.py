@@ -63,7 +63,7 @@ STEPS = {
             *("--episodes=out/episodes.jsonl.gz", "--metrics=metrics.json"),
         ],
         "tasks/countdown.py",
-        lambda said: "2/2 episodes" not in said,
+        lambda said: "2 of 2 episodes" not in said,
     ),
 }
 
