@@ -16,8 +16,8 @@ import torch
 
 from asyncthink.config import params
 from asyncthink.models import language_model
-from asyncthink.training.log_probabilities import Layout, packed, padded, score
 from asyncthink.models.word_tokenizer import build
+from asyncthink.training.log_probabilities import Layout, packed, padded, score
 
 PROMPT = 8
 WAYS: dict[str, tuple[Layout, int] | None] = {
