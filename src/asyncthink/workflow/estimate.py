@@ -46,7 +46,7 @@ class Load:
 
 def rates() -> dict[str, dict[str, Any]]:
     """Operations a second by kind of device."""
-    return json.loads(files("asyncthink").joinpath("rates.json").read_text(encoding="utf-8"))
+    return json.loads(files("asyncthink.workflow").joinpath("rates.json").read_text(encoding="utf-8"))
 
 
 def parameters(params: Params) -> int:
