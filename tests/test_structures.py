@@ -4,13 +4,13 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from countdown_world import ITEMS, same, settings_with
+from countdown_world import ITEMS, demonstrations, same, settings_with
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asyncthink import protocol
 from asyncthink.randomness import keyed
-from asyncthink.synthesis import format_filter, search, solver_teacher, structures
+from asyncthink.synthesis import format_filter, search, structures
 from asyncthink.tasks import countdown
 
 
@@ -86,7 +86,7 @@ def test_a_structure_has_the_class_of_its_topology(structure, kind):
 def test_random_structures_hold_more_topologies_than_the_two_of_an_unguided_teacher():
     def report(**shares):
         chosen = settings_with(synthesize=shares, thinking={"capacity": 4})
-        return format_filter.topologies(list(solver_teacher.demonstrate(chosen, "asynchronous", ITEMS)))
+        return format_filter.topologies(list(demonstrations(chosen, "asynchronous", ITEMS)))
 
     guided, unguided = report(), report(interleaved=0.5, batch=0.5)
     assert guided["beyond_the_two"] >= 10
