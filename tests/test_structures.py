@@ -28,7 +28,7 @@ share = st.floats(0, 1)
     seed=st.integers(0, 10**6),
     capacity=st.integers(1, 6),
     forks=st.tuples(st.integers(0, 8), st.integers(0, 8)).map(sorted),
-    shares=st.tuples(share, share).filter(lambda both: sum(both) <= 1),
+    shares=st.tuples(share, share).filter(lambda both: both[0] <= round(1 - both[1], 9)),
     order=st.sampled_from(["first_in_first_out", "random"]),
     overlap=share,
     think=share,
