@@ -52,7 +52,7 @@ class Search:
 def searches(settings: params.Params) -> list[Search]:
     """The validation items of a world, searched."""
     items = countdown.generate(settings.puzzles, settings.seed)["validation"]
-    return [_search(Desk(settings, item)) for item in items]
+    return [_search(Desk(item, settings.thinking, settings.puzzles.largest_result)) for item in items]
 
 
 def _search(desk: Desk) -> Search:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from asyncthink.config import params
 from asyncthink.randomness import keyed
+from asyncthink.synthesis import solver_teacher
+from asyncthink.synthesis.assignment import Assignment
 from asyncthink.tasks import expressions
 
 ROOT = Path(__file__).parents[1]
@@ -63,6 +65,12 @@ def puzzles(count=40, required=3):
 
 
 ITEMS = puzzles()
+
+
+def demonstrations(chosen, form, items):
+    """What the solver writes under some parameters."""
+    assignment = Assignment(form, chosen.seed, chosen.synthesize, chosen.thinking)
+    return solver_teacher.demonstrate(assignment, chosen.puzzles.largest_result, items)
 
 
 def same(expression):

@@ -24,6 +24,7 @@ from asyncthink.config import params
 from asyncthink.errors import InputError
 from asyncthink.files import write_json_lines
 from asyncthink.synthesis import demonstration, format_filter, lessons
+from asyncthink.synthesis.assignment import Assignment
 from asyncthink.synthesis.cost_estimate import estimate
 from asyncthink.synthesis.lessons import prompt_text, read_traces
 from asyncthink.synthesis.openai_client import Endpoint
@@ -59,9 +60,15 @@ async def briefly(seconds: float) -> None:
     await asyncio.sleep(seconds / 1000)
 
 
-def taught(server, path, wanted, form="asynchronous", items=ITEMS):
+def given(wanted, form="asynchronous"):
+    """What the teacher is told of the parameters, but for the filter's share."""
+    return Assignment(form, wanted.seed, wanted.synthesize, wanted.thinking), wanted.teacher
+
+
+def taught(server, path, wanted, form="asynchronous", items=ITEMS, sleep=briefly, **options):
     where = Endpoint("gpt-4o", server.url, KEY)
-    return list(demonstrate(wanted, form, items, where=where, responses=path, sleep=briefly))
+    fewest = wanted.filter.fewest_kept
+    return list(demonstrate(*given(wanted, form), fewest, items, where, path, sleep, **options))
 
 
 def reasons(demonstrations, wanted):
@@ -215,7 +222,7 @@ def test_an_estimate_asks_nothing_and_counts_what_a_run_then_asks(tmp_path, monk
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.setenv("ASYNCTHINK_TEACHER_MODEL", "gpt-4o")
     wanted = settings(25, max_tokens=4096, input_price=2.5, output_price=10.0)
-    before = estimate(wanted, "asynchronous", ITEMS, responses=tmp_path)
+    before = estimate(*given(wanted), ITEMS, responses=tmp_path)
     assert (before["requests"], before["answered"], before["spent_dollars"]) == (50, 0, 0)
     assert 0 < before["dollars"] < before["most_dollars"]
     with ChatServer(teacher) as server:
@@ -223,7 +230,7 @@ def test_an_estimate_asks_nothing_and_counts_what_a_run_then_asks(tmp_path, monk
         prompts = sum(len(message["content"]) for call in server.calls for message in call.body["messages"]) / 4
     assert len(written) == 25
     assert prompts < before["prompt_tokens"] < 2 * prompts
-    after = estimate(settings(40, max_tokens=4096), "asynchronous", ITEMS, responses=tmp_path)
+    after = estimate(*given(settings(40, max_tokens=4096)), ITEMS, responses=tmp_path)
     assert (after["requests"], after["answered"]) == (30, 50)
     assert after["spent_dollars"] > 0
     assert after["completion_tokens"] < before["completion_tokens"] / 4  # by now it is known how short the answers are
@@ -253,10 +260,9 @@ def test_a_run_that_ends_while_a_batch_is_under_way_finds_it_again(tmp_path):
 
     wanted = settings(8, batch=True)
     with BatchServer(teacher) as server:
-        where = Endpoint("gpt-4o", server.url, KEY)
         for _ in range(2):
             with pytest.raises(Gone):
-                demonstrate(wanted, "asynchronous", ITEMS, where=where, responses=tmp_path, sleep=leave)
+                taught(server, tmp_path, wanted, sleep=leave)
         written = taught(server, tmp_path, wanted)
         assert len(written) == 8
         assert len(server.batches) == 2  # one a step
@@ -276,7 +282,8 @@ from asyncthink.synthesis.openai_teacher import demonstrate
 sys.path.insert(0, {tests!r})
 import test_openai_teacher as test
 where = test.Endpoint("gpt-4o", {url!r}, test.KEY)
-demonstrate(test.settings(120, concurrency=8), "asynchronous", test.ITEMS, where=where, responses={path!r})
+wanted = test.settings(120, concurrency=8)
+demonstrate(*test.given(wanted), wanted.filter.fewest_kept, test.ITEMS, where=where, responses={path!r})
 """
 
 
@@ -299,16 +306,11 @@ def test_a_run_that_is_killed_goes_on_without_asking_twice(tmp_path):
 def test_two_corpora_are_written_at_once_and_share_what_was_paid_for(tmp_path):
     wanted = settings(10)
     with ChatServer(teacher) as server:
-        where = Endpoint("gpt-4o", server.url, KEY)
-
-        def written(corpus):
-            return list(demonstrate(wanted, "asynchronous", ITEMS, where, tmp_path, briefly, corpus))
-
         with ResponseJournal(tmp_path / "one.jsonl"):
-            first = written("two")
-        assert written("one") == first
+            first = taught(server, tmp_path, wanted, corpus="two")
+        assert taught(server, tmp_path, wanted, corpus="one") == first
         assert len(server.calls) == 20
-    assert estimate(wanted, "asynchronous", ITEMS, tmp_path, "gpt-4o", "one")["spent_dollars"] == 0
+    assert estimate(*given(wanted), ITEMS, tmp_path, "gpt-4o", "one")["spent_dollars"] == 0
     assert not (tmp_path / "one.jsonl").read_text()
 
 

@@ -13,7 +13,7 @@ from asyncthink.config.params import from_mapping, merged
 from asyncthink.files import read_json_lines, sha256
 from asyncthink.models import language_model
 from asyncthink.models.tags import extend, tags
-from asyncthink.synthesis.documents import documents
+from asyncthink.synthesis import documents
 from asyncthink.training import pretrain, skills
 from asyncthink.training.checkpoints import Scratch
 from asyncthink.training.learning_rate import rate
@@ -29,7 +29,8 @@ ITEMS = [
     {"id": f"train-{n}", "numbers": random.Random(n).sample(range(1, 12), 5), "target": 24, "required": 3}
     for n in range(20)
 ]
-CORPUS = partial(documents, PARAMETERS, ITEMS, 1)
+DESCRIBED = documents.Settings(PARAMETERS.puzzles, PARAMETERS.thinking, PARAMETERS.pretrain)
+CORPUS = partial(documents.documents, DESCRIBED, ITEMS, 1)
 VOCABULARY = WORDS.get_vocab()
 
 
@@ -38,7 +39,7 @@ def test_batches_hold_every_document_once_and_enough_tokens():
     batches = [data.stream(data[number]) for number in range(len(data))]
     assert sum(len(batch["input_ids"]) for batch in batches) >= PARAMETERS.pretrain.tokens
     assert all(len(batch["input_ids"]) >= PARAMETERS.pretrain.batch_tokens for batch in batches)
-    stream = documents(PARAMETERS, ITEMS, 1)
+    stream = CORPUS(0)
     for batch in batches:
         ids, weights = (
             batch["input_ids"].split(batch["lengths"].tolist()),

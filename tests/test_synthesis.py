@@ -7,7 +7,7 @@ from itertools import islice
 
 import pytest
 import yaml
-from countdown_world import ITEMS, LINE, hits, is_first, settings_with, told
+from countdown_world import ITEMS, LINE, demonstrations, hits, is_first, settings_with, told
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +19,12 @@ from asyncthink.synthesis.surfaces import COUNTS
 from asyncthink.tasks import sudoku
 
 
+def corpus(chosen, seed, start=0):
+    """The documents of some parameters."""
+    own = documents.Settings(chosen.puzzles, chosen.thinking, chosen.pretrain)
+    return documents.documents(own, ITEMS, seed, start)
+
+
 @pytest.mark.parametrize("form", ["asynchronous", "sequential"])
 @pytest.mark.parametrize("prompts", ["word", "chat"])
 @pytest.mark.parametrize("capacity", [1, 2, 3, 4, 5])
@@ -26,7 +32,7 @@ def test_every_demonstration_of_the_solver_passes_the_filter(form, prompts, capa
     budgets = {"word": (96, 46), "chat": (240, 110)}[prompts]
     thinking = {"capacity": capacity, "prompts": prompts, "organizer_budget": budgets[0], "worker_budget": budgets[1]}
     chosen = settings_with(thinking=thinking, synthesize={"join_order": "random", "most_forks": 8})
-    written = list(solver_teacher.demonstrate(chosen, form, ITEMS))
+    written = list(demonstrations(chosen, form, ITEMS))
     reasons = [format_filter.reason(each, chosen.thinking, COUNTS[prompts]) for each in written]
     assert Counter(reasons) == {None: 300}
     assert all(structures.followed(each.actions) == list(each.structure) for each in written)
@@ -44,12 +50,12 @@ def test_every_demonstration_of_the_solver_passes_the_filter(form, prompts, capa
 def test_no_budget_is_exceeded_whatever_it_is(organizer, worker, capacity, correct, form, index):
     thinking = {"capacity": capacity, "organizer_budget": organizer, "worker_budget": worker}
     chosen = settings_with(thinking=thinking, synthesize={"demonstrations": 8, "correct_share": correct})
-    for each in solver_teacher.demonstrate(chosen, form, [ITEMS[index]]):
+    for each in demonstrations(chosen, form, [ITEMS[index]]):
         assert format_filter.reason(each, chosen.thinking, COUNTS["word"]) is None
 
 
 def test_an_answer_tells_what_the_search_and_the_joined_workers_found_in_that_order():
-    for each in solver_teacher.demonstrate(settings_with(thinking={"capacity": 4}), "asynchronous", ITEMS):
+    for each in demonstrations(settings_with(thinking={"capacity": 4}), "asynchronous", ITEMS):
         known = []
         for action in each.actions:
             match action:
@@ -71,13 +77,13 @@ def search_of(text):
 
 
 def test_a_sequential_answer_tells_what_its_search_found():
-    for each in solver_teacher.demonstrate(settings_with(), "sequential", ITEMS):
+    for each in demonstrations(settings_with(), "sequential", ITEMS):
         assert told(each.answer) == hits(each.organizer) and each.workers == {}
 
 
 def test_without_correct_demonstrations_no_answer_tells_what_was_found():
     chosen = settings_with(synthesize={"correct_share": 0.0})
-    found = [(each, hits(each.organizer)) for each in solver_teacher.demonstrate(chosen, "sequential", ITEMS)]
+    found = [(each, hits(each.organizer)) for each in demonstrations(chosen, "sequential", ITEMS)]
     assert all(told(each.answer) != lines for each, lines in found if lines)
     assert sum(bool(lines) for _, lines in found) > 100
 
@@ -94,7 +100,7 @@ def check_lines(text, target):
 
 def test_the_arithmetic_of_every_demonstration_is_right_and_its_hits_are_marked():
     for form in solver_teacher.FORMS:
-        for each in solver_teacher.demonstrate(settings_with(), form, ITEMS):
+        for each in demonstrations(settings_with(), form, ITEMS):
             for text in (each.organizer, *each.workers.values()):
                 check_lines(text, each.item["target"])
             searches = map(search_of, each.workers.values())
@@ -102,7 +108,7 @@ def test_the_arithmetic_of_every_demonstration_is_right_and_its_hits_are_marked(
 
 
 def test_a_worker_searches_exactly_what_its_sub_query_says():
-    for each in solver_teacher.demonstrate(settings_with(), "asynchronous", ITEMS):
+    for each in demonstrations(settings_with(), "asynchronous", ITEMS):
         for i, query in each.queries.items():
             first, *partners, target = query.split()
             assert target == f"={each.item['target']}"
@@ -112,7 +118,7 @@ def test_a_worker_searches_exactly_what_its_sub_query_says():
 
 def test_systematic_demonstrations_have_no_doubles_and_the_others_do():
     def doubles(**chosen):
-        found = solver_teacher.demonstrate(settings_with(synthesize=chosen), "asynchronous", ITEMS)
+        found = demonstrations(settings_with(synthesize=chosen), "asynchronous", ITEMS)
         texts = [each.organizer + " ".join(map(search_of, each.workers.values())) for each in found]
         pairs = [[(frozenset((x, y)), op) for x, op, y, _, _ in LINE.findall(text)] for text in texts]
         return sum(len(set(lines)) < len(lines) for lines in pairs)
@@ -124,7 +130,7 @@ def test_systematic_demonstrations_have_no_doubles_and_the_others_do():
 def test_sequential_demonstrations_begin_with_the_first_branch_in_the_share_asked_for():
     def first(share):
         settings = settings_with(synthesize={"first_branch_share": share})
-        found = list(solver_teacher.demonstrate(settings, "sequential", ITEMS))
+        found = list(demonstrations(settings, "sequential", ITEMS))
         begun = [str(each.item["numbers"][0]) in LINE.search(each.organizer).group(1, 3) for each in found]
         return sum(begun) / len(begun)
 
@@ -138,7 +144,7 @@ def test_thoughts_are_whole_branches_where_one_fits():
     six = [{**item, "numbers": [*item["numbers"], 13]} for item in ITEMS]
     thoughts = Counter(
         len(LINE.findall(action.text))
-        for each in solver_teacher.demonstrate(chosen, "asynchronous", six)
+        for each in demonstrations(chosen, "asynchronous", six)
         for action in each.actions
         if isinstance(action, protocol.Think)
     )
@@ -147,7 +153,7 @@ def test_thoughts_are_whole_branches_where_one_fits():
 
 def test_sequential_traces_begin_at_every_branch_and_use_their_budget():
     chosen = settings_with()
-    written = list(solver_teacher.demonstrate(chosen, "sequential", ITEMS))
+    written = list(demonstrations(chosen, "sequential", ITEMS))
     starts = Counter(each.item["numbers"].index(first) for each in written if (first := first_anchor(each)) is not None)
     assert set(starts) == set(range(5)) and starts[0] > max(starts[place] for place in range(1, 5))
     lengths = [len(each.organizer.split()) for each in written]
@@ -165,9 +171,9 @@ def test_demonstrations_and_documents_come_from_training_items_only():
     multisets = {tuple(sorted(item["numbers"])) for item in ITEMS}
     chosen = settings_with()
     for form in solver_teacher.FORMS:
-        for each in solver_teacher.demonstrate(chosen, form, ITEMS):
+        for each in demonstrations(chosen, form, ITEMS):
             assert tuple(sorted(each.item["numbers"])) in multisets
-    for text, _ in islice(documents.documents(chosen, ITEMS, seed=1), 500):
+    for text, _ in islice(corpus(chosen, seed=1), 500):
         role, *rest = text.split()
         if role in ("<solve>", "<organizer>"):
             assert tuple(sorted(map(int, rest[:5]))) in multisets
@@ -179,7 +185,7 @@ def targets_of(text):
 
 def test_documents_are_right_in_every_line_and_tell_what_they_found():
     kinds, lengths = Counter(), []
-    for text, _ in islice(documents.documents(settings_with(), ITEMS, seed=1), 2000):
+    for text, _ in islice(corpus(settings_with(), seed=1), 2000):
         (target,) = targets_of(text)
         check_lines(text, target)
         role = text.split()[0]
@@ -201,8 +207,7 @@ ROW = re.compile(r"([a-d]) 1 (.) 2 (.) 3 (.) 4 (.) (\1 [1-4] [1-4] [1-4] [1-4])"
 
 def test_sudoku_comes_in_the_place_of_some_countdown_solved_row_by_row_and_without_forks():
     plain, mixed = (
-        list(islice(documents.documents(settings_with(pretrain={"sudoku_share": share}), ITEMS, seed=1), 1000))
-        for share in (0.0, 0.1)
+        list(islice(corpus(settings_with(pretrain={"sudoku_share": share}), seed=1), 1000)) for share in (0.0, 0.1)
     )
     added = [text for (text, _), old in zip(mixed, plain, strict=True) if text != old.text]
     assert len(added) / 1000 == pytest.approx(0.1, abs=0.03)
@@ -225,15 +230,15 @@ def test_sudoku_comes_in_the_place_of_some_countdown_solved_row_by_row_and_witho
 def test_document_weights_are_heavy_where_hits_are_told_from_misses():
     text = "<worker> 3 8 9 =24 8 + 3 11 . 8 * 3 24 ! <RETURN> 8 * 3 </RETURN>"
     assert documents.weights(text, 4.0) == [1, 1, 1, 1, 1, 1, 1, 1, 1, 4, 1, 1, 1, 1, 4, 1, 4, 4, 4, 4]
-    for text, weights in islice(documents.documents(settings_with(), ITEMS, seed=1), 200):
+    for text, weights in islice(corpus(settings_with(), seed=1), 200):
         assert len(weights) == len(text.split())
 
 
 def test_a_document_depends_only_on_the_seed_and_its_number():
     chosen = settings_with()
-    first = list(islice(documents.documents(chosen, ITEMS, seed=1), 30))
-    assert list(islice(documents.documents(chosen, ITEMS, seed=1, start=20), 10)) == first[20:]
-    assert list(islice(documents.documents(chosen, ITEMS, seed=2), 30)) != first
+    first = list(islice(corpus(chosen, seed=1), 30))
+    assert list(islice(corpus(chosen, seed=1, start=20), 10)) == first[20:]
+    assert list(islice(corpus(chosen, seed=2), 30)) != first
 
 
 def demo(organizer, workers=None, form="asynchronous"):
@@ -268,7 +273,7 @@ def test_the_filter_names_the_first_thing_that_is_wrong(shown, reason):
 
 
 def test_demonstrations_survive_their_file(tmp_path):
-    written = list(solver_teacher.demonstrate(settings_with(), "asynchronous", ITEMS))
+    written = list(demonstrations(settings_with(), "asynchronous", ITEMS))
     demonstration.write(tmp_path / "d.jsonl", written)
     assert list(demonstration.read(tmp_path / "d.jsonl")) == written
 

@@ -11,14 +11,13 @@ from batch_server import BatchServer
 from misbehaving_server import KEY, Answer, ChatServer, in_turn, refusing, saying
 from obedient_teacher import teacher
 from test_openai_client import FAST, SETTINGS, accepted, ask_all, echo, request
-from test_openai_teacher import ITEMS, briefly, reasons, settings, taught
+from test_openai_teacher import ITEMS, given, reasons, settings, taught
 
 from asyncthink import cli
 from asyncthink.errors import InputError
 from asyncthink.files import write_json_lines
 from asyncthink.synthesis.cost_estimate import estimate
-from asyncthink.synthesis.openai_client import Endpoint, GivenUp, Refused, Stopped, endpoint
-from asyncthink.synthesis.openai_teacher import demonstrate
+from asyncthink.synthesis.openai_client import GivenUp, Refused, Stopped, endpoint
 from asyncthink.synthesis.response_journal import MOST_EMPTY, read_records
 
 
@@ -89,24 +88,19 @@ def test_a_refused_lesson_is_told_left_out_and_not_paid_for_again_unless_asked_f
         assert asked == 2 * 27 + 3
         assert taught(server, tmp_path, wanted) == written and len(server.calls) == asked
         assert "the teacher refused 3 of 30 lessons" in capfd.readouterr().err
-        again = demonstrate(
-            wanted, "asynchronous", ITEMS, Endpoint("gpt-4o", server.url, KEY), tmp_path, briefly, None, True
-        )
-        assert list(again) == written and len(server.calls) == asked + 3
+        again = taught(server, tmp_path, wanted, ask_refused=True)
+        assert again == written and len(server.calls) == asked + 3
         server.fault = lambda call: None
-        again = demonstrate(
-            wanted, "asynchronous", ITEMS, Endpoint("gpt-4o", server.url, KEY), tmp_path, briefly, None, True
-        )
-        assert len(list(again)) == 30
+        assert len(taught(server, tmp_path, wanted, ask_refused=True)) == 30
         assert len(taught(server, tmp_path, wanted)) == 30 and len(server.calls) == asked + 3 + 6
-    cost = estimate(wanted, "asynchronous", ITEMS, tmp_path, "gpt-4o")
+    cost = estimate(*given(wanted), ITEMS, tmp_path, "gpt-4o")
     assert (cost["requests"], cost["refused"]) == (0, 0)
 
 
 def test_refused_lessons_are_no_part_of_an_estimate(tmp_path):
     with ChatServer(teacher, one_in(10, REFUSALS["azure, 400"])) as server:
         taught(server, tmp_path, settings(10))
-    cost = estimate(settings(10), "asynchronous", ITEMS, tmp_path, "gpt-4o")
+    cost = estimate(*given(settings(10)), ITEMS, tmp_path, "gpt-4o")
     assert (cost["requests"], cost["answered"], cost["refused"]) == (1, 18, 1)
 
 

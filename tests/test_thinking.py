@@ -19,6 +19,7 @@ from asyncthink.episode import Episode
 from asyncthink.models.prompts import PROMPTS
 from asyncthink.schedule import validate
 from asyncthink.synthesis import solver_teacher
+from asyncthink.synthesis.assignment import Assignment
 from asyncthink.synthesis.replay import replay
 from asyncthink.tasks import TASKS
 from asyncthink.tasks.countdown import generate
@@ -286,9 +287,9 @@ def test_a_replay_says_what_the_demonstration_says(demonstration):
 
 @pytest.mark.parametrize("form", ["asynchronous", "sequential"])
 def test_what_the_teacher_writes_can_be_replayed_in_the_word_language(form):
-    params = replace(PARAMS, thinking=THINKING_SETTINGS, synthesize=replace(PARAMS.synthesize, demonstrations=40))
+    assignment = Assignment(form, PARAMS.seed, replace(PARAMS.synthesize, demonstrations=40), THINKING_SETTINGS)
     items = generate(replace(PARAMS.puzzles, train=8, validation=1, test=1), 0)["train"]
-    for demonstration in solver_teacher.demonstrate(params, form, items):
+    for demonstration in solver_teacher.demonstrate(assignment, PARAMS.puzzles.largest_result, items):
         episode = replay(demonstration, WORDS, THINKING_SETTINGS)
         error = protocol.format_error(demonstration.actions, THINKING_SETTINGS.capacity)
         assert episode.schedule["format_error"] == error

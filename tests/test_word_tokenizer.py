@@ -13,6 +13,7 @@ from asyncthink.engines.vocabulary import Vocabulary
 from asyncthink.models import word_tokenizer
 from asyncthink.models.prompts import PROMPTS
 from asyncthink.synthesis import solver_teacher
+from asyncthink.synthesis.assignment import Assignment
 from asyncthink.tasks.countdown import generate
 
 PARAMS = params.read(Path(__file__).parent.parent / "params.yaml")
@@ -61,10 +62,10 @@ def test_the_solver_teacher_needs_no_other_words():
         puzzles = replace(PARAMS.puzzles, train=6, validation=1, test=1, **changes)
         settings = replace(PARAMS.thinking, organizer_budget=400, worker_budget=300, latency_budget=None)
         wanted = replace(PARAMS.synthesize, demonstrations=12)
-        own = replace(PARAMS, puzzles=puzzles, thinking=settings, synthesize=wanted)
         encode = Vocabulary(word_tokenizer.build(puzzles)).encode
         items = generate(puzzles, 0)["train"]
         for form in ("asynchronous", "sequential"):
-            for demonstration in solver_teacher.demonstrate(own, form, items):
+            assignment = Assignment(form, PARAMS.seed, wanted, settings)
+            for demonstration in solver_teacher.demonstrate(assignment, puzzles.largest_result, items):
                 for text in (demonstration.organizer, *demonstration.workers.values()):
                     assert len(encode(text)) == len(text.split())

@@ -45,11 +45,15 @@ def _teacher(given: params.Params, puzzles: Path) -> list[str]:
     """One line a corpus; none where the teacher needs no network."""
     if given.synthesize.teacher == "solver":
         return ["none: the teacher is the solver"]
+    from asyncthink.synthesis.assignment import Assignment
     from asyncthink.synthesis.cost_estimate import estimate, told
 
     own = {name: given.arm_params(name) for name in graph.cold_starts("synthesize", given)}
     items = {task: _items(given, task, puzzles) for task in {arm.arm.task for arm in own.values()}}
-    costs = {name: estimate(arm, arm.arm.form, items[arm.arm.task], corpus=name) for name, arm in own.items()}
+    costs = {}
+    for name, arm in own.items():
+        assignment = Assignment(arm.arm.form, arm.seed, arm.synthesize, arm.thinking)
+        costs[name] = estimate(assignment, arm.teacher, items[arm.arm.task], corpus=name)
     total = sum(cost["dollars"] for cost in costs.values())
     return [*(f"{name}: {told(cost)}" for name, cost in costs.items()), f"all: ${total:,.2f}"]
 

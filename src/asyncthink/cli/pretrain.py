@@ -21,7 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     settings = params.read(args.params)
     from asyncthink.models import word_tokenizer
-    from asyncthink.synthesis.documents import documents
+    from asyncthink.synthesis import documents
     from asyncthink.training import pretrain
     from asyncthink.training.checkpoints import Scratch
     from asyncthink.training.resumption import Outputs, Run
@@ -30,7 +30,8 @@ def run(args: argparse.Namespace) -> None:
     if settings.model.start_from is not None:
         pretrain.prepare(settings.model.start_from, settings.thinking.prompts, written)
         return
-    corpus = partial(documents, settings, read_json_lines(args.puzzles), args.seed)
+    described = documents.Settings(settings.puzzles, settings.thinking, settings.pretrain)
+    corpus = partial(documents.documents, described, read_json_lines(args.puzzles), args.seed)
     config = {**graph.reads("pretrain", settings), "seed": args.seed}
     scratch = Scratch.of("pretrain", config, [args.puzzles], graph.code("pretrain"))
     chosen = pretrain.Settings(settings.pretrain, settings.model, word_tokenizer.build(settings.puzzles))

@@ -4,14 +4,15 @@ import argparse
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from asyncthink.config import params
 from asyncthink.files import read_json_lines
 from asyncthink.progress import Progress
-from asyncthink.synthesis import demonstration
+from asyncthink.synthesis import demonstration, solver_teacher
+from asyncthink.synthesis.assignment import Assignment
 from asyncthink.synthesis.cost_estimate import estimate
 from asyncthink.synthesis.demonstration import Demonstration
-from asyncthink.synthesis.teachers import TEACHERS
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,15 +25,34 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    settings = params.read(args.params).arm_params(args.arm)
-    form = settings.arm.form
+    settings, items = params.read(args.params).arm_params(args.arm), read_json_lines(args.puzzles)
+    assignment = Assignment(settings.arm.form, settings.seed, settings.synthesize, settings.thinking)
     if args.estimate:
-        print(json.dumps(estimate(settings, form, read_json_lines(args.puzzles), corpus=args.arm)))
+        print(json.dumps(estimate(assignment, settings.teacher, items, corpus=args.arm)))
         return
-    teacher = TEACHERS[settings.synthesize.teacher]
-    written = teacher(settings, form, read_json_lines(args.puzzles), args.arm, args.ask_refused)
+    written = TEACHERS[settings.synthesize.teacher](args, settings, assignment, items)
     progress = Progress(f"synthesize {args.arm}", settings.synthesize.demonstrations, "demonstrations")
     demonstration.write(args.demonstrations, _told(written, progress))
+
+
+def _solver(
+    args: argparse.Namespace, settings: params.Params, assignment: Assignment, items: list[dict[str, Any]]
+) -> Iterator[Demonstration]:
+    return solver_teacher.demonstrate(assignment, settings.puzzles.largest_result, items)
+
+
+def _openai(
+    args: argparse.Namespace, settings: params.Params, assignment: Assignment, items: list[dict[str, Any]]
+) -> Iterator[Demonstration]:
+    from asyncthink.synthesis import openai_teacher
+
+    teacher, fewest_kept = settings.teacher, settings.filter.fewest_kept
+    return openai_teacher.demonstrate(
+        assignment, teacher, fewest_kept, items, corpus=args.arm, ask_refused=args.ask_refused
+    )
+
+
+TEACHERS = {"solver": _solver, "openai": _openai}
 
 
 def _told(written: Iterator[Demonstration], progress: Progress) -> Iterator[Demonstration]:

@@ -10,7 +10,7 @@ from asyncthink.models.prompts import PROMPTS
 
 
 def tags(style: str) -> list[str]:
-    """Every tag of a prompt style (params.Thinking.prompts)."""
+    """Every tag of a prompt style (settings.Thinking.prompts)."""
     pairs = (protocol.fork_open, protocol.fork_close, protocol.join_open, protocol.join_close)
     ends = (protocol.ANSWER_OPEN, protocol.ANSWER_CLOSE, protocol.RETURN_OPEN, protocol.RETURN_CLOSE)
     return [*(tag(i) for i in PROMPTS[style].fork_ids for tag in pairs), *ends]

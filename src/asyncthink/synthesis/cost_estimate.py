@@ -7,7 +7,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from asyncthink.config.params import Params
+from asyncthink.settings import Teacher
+from asyncthink.synthesis.assignment import Assignment
 from asyncthink.synthesis.budget import Charge
 from asyncthink.synthesis.chat_completion import Request
 from asyncthink.synthesis.lessons import Lesson, fragments_request, lessons, sequential_request, traces_request
@@ -21,8 +22,8 @@ LETTERS_A_TOKEN = 3
 
 
 def estimate(
-    params: Params,
-    form: str,
+    assignment: Assignment,
+    teacher: Teacher,
     items: Sequence[dict[str, Any]],
     responses: str | Path = RESPONSES,
     model: str | None = None,
@@ -34,30 +35,32 @@ def estimate(
     answer is as long as teacher.max_tokens; attempts that fail come on top.
     """
     model = model or os.environ.get("ASYNCTHINK_TEACHER_MODEL", "").strip() or DEFAULT_MODEL
-    answers, refused, spent = _kept(Path(responses) / f"{corpus or form}.jsonl", params)
-    lengths = {step: min(tokens, params.teacher.max_tokens) for step, tokens in _lengths(answers).items()}
+    answers, refused, spent = _kept(Path(responses) / f"{corpus or assignment.form}.jsonl", teacher)
+    lengths = {step: min(tokens, teacher.max_tokens) for step, tokens in _lengths(answers).items()}
     asked = [
-        request for lesson in lessons(params, form, items, model) for request in _requests(lesson, answers, lengths)
+        request
+        for lesson in lessons(assignment, teacher, items, model)
+        for request in _requests(lesson, answers, lengths)
     ]
     open_requests = [request for request in asked if request.key not in answers and request.key not in refused]
-    share = PRICE_SHARE if params.teacher.batch else 1.0
+    share = PRICE_SHARE if teacher.batch else 1.0
     prompt_tokens = sum(request.worst.prompt_tokens for request in open_requests)
     expected = Charge(prompt_tokens, sum(lengths[_step(request.name)] for request in open_requests), share)
     most = Charge(prompt_tokens, sum(request.max_tokens for request in open_requests), share)
     return {
-        "form": form,
+        "form": assignment.form,
         "model": model,
-        "demonstrations": params.synthesize.demonstrations,
+        "demonstrations": assignment.synthesize.demonstrations,
         "requests": len(open_requests),
         "answered": sum(request.key in answers for request in asked),
         "refused": sum(request.key in refused for request in asked),
         "prompt_tokens": expected.prompt_tokens,
         "completion_tokens": expected.completion_tokens,
-        "dollars": round(expected.dollars(params.teacher), 2),
-        "most_dollars": round(most.dollars(params.teacher), 2),
+        "dollars": round(expected.dollars(teacher), 2),
+        "most_dollars": round(most.dollars(teacher), 2),
         "spent_dollars": round(spent, 2),
-        "budget_dollars": params.teacher.budget_dollars,
-        "budget_tokens": params.teacher.budget_tokens,
+        "budget_dollars": teacher.budget_dollars,
+        "budget_tokens": teacher.budget_tokens,
     }
 
 
@@ -94,12 +97,12 @@ def _requests(lesson: Lesson, answers: dict[str, dict[str, Any]], lengths: dict[
     return [first, traces_request(lesson, fragments)]
 
 
-def _kept(path: Path, params: Params) -> tuple[dict[str, dict[str, Any]], set[str], float]:
+def _kept(path: Path, teacher: Teacher) -> tuple[dict[str, dict[str, Any]], set[str], float]:
     """Answered requests of all corpora by key, without bodies; keys of refused ones; the dollars spent on this one."""
     answers, refused, spent = {}, set(), 0.0
     for journal in {path, *path.parent.glob("*.jsonl")}:
         for record in filter(None, read_records(journal)):
-            spent += charge(record).dollars(params.teacher) if journal == path else 0.0
+            spent += charge(record).dollars(teacher) if journal == path else 0.0
             if record["fault"] is None:
                 answers[record["key"]] = {name: record[name] for name in ("name", "text", "completion_tokens")}
             elif "refused" in record:

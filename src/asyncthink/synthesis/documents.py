@@ -19,12 +19,13 @@ of thinking: an agent's budget is learned later.
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, count
 from typing import Any, NamedTuple
 
 from asyncthink import protocol
-from asyncthink.config.params import Params
 from asyncthink.randomness import keyed
+from asyncthink.settings import Pretrain, Puzzles, Thinking
 from asyncthink.synthesis import sudoku_documents
 from asyncthink.synthesis.pieces import Piece, Writer
 from asyncthink.synthesis.search import Step, World, branches, steps
@@ -33,6 +34,15 @@ from asyncthink.synthesis.surfaces import surface
 
 LONGEST = 256  # words of a document behind its prompt, unless thinking's own budgets are longer
 MARKS = (".", "!")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the corpus is made by: the world, the budgets that a document may need, the share of each kind."""
+
+    puzzles: Puzzles
+    thinking: Thinking
+    pretrain: Pretrain
 
 
 class Document(NamedTuple):
@@ -45,8 +55,7 @@ class Document(NamedTuple):
 class Page:
     """A training item's numbers in a drawn order with a drawn target, and the search over them."""
 
-    def __init__(self, rng: random.Random, params: Params, item: dict[str, Any]):
-        puzzles, thinking = params.puzzles, params.thinking
+    def __init__(self, rng: random.Random, puzzles: Puzzles, thinking: Thinking, item: dict[str, Any]):
         self.world = World(puzzles.uses, puzzles.operations, puzzles.largest_result)
         self.writer = Writer(surface("word", puzzles.uses), puzzles.required)
         self.longest = max(LONGEST, thinking.organizer_budget, thinking.worker_budget)
@@ -64,29 +73,29 @@ class Page:
         return self.writer.surface.query(self.branches[place], self.target)
 
 
-def documents(params: Params, items: Sequence[dict[str, Any]], seed: int, start: int = 0) -> Iterator[Document]:
+def documents(settings: Settings, items: Sequence[dict[str, Any]], seed: int, start: int = 0) -> Iterator[Document]:
     """The endless corpus from its document number `start` on; each depends only on the seed and its number."""
     for index in count(start):
-        yield document(params, items, keyed(seed, "pretrain", index))
+        yield document(settings, items, keyed(seed, "pretrain", index))
 
 
-def document(params: Params, items: Sequence[dict[str, Any]], rng: random.Random) -> Document:
+def document(settings: Settings, items: Sequence[dict[str, Any]], rng: random.Random) -> Document:
     """One document of a drawn kind; what tells hits from misses weighs `pretrain.hit_weight`, other words 1."""
-    settings = params.pretrain
+    shares = settings.pretrain
     draw = rng.random()
-    if draw >= 1 - settings.sudoku_share:
-        text = sudoku_documents.text(rng, settings.worker_share)
-        return Document(text, weights(text, settings.hit_weight))
-    if draw < settings.worker_share:
+    if draw >= 1 - shares.sudoku_share:
+        text = sudoku_documents.text(rng, shares.worker_share)
+        return Document(text, weights(text, shares.hit_weight))
+    if draw < shares.worker_share:
         write = _worker
-    elif draw < settings.worker_share + settings.protocol_share:
+    elif draw < shares.worker_share + shares.protocol_share:
         write = _snippet
-    elif draw < settings.worker_share + settings.protocol_share + settings.notes_share:
+    elif draw < shares.worker_share + shares.protocol_share + shares.notes_share:
         write = _notes
     else:
         write = _sequential
-    text = write(rng, Page(rng, params, rng.choice(items)))
-    return Document(text, weights(text, settings.hit_weight))
+    text = write(rng, Page(rng, settings.puzzles, settings.thinking, rng.choice(items)))
+    return Document(text, weights(text, shares.hit_weight))
 
 
 def weights(text: str, hit_weight: float) -> list[float]:

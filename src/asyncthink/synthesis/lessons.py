@@ -7,10 +7,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from asyncthink.config.params import Params
 from asyncthink.errors import InputError
 from asyncthink.randomness import keyed
+from asyncthink.settings import Teacher
 from asyncthink.synthesis import structures
+from asyncthink.synthesis.assignment import Assignment
 from asyncthink.synthesis.chat_completion import Request
 from asyncthink.tasks import TASKS
 
@@ -73,14 +74,14 @@ def task_of(item: dict[str, Any]) -> str:
     return found
 
 
-def lessons(params: Params, form: str, items: Sequence[dict[str, Any]], model: str) -> Iterator[Lesson]:
-    """`synthesize.demonstrations` lessons over all the items in turn, each with a structure of its own."""
-    teacher, capacity = params.teacher, params.thinking.capacity
-    for index in range(params.synthesize.demonstrations):
+def lessons(assignment: Assignment, teacher: Teacher, items: Sequence[dict[str, Any]], model: str) -> Iterator[Lesson]:
+    """The lessons of an assignment over all the items in turn, each with a structure of its own."""
+    form, settings, capacity = assignment.form, assignment.synthesize, assignment.thinking.capacity
+    for index in range(settings.demonstrations):
         structure: Sequence[str] = ("T", "A")
         if form == "asynchronous":
-            rng = keyed(params.seed, "openai_teacher", form, index)
-            structure = structures.sample(rng, params.synthesize, capacity)
+            rng = keyed(assignment.seed, "openai_teacher", form, index)
+            structure = structures.sample(rng, settings, capacity)
         item = items[index % len(items)]
         yield Lesson(index, form, task_of(item), item, tuple(structure), model, teacher.temperature, teacher.max_tokens)
 

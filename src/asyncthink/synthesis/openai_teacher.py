@@ -26,8 +26,9 @@ from pathlib import Path
 from typing import Any
 
 from asyncthink import progress as telling
-from asyncthink.config.params import Params
 from asyncthink.errors import InputError
+from asyncthink.settings import Teacher
+from asyncthink.synthesis.assignment import Assignment
 from asyncthink.synthesis.cost_estimate import estimate, told
 from asyncthink.synthesis.demonstration import Demonstration
 from asyncthink.synthesis.lessons import (
@@ -104,8 +105,9 @@ def _reasons(lessons: Mapping[int, str]) -> str:
 
 
 def demonstrate(
-    params: Params,
-    form: str,
+    assignment: Assignment,
+    teacher: Teacher,
+    fewest_kept: float,
     items: Sequence[dict[str, Any]],
     where: Endpoint | None = None,
     responses: str | Path = RESPONSES,
@@ -113,25 +115,24 @@ def demonstrate(
     corpus: str | None = None,
     ask_refused: bool = False,
 ) -> Iterator[Demonstration]:
-    """`synthesize.demonstrations` demonstrations of one form, in order, without those that the teacher refuses.
+    """The demonstrations of an assignment, in order, without those that the teacher refuses.
 
-    An InputError where another one is missing, or where fewer than `filter.fewest_kept` of them are there. sleep waits
-    between attempts and looks at batches. corpus names the file that keeps the responses, by default the form; corpora
-    of other names can be written at the same time. ask_refused asks once more for what was refused in an earlier run.
+    An InputError where another one is missing, or where a smaller share of them than `filter.fewest_kept` is there.
+    sleep waits between attempts and looks at batches. corpus names the file that keeps the responses, by default the
+    form; corpora of other names can be written at the same time. ask_refused asks once more for what was refused in an
+    earlier run.
     """
-    corpus = corpus or form
+    corpus = corpus or assignment.form
     where = where or endpoint(os.environ)
-    print(f"synthesize: {told(estimate(params, form, items, responses, where.model, corpus))}", file=sys.stderr)
-    plan = list(lessons(params, form, items, where.model))
+    print(f"synthesize: {told(estimate(assignment, teacher, items, responses, where.model, corpus))}", file=sys.stderr)
+    plan = list(lessons(assignment, teacher, items, where.model))
     with ResponseJournal(Path(responses) / f"{corpus}.jsonl") as journal:
         if journal.broken:
             print(f"synthesize: {journal.path}: passed over {journal.broken} cut lines", file=sys.stderr)
         if ask_refused:
             journal.forget_refusals()
-        client = Client(where, params.teacher, journal, sleep)
-        progress = asyncio.run(
-            _taught(client, plan, Progress(len(plan), params.filter.fewest_kept), f"synthesize {corpus}")
-        )
+        client = Client(where, teacher, journal, sleep)
+        progress = asyncio.run(_taught(client, plan, Progress(len(plan), fewest_kept), f"synthesize {corpus}"))
     if progress.shortfall:
         raise InputError(progress.shortfall)
     if progress.refused:

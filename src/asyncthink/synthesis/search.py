@@ -12,7 +12,7 @@ from itertools import combinations
 
 @dataclass(frozen=True)
 class World:
-    """The rules that a search keeps; see params.Puzzles."""
+    """The rules that a search keeps; see settings.Puzzles."""
 
     uses: int
     operations: str

@@ -16,10 +16,11 @@ from functools import cached_property
 from itertools import chain
 from typing import Any
 
-from asyncthink.config.params import Params
 from asyncthink.errors import InputError
 from asyncthink.randomness import keyed
+from asyncthink.settings import Synthesize, Thinking
 from asyncthink.synthesis import structures
+from asyncthink.synthesis.assignment import Assignment
 from asyncthink.synthesis.demonstration import Demonstration
 from asyncthink.synthesis.pieces import Piece, Writer
 from asyncthink.synthesis.search import World, branches, steps
@@ -29,11 +30,11 @@ from asyncthink.synthesis.surfaces import surface
 class Desk:
     """What the teacher has before it while it writes about one item. Lengths are tokens."""
 
-    def __init__(self, params: Params, item: dict[str, Any]):
+    def __init__(self, item: dict[str, Any], thinking: Thinking, largest_result: int):
         uses = item.get("uses", len(item["numbers"]))
-        world = World(uses, item.get("operations", "+-*/"), params.puzzles.largest_result)
-        self.params, self.item = params, item
-        self.surface = surface(params.thinking.prompts, uses)
+        world = World(uses, item.get("operations", "+-*/"), largest_result)
+        self.item, self.thinking = item, thinking
+        self.surface = surface(thinking.prompts, uses)
         self.writer = Writer(self.surface, item["required"])
         self.branches = branches(item["numbers"])
         self.searches = [list(steps(branch, item["target"], world)) for branch in self.branches]
@@ -65,20 +66,25 @@ class Desk:
         return max(map(self.surface.length, forks)) + self.surface.length(self.surface.join(structures.MOST_IDS))
 
 
-def demonstrate(params: Params, form: str, items: Sequence[dict[str, Any]]) -> Iterator[Demonstration]:
-    """`synthesize.demonstrations` demonstrations of one form, over all the items in turn, numbers in random order."""
-    write = FORMS[form]
-    for index in range(params.synthesize.demonstrations):
-        rng = keyed(params.seed, "synthesize", form, index)
+def demonstrate(
+    assignment: Assignment, largest_result: int, items: Sequence[dict[str, Any]]
+) -> Iterator[Demonstration]:
+    """The demonstrations of an assignment, over all the items in turn, numbers in random order.
+
+    largest_result is that of `puzzles`, beyond which a result is not part of the game.
+    """
+    settings, write = assignment.synthesize, FORMS[assignment.form]
+    for index in range(settings.demonstrations):
+        rng = keyed(assignment.seed, "synthesize", assignment.form, index)
         item = items[index % len(items)]
         numbers = rng.sample(item["numbers"], len(item["numbers"]))
-        yield write(rng, Desk(params, {**item, "numbers": numbers}))
+        yield write(rng, Desk({**item, "numbers": numbers}, assignment.thinking, largest_result), settings)
 
 
-def asynchronous(rng: random.Random, desk: Desk) -> Demonstration:
+def asynchronous(rng: random.Random, desk: Desk, settings: Synthesize) -> Demonstration:
     """The organizer's own text and one text a worker, along a sampled structure."""
-    systematic = rng.random() < desk.params.synthesize.window_share
-    dealt = _dealt(rng, desk, systematic)
+    systematic = rng.random() < settings.window_share
+    dealt = _dealt(rng, desk, settings, systematic)
     structure = [action for action, _ in dealt]
     parts: list[str] = []
     known: list[str] = []
@@ -89,7 +95,7 @@ def asynchronous(rng: random.Random, desk: Desk) -> Demonstration:
             parts.append(thought.text)
             known += thought.found
         elif action == "A":
-            parts.append(desk.surface.answer(_told(rng, desk, known)))
+            parts.append(desk.surface.answer(_told(rng, desk, known, settings.correct_share)))
         elif action[0] == "F":
             parts.append(desk.surface.fork(int(action[1:]), desk.query(branch)))
             workers[int(action[1:])] = worker(desk, branch)
@@ -100,25 +106,26 @@ def asynchronous(rng: random.Random, desk: Desk) -> Demonstration:
     return _demonstration(desk, "asynchronous", structure, desk.surface.gap.join(parts), texts)
 
 
-def sequential(rng: random.Random, desk: Desk) -> Demonstration:
+def sequential(rng: random.Random, desk: Desk, settings: Synthesize) -> Demonstration:
     """One trace: branches in circular order until the budget, or up to one branch less of it, is used."""
-    settings, budget = desk.params.synthesize, desk.params.thinking.organizer_budget
+    budget = desk.thinking.organizer_budget
     start = 0 if rng.random() < settings.first_branch_share else rng.randrange(len(desk.branches))
     search = chain(*desk.searches[start:], *desk.searches[:start])
     unused = rng.randrange(min(max(desk.lengths), budget // 2) + 1)
     trace = desk.writer.answered(search, budget - unused)
-    answer, told = desk.surface.answer(trace.found), desk.surface.answer(_told(rng, desk, trace.found))
+    answer = desk.surface.answer(trace.found)
+    told = desk.surface.answer(_told(rng, desk, trace.found, settings.correct_share))
     return _demonstration(desk, "sequential", ["T", "A"], trace.text.removesuffix(answer) + told, {})
 
 
 def worker(desk: Desk, branch: int) -> Piece:
     """A worker's trace: the branch, as far as its budget goes, and what it returns."""
-    return desk.writer.returned(desk.searches[branch], desk.params.thinking.worker_budget)
+    return desk.writer.returned(desk.searches[branch], desk.thinking.worker_budget)
 
 
-def _structure(rng: random.Random, desk: Desk, systematic: bool) -> list[str]:
+def _structure(rng: random.Random, desk: Desk, settings: Synthesize, systematic: bool) -> list[str]:
     """A sampled structure with no more Forks than the budget and, where none may come twice, the branches allow."""
-    thinking = desk.params.thinking
+    thinking = desk.thinking
     most = len(desk.branches) if systematic else structures.MOST_IDS
     affordable = (thinking.organizer_budget - desk.longest_answer) // desk.fork_cost
     if affordable < 0:
@@ -126,20 +133,20 @@ def _structure(rng: random.Random, desk: Desk, systematic: bool) -> list[str]:
             f"thinking.organizer_budget is {thinking.organizer_budget}, but an answer of "
             f"{desk.item['required']} solutions alone takes {desk.longest_answer} tokens"
         )
-    return structures.sample(rng, desk.params.synthesize, thinking.capacity, min(most, affordable))
+    return structures.sample(rng, settings, thinking.capacity, min(most, affordable))
 
 
 def _room(desk: Desk, structure: Sequence[str]) -> int:
     """Tokens that the organizer can think."""
-    return desk.params.thinking.organizer_budget - desk.longest_answer - desk.fork_cost * _forks(structure)
+    return desk.thinking.organizer_budget - desk.longest_answer - desk.fork_cost * _forks(structure)
 
 
-def _dealt(rng: random.Random, desk: Desk, systematic: bool) -> list[tuple[str, int | None]]:
+def _dealt(rng: random.Random, desk: Desk, settings: Synthesize, systematic: bool) -> list[tuple[str, int | None]]:
     """A structure with the branch that each T and F searches: one after the other, or drawn with repetition.
 
     As many Ts stay as fit whole; where not even one does, a single one that is cut.
     """
-    structure = _structure(rng, desk, systematic)
+    structure = _structure(rng, desk, settings, systematic)
     room, count = _room(desk, structure), len(desk.branches)
     thoughts = room // min(desk.lengths) or int(room >= desk.longest_line)
     if systematic:
@@ -157,10 +164,10 @@ def _forks(structure: Sequence[str]) -> int:
     return sum(action[0] == "F" for action in structure)
 
 
-def _told(rng: random.Random, desk: Desk, known: Iterable[str]) -> list[str]:
+def _told(rng: random.Random, desk: Desk, known: Iterable[str], correct_share: float) -> list[str]:
     """What the answer says: all distinct solutions known; in a share of the demonstrations it is wrong."""
     solutions = list(desk.writer.distinct(known))
-    if rng.random() < desk.params.synthesize.correct_share or not solutions:
+    if rng.random() < correct_share or not solutions:
         return solutions
     place = rng.randrange(len(solutions))
     length = desk.surface.count(solutions[place])

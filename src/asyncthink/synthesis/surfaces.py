@@ -100,7 +100,7 @@ def _chat_deep_query(branch: Branch, target: int) -> str:
 
 
 def surface(prompts: str, uses: int) -> Surface:
-    """The surface of a prompt style (params.Thinking.prompts) for expressions of `uses` numbers."""
+    """The surface of a prompt style (settings.Thinking.prompts) for expressions of `uses` numbers."""
     return SURFACES[prompts, uses > 2]
 
 
