@@ -19,6 +19,7 @@ import yaml
 from asyncthink import episode, files
 from asyncthink.config import params
 from asyncthink.config.params import Params
+from asyncthink.config.subject import subject as of_params
 from asyncthink.engines import Identity
 from asyncthink.engines.scripted import Scripted
 from asyncthink.evaluation import evaluate, recordings
@@ -117,7 +118,7 @@ VARIANTS = {
 
 def subject(given: Params, arm: str, seed: int) -> evaluate.Subject:
     """One arm's evaluation on the test split."""
-    return evaluate.Subject("countdown", "test", arm, seed, countdown.generate(given.puzzles, 0)["test"], given, ENGINE)
+    return of_params(given, "countdown", "test", arm, seed, countdown.generate(given.puzzles, 0)["test"], ENGINE)
 
 
 def record(given: Params, arm: str, seed: int, scratch: Path, skill: Skill | None = None) -> tuple[list, dict]:

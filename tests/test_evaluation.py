@@ -15,6 +15,7 @@ import written_episodes as written
 
 from asyncthink import episode
 from asyncthink.config import params
+from asyncthink.config.subject import subject
 from asyncthink.engines import Identity
 from asyncthink.engines.scripted import Scripted
 from asyncthink.errors import InputError
@@ -137,8 +138,9 @@ def test_another_budget_arm_seed_split_engine_or_number_of_samples_is_another_re
     subject = experiment.subject(GIVEN, "asyncthink", 1)
     keys = ({"thinking": {"worker_budget": 59}}, {"evaluate": {"samples": 2}}, {"reward": {"concurrency_weight": 0.1}})
     given = [params.from_mapping(params.merged(GIVEN.to_mapping(), key)) for key in keys]
-    changes = [{"seed": 2}, {"arm": "no_rl"}, {"split": "validation"}, {"engine": Identity("local", "2")}]
-    others = [replace(subject, **change) for change in (*changes, *({"params": other} for other in given))]
+    changes = [{"seed": 2}, {"split": "validation"}, {"engine": Identity("local", "2")}]
+    others = [replace(subject, **change) for change in changes]
+    others += [experiment.subject(GIVEN, "no_rl", 1), *(experiment.subject(other, "asyncthink", 1) for other in given)]
     assert len({json.dumps(each.fingerprint(), sort_keys=True) for each in (subject, *others)}) == 8
 
 
@@ -431,6 +433,6 @@ def test_the_evaluate_command_records_a_model_and_measures_it(tmp_path):
     assert (found["items"]["split"], found["items"]["count"]) == ("test", 4)
     assert found["evaluations"]["headline"]["metrics"]["forks"] > 0
     engine = Local(*language_model.load(tmp_path / "model"))
-    subject = evaluate.Subject("countdown", "test", "asyncthink", 1, items, given, experiment.ENGINE)
-    evaluate.record(subject, engine, tmp_path / "here.jsonl.gz")
+    about = subject(given, "countdown", "test", "asyncthink", 1, items, experiment.ENGINE)
+    evaluate.record(about, engine, tmp_path / "here.jsonl.gz")
     assert (tmp_path / "here.jsonl.gz").read_bytes() == (tmp_path / "episodes.jsonl.gz").read_bytes()

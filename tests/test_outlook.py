@@ -15,8 +15,8 @@ import pytest
 
 from asyncthink import progress
 from asyncthink.config import params, scales
+from asyncthink.config.subject import subject
 from asyncthink.engines import Identity
-from asyncthink.evaluation import evaluate
 from asyncthink.files import write_json
 from asyncthink.workflow import outlook
 
@@ -115,8 +115,8 @@ def test_the_title_that_a_step_gives_itself_is_the_one_that_the_terminal_looks_f
     assert [job.title for job in told.running.values()] == list(TITLES)
     given = params.read(ROOT / "params.yaml")
     for test_set in ("countdown", "sudoku"):
-        subject = evaluate.Subject(test_set, "test", "asyncthink", 1, [], given, Identity("local", "float32"))
-        assert subject.title in TITLES
+        about = subject(given, test_set, "test", "asyncthink", 1, [], Identity("local", "float32"))
+        assert about.title in TITLES
 
 
 SNAKEFILE = """

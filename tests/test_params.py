@@ -65,6 +65,8 @@ OUT_OF_RANGE = [
     ("thinking.temperature", 0, "thinking.temperature is 0.0; allowed: above 0 for grpo"),
     ("reward.concurrency_target", 0.33, "reward.concurrency_target is 0.33; allowed: above 1/c = 0.333"),
     ("reward.name", "fame", "reward.name is 'fame'; allowed: asyncthink, leverage"),
+    ("reward.name", 3, "reward.name is 3; allowed: asyncthink, leverage"),
+    ("arms.leverage.reward.name", "fame", "arms.leverage.reward.name is 'fame'; allowed: asyncthink, leverage"),
     ("pretrain.sudoku_share", 0.5, "pretrain.sudoku_share is 0.5; allowed: from 0 to 1 - the others = 0.43"),
     ("puzzles.operations", "+%", "puzzles.operations is '+%'; allowed: some of + - * /"),
     ("puzzles.train", 0, "puzzles.train is 0; allowed: 1 or more"),

@@ -18,7 +18,7 @@ import written_episodes
 from written_episodes import EXAMPLE, READY, UNJOINED
 
 from asyncthink import episode
-from asyncthink.config import params, scales
+from asyncthink.config import scales
 from asyncthink.evaluation import case_studies, claims, evidence
 from asyncthink.reporting import case_table, comparison, plots, report, style, tables
 from asyncthink.reporting.exhibits import EXHIBITS
@@ -80,7 +80,8 @@ def results(request, tmp_path_factory):
     for name, draw in plots.FIGURES.items():
         style.save(draw(made[name]), folder / f"{name}.svg")
     figures = {path.stem: path.read_text() for path in folder.glob("*.svg")}
-    return report.Results(made, figures, claims.ledger(found, scale), recorded_experiment.settings(scale))
+    given = recorded_experiment.settings(scale)
+    return report.Results(made, figures, claims.ledger(found, scale), scale, report.World.among(vars(given)))
 
 
 def test_the_graph_and_the_package_name_the_same_tables_and_figures():
@@ -361,7 +362,7 @@ def test_the_report_says_all_that_a_reader_asks_for(results):
         assert exhibit.title in text and exhibit.how in text
     for wanted in ("Deviations from the paper", "Reward-hacking watch", "Cost", "Base model", "1 min 15 s", "0123"):
         assert wanted in text, wanted
-    if results.params.scale == "smoke":
+    if results.scale == "smoke":
         assert "smoke: shows the graph, not the science" in text
     assert "24.7" in text and "3694.7" in text and "not run at this scale" in text
     if not style.has_data(results.tables["ablations"]):
@@ -384,20 +385,19 @@ def test_text_is_shown_as_text_and_never_as_markup(results):
         poisoned[name]["label"] = HOSTILE
     rows = [{**row, "ours": HOSTILE, "claim": HOSTILE, "reason": HOSTILE} for row in results.ledger["claims"]]
     ledger = {**results.ledger, "claims": rows}
-    page = Page(report.html(report.Results(poisoned, {}, ledger, results.params), {HOSTILE: HOSTILE}, []))
+    page = Page(report.html(replace(results, tables=poisoned, figures={}, ledger=ledger), {HOSTILE: HOSTILE}, []))
     assert "script" not in page.tags and "img" not in page.tags
     assert "".join(page.said).count(HOSTILE) > 30
 
 
 def test_a_report_lists_the_deviations_of_its_own_scale():
-    given = recorded_experiment.settings()
-    scratch = {row[0] for row in report.deviations(given)}
-    raw = params.merged(given.to_mapping(), {"model": {"start_from": "Qwen/Qwen3-4B"}})
-    pretrained = {row[0] for row in report.deviations(params.from_mapping(raw))}
+    world = report.World.among(vars(recorded_experiment.settings()))
+    scratch = {row[0] for row in report.deviations(world)}
+    model, thinking = replace(world.model, start_from="Qwen/Qwen3-4B"), replace(world.thinking, latency_budget=128)
+    pretrained = {row[0] for row in report.deviations(replace(world, model=model))}
     assert "Base model" in scratch and "Base model" not in pretrained
     assert "Budget on the critical path" not in scratch and "Parallel thinking" in scratch & pretrained
-    raw = params.merged(given.to_mapping(), {"thinking": {"latency_budget": 128}})
-    assert "Budget on the critical path" in {row[0] for row in report.deviations(params.from_mapping(raw))}
+    assert "Budget on the critical path" in {row[0] for row in report.deviations(replace(world, thinking=thinking))}
 
 
 def test_durations_are_summed_by_step(tmp_path):

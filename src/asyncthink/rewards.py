@@ -7,13 +7,10 @@ A reward sees the answer's accuracy, the schedule and the numbers of params.yaml
 beside the total, so that a history shows what was paid for what.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:  # params.py checks a reward's name against the table below
-    from asyncthink.settings import Reward
+from asyncthink.settings import Reward
 
 Paid = dict[str, float]
 

@@ -1,19 +1,17 @@
 """The sections of params.yaml as frozen records: one a section, no defaults, each key with its range.
 
 A record is a dataclass that pydantic checks whenever one is made, by `dataclasses.replace` too. The same ranges make
-the JSON Schema (schema.py) and say what an error calls allowed (refusals.py); a key has a description only where its
-type and bounds do not say that.
+the JSON Schema (config/schema.py) and say what an error calls allowed (config/refusals.py); a key has a description
+only where its type and bounds do not say that. Rewards, sources and subjects are tables of later rooms: config/rules.py
+checks such names.
 """
 
 import re
-from collections.abc import Callable, Collection
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticCustomError
-
-from asyncthink.rewards import REWARDS
 
 EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?e[-+]?\d+", re.IGNORECASE)  # DVC writes 5e-05, which YAML 1.1 takes for a word
 COUNTDOWN = "countdown"  # the test set that `puzzles` makes
@@ -47,29 +45,6 @@ def _distinct(entries: tuple[Any, ...]) -> tuple[Any, ...]:
     return entries
 
 
-def _within(names: Callable[[], Collection[str]], pattern: str = "") -> AfterValidator:
-    """A name of a table, which is looked at only when there is one to check, or a name of a pattern."""
-
-    def check(name: str) -> str:
-        if not re.fullmatch(pattern, name) and name not in names():
-            raise ValueError("no such name")
-        return name
-
-    return AfterValidator(check)
-
-
-def _hub() -> Collection[str]:
-    from asyncthink.tasks.sources import HUB  # here, for most steps have no use for it
-
-    return HUB
-
-
-def _subjects() -> Collection[str]:
-    from asyncthink.tasks.multiple_choice import SUBSETS
-
-    return SUBSETS
-
-
 def _run(arms: dict[str, Any]) -> dict[str, Any]:
     run = {name: override for name, override in arms.items() if override is not None}
     require(bool(run), "", "empty", "one arm or more that is not null")
@@ -88,14 +63,12 @@ UNIQUE = (Field(min_length=1, json_schema_extra={"uniqueItems": True}), AfterVal
 Seeds = Annotated[tuple[Whole, ...], *UNIQUE]
 Names = Annotated[tuple[Text, ...], *UNIQUE]
 Arms = Annotated[dict[str, dict[str, dict[str, Any]] | None], AfterValidator(_run)]
-Source = Annotated[
-    Text,
-    _within(_hub, r"generated|.+\.jsonl|[a-z0-9-]+@[0-9a-f]{40}"),
-    Field(
-        description="generated, deepscaler, aime-24, amc-23, math-500, enigmata, mmlu-pro, or a file that ends in"
-        " .jsonl; a name of the hub takes a commit after an @"
-    ),
-]
+SOURCES = (
+    "generated, deepscaler, aime-24, amc-23, math-500, enigmata, mmlu-pro, or a file that ends in .jsonl; a name of the"
+    " hub takes a commit after an @"
+)
+SUBJECT = "a subject of MMLU-Pro"
+Source = Annotated[Text, Field(description=SOURCES)]
 TrainedTask = Literal["countdown", "competition_math"]
 
 
@@ -161,7 +134,7 @@ class Model:
 class Reward:
     """R = R_FE on a format error, else R_A + lambda * min(eta/c, tau)/tau (paper, section on rewards)."""
 
-    name: Annotated[str, _within(lambda: REWARDS), Field(json_schema_extra=lambda key: key.update(enum=[*REWARDS]))]
+    name: str
     format_error: Number
     concurrency_weight: Weight
     concurrency_target: Annotated[float, Field(strict=True, gt=0, le=1), EITHER_NOTATION]
@@ -335,7 +308,7 @@ class TestSet:
 
     task: Literal["countdown", "sudoku", "competition_math", "multiple_choice"]
     source: Source
-    subset: Annotated[Text, _within(_subjects), Field(description="a subject of MMLU-Pro")] | None
+    subset: Annotated[Text, Field(description=SUBJECT)] | None
     items: Count | None
     clues: Annotated[int, Field(strict=True, ge=0, le=16)] | None
     gaps: Annotated[int, Field(strict=True, ge=0, le=4)] | None

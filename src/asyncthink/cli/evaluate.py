@@ -25,6 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from asyncthink import files
     from asyncthink.config import params
+    from asyncthink.config.subject import subject
     from asyncthink.evaluation import evaluate, recordings
     from asyncthink.training import checkpoints
     from asyncthink.workflow import graph
@@ -37,13 +38,13 @@ def run(args: argparse.Namespace) -> None:
     if not items:
         raise InputError(f"{args.items}: holds no items")
     engine = engine_choice.chosen(args, os.environ).opened(args.model)
-    subject = evaluate.Subject(args.test_set, args.split, args.arm, args.seed, items, given, engine.identity())
+    about = subject(given, args.test_set, args.split, args.arm, args.seed, items, engine.identity())
     engine_choice.check_weights(engine, args.model)
     inputs, code = [args.model, args.items], graph.code("evaluate")
-    scratch = checkpoints.Scratch.of("evaluate", subject.fingerprint(), inputs, code)
+    scratch = checkpoints.Scratch.of("evaluate", about.fingerprint(), inputs, code)
     with scratch.held():
         episodes = scratch.folder / "episodes.jsonl.gz"
-        measured = evaluate.record(subject, engine, episodes)
-        recordings.write(args.metrics, evaluate.summarized(subject, measured, files.sha256(args.items)))
+        measured = evaluate.record(about, engine, episodes)
+        recordings.write(args.metrics, evaluate.summarized(about, measured, files.sha256(args.items)))
         files.move(episodes, args.episodes)
         scratch.remove()

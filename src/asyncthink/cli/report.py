@@ -19,10 +19,12 @@ def run(args: argparse.Namespace) -> None:
     from asyncthink.evaluation import claims
     from asyncthink.reporting import report, run_facts
 
+    given = params.read(args.params)
     results = report.Results(
         tables=report.read_tables(args.tables),
         figures={path.stem: path.read_text(encoding="utf-8") for path in args.figures},
         ledger=claims.read(args.ledger),
-        params=params.read(args.params),
+        scale=given.scale,
+        world=report.World.among(vars(given)),
     )
     files.write_text(args.report, report.html(results, run_facts.facts(), run_facts.durations(args.times)))

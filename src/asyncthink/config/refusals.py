@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from asyncthink.errors import InputError
+from asyncthink.rewards import REWARDS
 
 Record = TypeVar("Record")
 UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
@@ -26,6 +27,14 @@ def checked(kind: type[Record], raw: Any, where: str = "") -> Record:
     except ValidationError as error:
         problems = sorted(error.errors(include_url=False), key=lambda problem: problem["type"] not in UNKNOWN)
         raise InputError(f"params.yaml: {_sentence(problems[0], kind, where)}") from None
+
+
+def json_schema(kind: type) -> dict[str, Any]:
+    """The JSON Schema of a kind of record, with the names that the table of rewards has."""
+    whole = adapter(kind).json_schema()
+    if "Reward" in whole.get("$defs", {}):
+        whole["$defs"]["Reward"]["properties"]["name"]["enum"] = [*REWARDS]
+    return whole
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
@@ -51,8 +60,7 @@ def _sentence(problem: Mapping[str, Any], kind: type, where: str) -> str:
 
 def _schema(kind: type, path: Iterable[str]) -> dict[str, Any]:
     """The JSON Schema of the value at a path, `nullable` where it may be null."""
-    whole = adapter(kind).json_schema()
-    schema = whole
+    schema = whole = json_schema(kind)
     for step in path:
         schema = schema.get("properties", {}).get(step) or schema.get("additionalProperties") or schema["items"]
         options = schema.get("anyOf", [schema])

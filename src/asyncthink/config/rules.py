@@ -1,23 +1,41 @@
-"""What the sections of params.yaml ask of one another."""
+"""What the sections of params.yaml ask of one another, and of the tables of the science whose entries they name."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, get_args
 
-from asyncthink.settings import COUNTDOWN, FIXED, TrainedTask, require
+from asyncthink.rewards import REWARDS
+from asyncthink.settings import COUNTDOWN, FIXED, SOURCES, SUBJECT, TestSet, TrainedTask, require
+from asyncthink.tasks.multiple_choice import SUBSETS
+from asyncthink.tasks.sources import HUB
 
 if TYPE_CHECKING:  # params.py checks with the rules below
     from asyncthink.config.params import Params
 
 Rule = tuple[str, bool, Any, str]  # key, whether it holds, value, what is allowed
+SOURCE = re.compile(r"generated|.+\.jsonl|[a-z0-9-]+@[0-9a-f]{40}")  # beside the names in HUB
 
 
 def check(params: Params) -> None:
     """Refuse what does not fit together."""
-    for key, holds, value, allowed in (*_of_the_arm(params), *_of_the_names(params), *_of_the_sets(params)):
+    rules = (*_of_the_tables(params), *_of_the_arm(params), *_of_the_names(params), *_of_the_sets(params))
+    for key, holds, value, allowed in rules:
         require(holds, key, value, allowed)
+
+
+def _of_the_tables(params: Params) -> Iterator[Rule]:
+    reward = params.reward.name
+    yield "reward.name", reward in REWARDS, f"{reward!r:.80}", ", ".join(REWARDS)
+    sets = {f"training_sets.{name}": training_set for name, training_set in params.training_sets.items()}
+    sets |= {f"test_sets.{name}": test_set for name, test_set in params.test_sets.items()}
+    for key, entry in ((key, entry) for key, entry in sets.items() if entry):
+        known = entry.source in HUB or SOURCE.fullmatch(entry.source) is not None
+        yield f"{key}.source", known, f"{entry.source!r:.80}", SOURCES
+        subset = entry.subset if isinstance(entry, TestSet) else None
+        yield f"{key}.subset", subset is None or subset in SUBSETS, f"{subset!r:.80}", f"{SUBJECT}, or null"
 
 
 def _of_the_arm(params: Params) -> Iterator[Rule]:

@@ -8,13 +8,13 @@ import json
 from typing import Any
 
 from asyncthink.config.params import Params
-from asyncthink.config.refusals import adapter
+from asyncthink.config.refusals import json_schema
 from asyncthink.settings import FIXED
 
 
 def schema() -> dict[str, Any]:
     """The schema of the whole file, in which an arm and an evaluation may hold some keys of some sections."""
-    whole = _untitled(adapter(Params).json_schema())
+    whole = _untitled(json_schema(Params))
     definitions, properties = whole["$defs"], whole["properties"]
     some = {}
     for section in properties.keys() - FIXED:

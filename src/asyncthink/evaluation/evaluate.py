@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from asyncthink.config import params
 from asyncthink.engines import Engine, Identity, run
 from asyncthink.episode import Episode, Trace
 from asyncthink.evaluation import episode_chunks, metrics, recordings
 from asyncthink.evaluation.metrics import UNION, Measurement
 from asyncthink.evaluation.recordings import HEADLINE, note
 from asyncthink.progress import Progress
+from asyncthink.settings import COUNTDOWN, Arm, Reward, Thinking
 from asyncthink.thinking import THINKING
 from asyncthink.thinking.scoring import finish
 
@@ -36,60 +36,45 @@ VARIANT_MEASURES = (
 class Subject:
     """What is evaluated: a test set's items of one split, by one arm's model of one training seed, on one engine.
 
-    Only countdown has more than one split.
+    Only countdown has more than one split. `task` is that of the items, `samples` are episodes an item, and
+    `evaluations` are the headline, then the variants.
     """
 
+    scale: str
     test_set: str
     split: str
+    task: str
     arm: str
     seed: int
+    samples: int
     items: Sequence[dict[str, Any]]
-    params: params.Params
     engine: Identity
+    arm_settings: Arm
+    reward: Reward
+    evaluations: Mapping[str, Thinking]
 
     @property
     def title(self) -> str:
         """Of its job."""
-        named = "" if self.test_set == params.COUNTDOWN else f"{self.test_set} "
+        named = "" if self.test_set == COUNTDOWN else f"{self.test_set} "
         return f"evaluate {self.arm} {named}{self.seed}"
-
-    @property
-    def task(self) -> str:
-        """The task of its items."""
-        found = self.params.test_set(self.test_set)
-        return found.task if found else params.COUNTDOWN
 
     @property
     def item_set(self) -> str:
         """What its items are called in the sampling seeds: countdown's by their split, others by their test set."""
-        return self.split if self.test_set == params.COUNTDOWN else self.test_set
+        return self.split if self.test_set == COUNTDOWN else self.test_set
 
-    @property
-    def samples(self) -> int:
-        """Episodes an item."""
-        found = self.params.test_set(self.test_set)
-        return found.samples if found else self.own.evaluate.samples
-
-    @property
-    def evaluations(self) -> dict[str, params.Thinking]:
-        """The headline, then the variants."""
-        return self.params.evaluations(self.arm, self.test_set)
-
-    @property
-    def own(self) -> params.Params:
-        """The arm's parameters."""
-        return self.params.arm_params(self.arm)
-
-    def config(self, thinking: params.Thinking) -> dict[str, Any]:
+    def config(self, thinking: Thinking) -> dict[str, Any]:
         """The parameters behind an evaluation; only an organizer is paid for concurrency."""
-        sections = {"thinking": asdict(thinking), "arm": asdict(self.own.arm)}
-        return sections | ({"reward": asdict(self.own.reward)} if self.own.arm.mode == "asynchronous" else {})
+        sections = {"thinking": asdict(thinking), "arm": asdict(self.arm_settings)}
+        return sections | ({"reward": asdict(self.reward)} if self.arm_settings.mode == "asynchronous" else {})
 
     def fingerprint(self) -> dict[str, Any]:
         """All that the episodes depend on beside the model and the items; chunks of two engines are never mixed."""
         named = {key: getattr(self, key) for key in ("test_set", "split", "task", "arm", "seed", "samples")}
         settings = {name: asdict(thinking) for name, thinking in self.evaluations.items()}
-        own = {"arm": asdict(self.own.arm), "reward": asdict(self.own.reward), "evaluations": settings, "chunk": CHUNK}
+        own = {"arm": asdict(self.arm_settings), "reward": asdict(self.reward)}
+        own |= {"evaluations": settings, "chunk": CHUNK}
         return {**named, "params": own, "engine": asdict(self.engine)}
 
 
@@ -131,9 +116,10 @@ def _joined(chunks: Sequence[Measurement]) -> Measurement:
 
 
 def _decoded(
-    subject: Subject, engine: Engine, variant: str, thinking: params.Thinking, keys: Sequence[tuple[int, int]]
+    subject: Subject, engine: Engine, variant: str, thinking: Thinking, keys: Sequence[tuple[int, int]]
 ) -> list[Episode]:
-    think, key = THINKING[subject.own.arm.mode], {"split": subject.item_set, "seed": subject.seed, "variant": variant}
+    think = THINKING[subject.arm_settings.mode]
+    key = {"split": subject.item_set, "seed": subject.seed, "variant": variant}
     coroutines = [
         think(
             engine,
@@ -145,7 +131,7 @@ def _decoded(
         )
         for index, sample in keys
     ]
-    finished = [finish(replace(e, arm=subject.arm), subject.own.reward) for e in run(engine, coroutines)]
+    finished = [finish(replace(e, arm=subject.arm), subject.reward) for e in run(engine, coroutines)]
     return finished if variant == HEADLINE else [slim(e) for e in finished]
 
 
@@ -160,14 +146,14 @@ def summarized(subject: Subject, measured: Measured, items_hash: str) -> dict[st
     """The metrics file of a subject: each evaluation with intervals, and the measures of its single episodes."""
     evaluations: dict[str, dict[str, Any]] = {}
     for name, thinking in subject.evaluations.items():
-        base = {"variant": name, "mode": subject.own.arm.mode, "config": subject.config(thinking)}
+        base = {"variant": name, "mode": subject.arm_settings.mode, "config": subject.config(thinking)}
         for aggregation, measurement in measured[name].items():
             names = None if (name, aggregation) in ((HEADLINE, None), (HEADLINE, "vote")) else VARIANT_MEASURES
             entry = f"{name}_{UNION}" if aggregation == UNION else name
             evaluations[entry] = base | {"aggregation": aggregation} | _entry(measurement, names)
     return {
-        "scale": subject.params.scale,
-        "note": note(subject.params.scale),
+        "scale": subject.scale,
+        "note": note(subject.scale),
         "test_set": subject.test_set,
         "task": subject.task,
         "arm": subject.arm,

@@ -25,15 +25,15 @@ from transformers import (
 )
 from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 
-from asyncthink.config import params
 from asyncthink.errors import InputError
+from asyncthink.settings import Model
 
 LARGE = 100_000_000  # parameters from which on a GPU computes in bfloat16 and recomputes activations
 PINNED = re.compile(r"[^@]+@[0-9a-f]{40}")
 CONTEXT = 4096  # positions that a model built here knows; rotary embeddings, so it costs nothing
 
 
-def build(shape: params.Model, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
+def build(shape: Model, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
     """A Qwen3 model with random weights; plain multi-head attention, input and output embeddings tied."""
     torch.manual_seed(seed)
     config = Qwen3Config(

@@ -4,18 +4,13 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from asyncthink.config.params import Params
 from asyncthink.reporting.exhibits import in_prose
 
 
-def rows(evaluations: pd.DataFrame, training: pd.DataFrame, params: Params, seeds: int) -> list[list[str]]:
-    """Tokens of pretraining, then episodes and decoded tokens of RL and evaluation, by arm."""
-    base = [["base model", "–", f"{params.pretrain.tokens * seeds:,} (trained on)"]]
-    return [
-        *(base if params.model.start_from is None and seeds else []),
-        *_training(training),
-        *_evaluation(evaluations),
-    ]
+def rows(evaluations: pd.DataFrame, training: pd.DataFrame, pretrained: int) -> list[list[str]]:
+    """Tokens of pretraining (`pretrained`), then episodes and decoded tokens of RL and evaluation, by arm."""
+    base = [["base model", "–", f"{pretrained:,} (trained on)"]] if pretrained else []
+    return [*base, *_training(training), *_evaluation(evaluations)]
 
 
 def _training(training: pd.DataFrame) -> Iterator[list[str]]:

@@ -8,16 +8,15 @@ colours.
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pandas as pd
 import yaml
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from asyncthink.config.params import Params
 from asyncthink.errors import InputError
 from asyncthink.evaluation.paper import PAPER
 from asyncthink.evaluation.recordings import note
@@ -27,7 +26,7 @@ from asyncthink.reporting.exhibits import EXHIBITS, LEDGER, Exhibit
 from asyncthink.reporting.run_facts import Duration
 from asyncthink.reporting.style import GRID, INK, MEASURES, MUTED, PAPER_COLOUR, has_data
 from asyncthink.reporting.tables import TABLES
-from asyncthink.settings import INERT
+from asyncthink.settings import GRPO, INERT, SFT, Evaluate, Model, Pretrain, Puzzles, Reward, Synthesize, Thinking
 
 HERE = Path(__file__).parent
 # What stands in a figure -> the page's colour, so that figures follow light and dark.
@@ -41,17 +40,38 @@ PAGE_COLOURS = {
 # verdict -> class of the style sheet; a verdict of one run has the tone of its own kind.
 TONES = {word: word.replace(" at this scale", "").replace(" ", "-") for word in VERDICTS}
 TONES |= {told: TONES[word] for word, told in OF_ONE_RUN.items()}
-WORLD = ("puzzles", "thinking", "model", "reward", "arms", "synthesize", "pretrain", "sft", "grpo", "evaluate")
+
+
+@dataclass(frozen=True)
+class World:
+    """The sections of params.yaml that say what was run, in the order in which they are shown."""
+
+    puzzles: Puzzles
+    thinking: Thinking
+    model: Model
+    reward: Reward
+    arms: Mapping[str, Mapping[str, Any]]
+    synthesize: Synthesize
+    pretrain: Pretrain
+    sft: SFT
+    grpo: GRPO
+    evaluate: Evaluate
+
+    @classmethod
+    def among(cls, sections: Mapping[str, Any]) -> Self:
+        """Those of all sections, by name."""
+        return cls(**{field.name: sections[field.name] for field in fields(cls)})
 
 
 @dataclass(frozen=True)
 class Results:
-    """What a report shows: tables by name, figures (SVG text) by name, the ledger, the parameters."""
+    """What a report shows: tables by name, figures (SVG text) by name, the ledger, the scale, the parameters."""
 
     tables: Mapping[str, pd.DataFrame]
     figures: Mapping[str, str]
     ledger: Mapping[str, Any]
-    params: Params
+    scale: str
+    world: World
 
 
 @dataclass(frozen=True)
@@ -72,11 +92,11 @@ def html(results: Results, facts: Mapping[str, str], durations: Sequence[Duratio
     blocks = {"trim_blocks": True, "lstrip_blocks": True}
     environment = Environment(autoescape=True, undefined=StrictUndefined, finalize=unbroken, **blocks)
     template = environment.from_string(HERE.joinpath("report.html").read_text(encoding="utf-8"))
-    params, claims = results.params, results.ledger["claims"]
+    claims = results.ledger["claims"]
     return template.render(
         style=Markup(HERE.joinpath("report.css").read_text(encoding="utf-8")),
-        scale=params.scale,
-        note=note(params.scale),
+        scale=results.scale,
+        note=note(results.scale),
         ledger=results.ledger,
         tones=TONES,
         counts=[(verdict, sum(row["verdict"] == verdict for row in claims)) for verdict in VERDICTS],
@@ -84,13 +104,11 @@ def html(results: Results, facts: Mapping[str, str], durations: Sequence[Duratio
         exhibits=[shown(name, exhibit, results) for name, exhibit in EXHIBITS.items()],
         comparison=comparison.rows(results.tables["evaluations"]),
         hacking=comparison.hacking(results.tables["hacking"]),
-        cost=cost.rows(
-            results.tables["evaluations"], results.tables["training_dynamics"], params, len(results.ledger["seeds"])
-        ),
+        cost=cost.rows(results.tables["evaluations"], results.tables["training_dynamics"], pretrained(results)),
         cases=cases(results.tables["case_studies"]),
         attempts=attempts(),
-        deviations=deviations(params),
-        world=world(params),
+        deviations=deviations(results.world),
+        world=sections(results.world),
         test_sets=comparison.test_sets(results.tables["test_sets"]),
         paper=PAPER,
         facts=facts,
@@ -154,13 +172,19 @@ def cases(table: pd.DataFrame) -> list[dict[str, Any]]:
     return found
 
 
-def deviations(params: Params) -> list[list[str]]:
+def pretrained(results: Results) -> int:
+    """Tokens that the base models of all seeds were trained on here."""
+    of_one = results.world.pretrain.tokens if results.world.model.start_from is None else 0
+    return of_one * len(results.ledger["seeds"])
+
+
+def deviations(world: World) -> list[list[str]]:
     """What differs from the paper, from the committed list: what, the paper's way, ours."""
     found = json.loads(HERE.joinpath("deviations.json").read_text(encoding="utf-8"))
     holds = {
-        "from scratch": params.model.start_from is None,
-        "latency budget": params.thinking.latency_budget is not None,
-        "gated reward": params.reward.concurrency_gate != "always",
+        "from scratch": world.model.start_from is None,
+        "latency budget": world.thinking.latency_budget is not None,
+        "gated reward": world.reward.concurrency_gate != "always",
         "always": True,
     }
     return [[row["what"], row["paper"], row["ours"]] for name in holds if holds[name] for row in found[name]]
@@ -171,11 +195,11 @@ def attempts() -> dict[str, list[str]]:
     return json.loads(HERE.joinpath("attempts.json").read_text(encoding="utf-8"))
 
 
-def world(params: Params) -> list[tuple[str, str]]:
+def sections(world: World) -> list[tuple[str, str]]:
     """The parameters that say what was run, one section a line; a key that decides nothing does not."""
     lines = []
-    for name in WORLD:
-        keys = {key: value for key, value in params.to_mapping()[name].items() if f"{name}.{key}" not in INERT}
+    for name, section in asdict(world).items():
+        keys = {key: value for key, value in section.items() if f"{name}.{key}" not in INERT}
         lines.append((name, yaml.safe_dump(keys, sort_keys=False, default_flow_style=None).strip()))
     return lines
 

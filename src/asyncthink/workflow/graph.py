@@ -3,7 +3,7 @@
 The Snakefile takes all of it from here. dvc.yaml names the same things more coarsely, by hand, and the graph test holds
 it to this table. A step lists the sections or keys that its code reads and nothing else: a number changed elsewhere
 leaves it alone. (The items carry what they need of `puzzles`, so a change there reaches the later steps through the
-data.) The keys that decide nothing (sections.INERT) are in no list. Code is listed by room, a module or a folder of the
+data.) The keys that decide nothing (settings.INERT) are in no list. Code is listed by room, a module or a folder of the
 package, and a test holds the list to the real imports.
 """
 
@@ -100,7 +100,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "tables": (*EPISODES, "training", "evaluation", "reporting", "cli/claims"),
     "claims": (*EPISODES, "training", "evaluation", "reporting"),
     "case_studies": (*EPISODES, "evaluation", "reporting"),
-    "figures": (*(room for room in EPISODES if room != "config"), "evaluation", "reporting"),
+    "figures": (*(room for room in EPISODES if room not in ("config", "rewards")), "evaluation", "reporting"),
     "report": (*EPISODES, "evaluation", "reporting"),
     "page": ("files", "episode", "protocol", "schedule", "reporting"),
 }

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from asyncthink.config.params import Params
+from asyncthink.config.subject import subject
 from asyncthink.engines import Identity
 from asyncthink.errors import InputError
 from asyncthink.evaluation.evaluate import Subject
@@ -34,11 +35,11 @@ def _check_evaluations(paths: Iterable[Path], params: Params) -> None:
         record, (test_set, arm, seed) = _read(path), (*path.parts[-3:-1], int(path.stem))
         try:
             engine = Identity(**record["engine"])
-            subject = Subject(test_set, "test", arm, seed, (), params, engine)
-            own = {"scale": params.scale, "test_set": test_set, "arm": arm, "seed": seed, "samples": subject.samples}
+            about = subject(params, test_set, "test", arm, seed, (), engine)
+            own = {"scale": params.scale, "test_set": test_set, "arm": arm, "seed": seed, "samples": about.samples}
             for key, expected in own.items():
                 _agree(path, key, record[key], expected)
-            _agree(path, "evaluations", _settings(record["evaluations"]), _expected(subject))
+            _agree(path, "evaluations", _settings(record["evaluations"]), _expected(about))
         except (KeyError, TypeError) as error:
             raise InputError(f"{path}: not a metrics file of `asyncthink evaluate`: {error}") from None
         engines.setdefault(" ".join(map(str, record["engine"].values())), path)
@@ -57,10 +58,10 @@ def _settings(evaluations: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return {name: evaluation["config"] for name, evaluation in evaluations.items()}
 
 
-def _expected(subject: Subject) -> dict[str, Any]:
-    settings = {name: subject.config(thinking) for name, thinking in subject.evaluations.items()}
+def _expected(about: Subject) -> dict[str, Any]:
+    settings = {name: about.config(thinking) for name, thinking in about.evaluations.items()}
     union = {f"{name}_{UNION}": config for name, config in settings.items()}
-    return settings | (union if subject.own.arm.mode == "parallel" else {})
+    return settings | (union if about.arm_settings.mode == "parallel" else {})
 
 
 def _agree(path: Path, key: str, found: Any, expected: Any) -> None:
