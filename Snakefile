@@ -6,6 +6,10 @@ min_version("9.27")
 configfile: "params.yaml"
 
 
+# With --software-deployment-method apptainer: built by `apptainer build asyncthink.sif asyncthink.def`.
+container: "asyncthink.sif"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
