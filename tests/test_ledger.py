@@ -13,7 +13,8 @@ def asyncthink(directory, command):
 
 
 @pytest.mark.parametrize("command, wanted", [("record", "no dvc.yaml here"), ("adopt", "no dvc.lock here")])
-def test_outside_the_project_record_and_adopt_say_where_to_run_them(tmp_path, command, wanted):
+def test_record_and_adopt_say_which_ledger_is_missing(tmp_path, command, wanted):
+    (tmp_path / "params.yaml").touch()
     done = asyncthink(tmp_path, command)
     assert done.returncode == 2
     assert wanted in done.stderr

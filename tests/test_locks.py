@@ -44,6 +44,7 @@ READING = (["--dry-run"], ["--summary"], ["--report", "report.html"], ["--list-r
 def project(tmp_path):
     (tmp_path / "Snakefile").write_text(SNAKEFILE)
     (tmp_path / "step.py").write_text(STEP)
+    (tmp_path / "params.yaml").touch()
     yield tmp_path
     (tmp_path / "go").touch()
 

@@ -53,12 +53,17 @@ def main(argv: list[str] | None = None) -> int:
     if name is None:
         parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of those below")
         parser.parse_args(argv[:1])
-    parser = argparse.ArgumentParser(prog=f"asyncthink {name}", description=COMMANDS[name])
+    parser = argparse.ArgumentParser(
+        prog=f"asyncthink {name}",
+        description=COMMANDS[name],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     if name in STEPS:
         run_lock.end_with_run()
     try:
         command = importlib.import_module(f"asyncthink.cli.{name.replace('-', '_')}")
         command.arguments(parser)
+        parser.epilog = f"{parser.epilog or ''}\n\nexample:\n  {command.EXAMPLE}".strip()
         return command.run(parser.parse_args(argv[1:])) or 0
     except InputError as error:
         print(f"asyncthink {name}: {error}", file=sys.stderr)

@@ -3,6 +3,9 @@
 import argparse
 from pathlib import Path
 
+EXAMPLE = r"""asyncthink case_studies --episodes results/evaluate/countdown/asyncthink/1.jsonl.gz \
+    --table work/case_studies.csv"""
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))

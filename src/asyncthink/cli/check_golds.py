@@ -7,16 +7,15 @@ from typing import Any
 from asyncthink.cli import json_lines
 from asyncthink.tasks.competition_math import equals_itself, right_answer
 
-EXAMPLE = """  echo '{"problem": "What is 6 squared, in dollars?", "answer": "$36"}' | asyncthink check-golds"""
+EXAMPLE = """echo '{"problem": "What is 6 squared, in dollars?", "answer": "$36"}' | asyncthink check-golds"""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     json_lines.arguments(parser)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = (
         'A line: {"answer": "204"}, as in a data set of competition math; other keys are passed over.\n'
         'Printed is {"record", "id", "answer"} for each right answer that does not equal itself,\n'
-        f"and how many there are, on standard error.\n\nexample:\n{EXAMPLE}"
+        "and how many there are, on standard error."
     )
 
 

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from asyncthink.evaluation.evidence import Evidence
     from asyncthink.workflow.records import Records
 
+EXAMPLE = "asyncthink claims --records metrics/reference/nano --ledger work/claims.json"
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))

@@ -7,6 +7,8 @@ from pathlib import Path
 from asyncthink.config import params
 from asyncthink.workflow.doctor import COMMANDS, Place, examine, fitting_scale, gpus, partitions
 
+EXAMPLE = "asyncthink doctor"
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))

@@ -12,6 +12,7 @@ from asyncthink.workflow.estimate import disk, loads, memory, parameters, rates
 
 SHARING = (2, 4, 8)  # processes that a model is shared by
 SAMPLE = 32  # items that stand for the training split where it was not generated yet
+EXAMPLE = "asyncthink estimate --device gpu"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,6 +8,10 @@ from asyncthink.cli import engine_choice
 from asyncthink.errors import InputError
 from asyncthink.tasks.countdown import SPLITS
 
+EXAMPLE = r"""asyncthink evaluate --test-set countdown --split test --arm asyncthink --seed 1 \
+    --model results/grpo/asyncthink/1 --items data/puzzles/test.jsonl \
+    --episodes work/episodes.jsonl.gz --metrics work/evaluate.json"""
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", default="params.yaml", help="the parameters of every step")

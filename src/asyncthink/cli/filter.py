@@ -12,6 +12,9 @@ from asyncthink.files import write_json, write_json_lines
 from asyncthink.synthesis import demonstration, format_filter
 from asyncthink.synthesis.surfaces import COUNTS
 
+EXAMPLE = r"""asyncthink filter --arm asyncthink --demonstrations data/synthesize/asyncthink.jsonl \
+    --kept work/kept.jsonl --rejected work/rejected.jsonl --metrics work/filter.json"""
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))

@@ -23,17 +23,14 @@ competition_math  the last \\boxed{...}, or a short answer
     {"item": {"answer": "204"}, "answer": "So it is \\\\boxed{204}."}
 multiple_choice   a letter: C, (c), or a sentence that states one
     {"item": {"answer": "C", "options": 4}, "answer": "The answer is (C)."}
-
-Try it:
-    echo '{"item": {"numbers": [2, 3, 4], "target": 24, "required": 1}, "answer": "2*3*4 = 24"}' | \\
-    asyncthink grade --task countdown
 """
+EXAMPLE = r"""echo '{"item": {"numbers": [2, 3, 4], "target": 24, "required": 1}, "answer": "2*3*4 = 24"}' | \
+    asyncthink grade --task countdown"""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", required=True, help=f"one of {', '.join(TASKS)}")
     json_lines.arguments(parser)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _ANSWERS
 
 

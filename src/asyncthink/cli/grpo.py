@@ -14,6 +14,9 @@ from asyncthink.workflow import graph
 if TYPE_CHECKING:
     from asyncthink.training.samplers import Sampler
 
+EXAMPLE = r"""asyncthink grpo --arm asyncthink --seed 1 --start results/sft/asyncthink/1 \
+    --puzzles data/puzzles/train.jsonl --model work/grpo --history work/grpo.jsonl"""
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))

@@ -9,6 +9,8 @@ from asyncthink.config import params
 from asyncthink.files import write_json_lines
 from asyncthink.tasks import competition_math, sources
 
+EXAMPLE = "asyncthink items --item-set sudoku --items work/sudoku.jsonl"
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))

@@ -3,6 +3,8 @@
 import argparse
 import json
 
+EXAMPLE = "asyncthink measure results/evaluate/countdown/asyncthink/1.jsonl.gz"
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("episodes", metavar="EPISODES.jsonl[.gz]", help="recorded episodes; - for standard input")

@@ -9,6 +9,9 @@ from asyncthink.errors import InputError
 from asyncthink.files import write_text
 from asyncthink.reporting import page
 
+EXAMPLE = r"""asyncthink page results/evaluate/countdown/asyncthink/1.jsonl.gz --variant headline \
+    --page work/episodes.html"""
+
 
 def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("episodes", nargs="+", metavar="EPISODES.jsonl[.gz]", help="recorded episodes")

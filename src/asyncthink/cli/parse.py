@@ -7,11 +7,14 @@ from asyncthink import protocol
 from asyncthink.cli import json_lines
 from asyncthink.errors import InputError
 
+EXAMPLE = r"""echo '{"text": "<FORK-1>the primes below 10</FORK-1><JOIN-1><ANSWER>4</ANSWER>", "capacity": 2}' | \
+    asyncthink parse"""
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     json_lines.arguments(parser)
     parser.epilog = (
-        'A line: {"text": "...", "capacity": 2}. The text is the organizer\'s own, injected text cut out. '
+        'A line: {"text": "...", "capacity": 2}. The text is the organizer\'s own, injected text cut out.\n'
         "Without a capacity the agent pool has no limit, and no Fork overflows it."
     )
 

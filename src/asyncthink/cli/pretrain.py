@@ -8,6 +8,9 @@ from asyncthink.config import params
 from asyncthink.files import read_json_lines
 from asyncthink.workflow import graph
 
+EXAMPLE = r"""asyncthink pretrain --seed 1 --puzzles data/puzzles/train.jsonl \
+    --model work/pretrain --history work/pretrain.jsonl"""
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))

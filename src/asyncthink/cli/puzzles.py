@@ -8,6 +8,9 @@ from asyncthink.config import params
 from asyncthink.files import write_json, write_json_lines
 from asyncthink.tasks import countdown
 
+EXAMPLE = r"""asyncthink puzzles --train work/train.jsonl --validation work/validation.jsonl \
+    --test work/test.jsonl --manifest work/manifest.json"""
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))

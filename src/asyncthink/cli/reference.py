@@ -16,6 +16,8 @@ from asyncthink.config import params
 from asyncthink.evaluation import claims
 from asyncthink.workflow import commits, provenance, records, whole_run
 
+EXAMPLE = "asyncthink reference"
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))

@@ -3,6 +3,9 @@
 import argparse
 from pathlib import Path
 
+EXAMPLE = r"""asyncthink report --tables metrics/tables --ledger metrics/reference/nano.json \
+    --report work/report.html"""
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))

@@ -3,7 +3,9 @@
 import argparse
 from pathlib import Path
 
-from asyncthink.config import scales
+from asyncthink.config import project, scales
+
+EXAMPLE = "asyncthink scale smoke --into work/smoke"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,6 +16,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    project.check_root()
     here = Path()
     if args.into is not None:
         scales.lay_out(here, args.into, scales.scaled(here, args.name))

@@ -6,6 +6,9 @@ from pathlib import Path
 from asyncthink.config import params
 from asyncthink.workflow import graph
 
+EXAMPLE = r"""asyncthink sft --arm asyncthink --seed 1 --start results/pretrain/1 \
+    --demonstrations data/filter/asyncthink.jsonl --model work/sft --history work/sft.jsonl"""
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))

@@ -2,6 +2,10 @@
 
 import argparse
 
+from asyncthink.config import project
+
+EXAMPLE = "asyncthink stage puzzles"
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", help="a stage of dvc.yaml, which is named as its rule")
@@ -10,4 +14,5 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from asyncthink.workflow import freshness
 
+    project.check_root()
     freshness.run_stage(args.name)

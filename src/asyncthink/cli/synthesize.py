@@ -14,6 +14,9 @@ from asyncthink.synthesis.assignment import Assignment
 from asyncthink.synthesis.cost_estimate import estimate
 from asyncthink.synthesis.demonstration import Demonstration
 
+EXAMPLE = r"""asyncthink synthesize --arm asyncthink --puzzles data/puzzles/train.jsonl \
+    --demonstrations work/demonstrations.jsonl"""
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))

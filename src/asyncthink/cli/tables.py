@@ -3,6 +3,10 @@
 import argparse
 from pathlib import Path
 
+EXAMPLE = r"""asyncthink tables --evaluations metrics/reference/nano/evaluate/*/*/*.json \
+    --histories metrics/reference/nano/grpo/*/*.jsonl --filters metrics/reference/nano/filter/*.json \
+    --tables work/tables"""
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from asyncthink.settings import Puzzles, Thinking
 
 MODES = ("asynchronous", "sequential", "parallel")
+EXAMPLE = "asyncthink think --model results/grpo/asyncthink/1 --numbers 3 5 7 9 --target 24"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

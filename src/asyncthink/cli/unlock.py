@@ -2,7 +2,10 @@
 
 import argparse
 
+from asyncthink.config import project
 from asyncthink.workflow import run_lock
+
+EXAMPLE = "asyncthink unlock"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -10,4 +13,5 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    project.check_root()
     print("freed what a killed run had locked" if run_lock.unlock() else "nothing is locked")

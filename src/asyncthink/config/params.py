@@ -16,6 +16,7 @@ from pydantic.dataclasses import dataclass
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from asyncthink.config import project
 from asyncthink.config.refusals import checked, nearest
 from asyncthink.config.rules import check
 from asyncthink.errors import InputError
@@ -121,7 +122,7 @@ def read(path: str | Path = "params.yaml") -> Params:
     try:
         return _with_overrides(from_mapping(parsed(Path(path).read_text(encoding="utf-8"))))
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run this in the root of the project") from None
+        raise project.absent(path) from None
     except InputError as error:
         raise InputError(str(error).replace("params.yaml", str(path), 1)) from None
 

@@ -54,8 +54,8 @@ def adopt() -> str:
 
 def _require(name: str) -> None:
     if not Path(name).exists():
-        raise InputError(f"no {name} here; run this in the root of the project" + _hint(name))
+        raise InputError(f"no {name} here{_hint(name)}")
 
 
 def _hint(name: str) -> str:
-    return ", after `git pull`, or make the results with `snakemake --cores all`" if name == "dvc.lock" else ""
+    return "; get it with `git pull`, or make the results with `snakemake --cores all`" if name == "dvc.lock" else ""
