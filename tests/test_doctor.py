@@ -1,7 +1,9 @@
 """What a machine has, what a scale needs, what a run would take."""
 
 import dataclasses
+import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,8 +15,9 @@ from taught_model import WORDS
 
 from asyncthink import cli
 from asyncthink.config import params
-from asyncthink.workflow import doctor, estimate
-from asyncthink.workflow.doctor import Place, fitting_scale, tag_finding, template_finding
+from asyncthink.workflow import caches, doctor, estimate, surroundings
+from asyncthink.workflow.doctor import fitting_scale, tag_finding, template_finding
+from asyncthink.workflow.findings import Finding, Place
 
 ROOT = Path(__file__).parent.parent
 NANO = params.read(ROOT / "params.yaml")
@@ -112,7 +115,7 @@ def test_a_remote_without_a_default_is_told(tmp_path):
     config.write_text("[core]\n    autostage = true\n")
     assert doctor.dvc_remote(place(root=tmp_path)).said.startswith("none, no default")
     config.write_text("[core]\n    remote = store\n['remote \"store\"']\n    url = /mnt/store\n")
-    assert doctor.dvc_remote(place(root=tmp_path)) == doctor.Finding("ok", "store is the default")
+    assert doctor.dvc_remote(place(root=tmp_path)) == Finding("ok", "store is the default")
 
 
 def test_the_command_prints_a_line_a_check(capsys, monkeypatch):
@@ -184,3 +187,91 @@ def test_a_scales_disk_is_what_doctor_asks_for():
     given = params.from_mapping(yaml.safe_load(scales.scaled(ROOT, "paper")))
     needed, _ = doctor.NEEDS["paper"]
     assert needed / 2 < estimate.disk(given, list(estimate.loads(given))) < needed
+
+
+NOWHERE = "/proc/no-such-home"  # which not even root can make
+
+
+def snakemake(*arguments, **environment):
+    own = {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    kept = {name: value for name, value in os.environ.items() if name not in caches.VARIABLES}
+    return subprocess.run(
+        [sys.executable, "-m", "snakemake", *arguments],
+        cwd=ROOT,
+        env={**kept, **own, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_a_home_that_cannot_be_written_is_told_and_a_run_does_without():
+    assert surroundings.home(place(HOME=NOWHERE)).state == "note"
+    done = snakemake("--dry-run", "--quiet", "all", HOME=NOWHERE)
+    assert done.returncode == 0 and "Traceback" not in done.stderr
+    assert done.stderr.count(f"{NOWHERE}/.cache cannot be written; caches of this run are kept in work/cache") == 1
+
+
+def test_a_home_that_can_be_written_is_not_spoken_of(tmp_path):
+    assert surroundings.home(place(HOME=str(tmp_path))).state == "ok"
+    assert "cannot be written" not in snakemake("--dry-run", "--quiet", "all", HOME=str(tmp_path)).stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_models_in_a_cache_that_can_only_be_read_are_still_read(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("HF_HOME", raising=False)
+    (tmp_path / "huggingface").mkdir()
+    monkeypatch.setattr(caches, "writable", lambda _: False)  # root can write whatever its mode is
+    caches.settle()
+    assert os.environ["HF_HOME"] == str(tmp_path / "huggingface")
+    assert os.environ["XDG_CACHE_HOME"] == str(Path("work/cache").absolute())
+
+
+@pytest.mark.parametrize("variable", caches.VARIABLES)
+def test_a_cache_folder_that_cannot_be_written_is_named(variable, tmp_path):
+    finding = surroundings.cache_folders(place(**{variable: NOWHERE}))
+    assert finding.state == "lacks" and f"{variable}={NOWHERE}" in finding.said
+    assert surroundings.cache_folders(place(**{variable: str(tmp_path / "new")})).state == "ok"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_kernel_of_the_notebooks_is_started_whatever_kernel_is_called_python3(tmp_path):
+    for folder in (tmp_path / "foreign", tmp_path / "workflow"):
+        (folder / "kernels/python3").mkdir(parents=True)
+        text = '{"argv": ["/bin/false", "{connection_file}"], "display_name": "x", "language": "python"}'
+        (folder / "kernels/python3/kernel.json").write_text(text)
+    environment = dict(os.environ) | {"JUPYTER_PATH": str(tmp_path / "foreign")}
+    assert surroundings.kernel(Place(NANO, ROOT, environment)) == Finding("ok", "starts")
+    assert surroundings.kernel(Place(NANO, tmp_path, environment)).state == "lacks"
+
+
+def test_a_params_yaml_that_takes_more_disk_than_its_scale_did_is_told():
+    many = at_scale("nano", evaluate={"samples": NANO.evaluate.samples * 10**7})
+    assert doctor.disk(place(many)).state == "lacks"
+
+
+def test_a_temporary_folder_without_room_is_told(monkeypatch):
+    assert surroundings.temporary(place()).state == "ok"
+    monkeypatch.setattr(surroundings, "TEMPORARY", 1e18)
+    assert "TMPDIR" in surroundings.temporary(place()).said
+
+
+def test_the_math_library_is_started():
+    assert "math-verify starts in" in surroundings.mathematics(place()).said
+
+
+def test_a_run_at_work_and_what_a_killed_one_left_are_told(tmp_path):
+    from asyncthink.locks import acquire
+
+    (tmp_path / "params.yaml").touch()
+    assert surroundings.locks(place(root=tmp_path)).state == "ok"
+    held = acquire(tmp_path / ".snakemake/run.lock", 0)
+    assert f"a run is at work here: process {os.getpid()}" in surroundings.locks(place(root=tmp_path)).said
+    held.release()
+    step = acquire(tmp_path / ".snakemake/steps/host.1", 0)
+    assert "still at work" in surroundings.locks(place(root=tmp_path)).said
+    step.release()
+    (tmp_path / ".snakemake/locks").mkdir()
+    (tmp_path / ".snakemake/locks/0.input.lock").touch()
+    assert "asyncthink unlock" in surroundings.locks(place(root=tmp_path)).said

@@ -2,11 +2,12 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from asyncthink.workflow import run_lock, machine, outlook, graph
+from asyncthink.workflow import caches, run_lock, machine, outlook, graph
 from asyncthink.config import params as parameters
 from asyncthink.errors import InputError
 
 machine.activate()
+caches.settle()
 run_lock.guard(workflow)
 # They run this directory's own source, which is what `code` hashes, and notebooks the interpreter that runs papermill.
 shell.prefix(

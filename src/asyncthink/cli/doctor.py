@@ -5,7 +5,8 @@ import os
 from pathlib import Path
 
 from asyncthink.config import params
-from asyncthink.workflow.doctor import COMMANDS, Place, examine, fitting_scale, gpus, partitions
+from asyncthink.workflow.doctor import COMMANDS, examine, fitting_scale, gpus, partitions
+from asyncthink.workflow.findings import Place
 
 EXAMPLE = "asyncthink doctor"
 

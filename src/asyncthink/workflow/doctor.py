@@ -9,18 +9,17 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import cache
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from packaging.requirements import Requirement
 
 from asyncthink import protocol
-from asyncthink.config.params import Params
 from asyncthink.errors import InputError
+from asyncthink.workflow import surroundings
+from asyncthink.workflow.findings import Finding, Place
 
 GIGA = 1e9
 PATIENCE = 5  # seconds for a program of the machine; sinfo hangs where its controller is gone
@@ -42,23 +41,6 @@ COMMANDS = {
         "snakemake --workflow-profile profiles/slurm",
     ],
 }
-
-
-@dataclass(frozen=True)
-class Finding:
-    """state: ok, note or lacks."""
-
-    state: str
-    said: str
-
-
-@dataclass(frozen=True)
-class Place:
-    """What the checks look at: parameters, the root of the checkout, environment variables."""
-
-    params: Params
-    root: Path
-    environment: Mapping[str, str]
 
 
 def examine(place: Place) -> dict[str, Finding]:
@@ -147,7 +129,8 @@ def memory(place: Place) -> Finding:
 
 def disk(place: Place) -> Finding:
     """Free space where the checkout lies."""
-    free, (needed, _) = shutil.disk_usage(place.root).free, NEEDS[place.params.scale]
+    free = shutil.disk_usage(place.root).free
+    needed = surroundings.disk_needed(place, NEEDS[place.params.scale][0])
     said = f"{free / GIGA:.0f} GB free; {place.params.scale} needs {needed / GIGA:.0f} GB"
     return Finding("ok" if free >= needed else "lacks", said)
 
@@ -268,10 +251,16 @@ CHECKS: dict[str, Callable[[Place], Finding]] = {
     "gpu": gpu,
     "memory": memory,
     "disk": disk,
+    "temporary": surroundings.temporary,
+    "home": surroundings.home,
+    "caches": surroundings.cache_folders,
+    "locks": surroundings.locks,
     "model": model,
     "chat template": chat_template,
     "tags": tags,
     "slurm": slurm,
     "dvc remote": dvc_remote,
     "teacher": teacher,
+    "mathematics": surroundings.mathematics,
+    "kernel": surroundings.kernel,
 }
