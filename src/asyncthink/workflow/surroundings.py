@@ -38,7 +38,10 @@ def cache_folders(place: Place) -> Finding:
     closed = [f"{name}={path}" for name, path in named.items() if not caches.writable(Path(path))]
     if closed:
         return Finding("lacks", f"{', '.join(closed)} cannot be written; name a folder that can be, or unset it")
-    return Finding("ok", f"{', '.join(named)} can be written" if named else f"{caches.folder(place.environment)}")
+    if named:
+        return Finding("ok", f"{', '.join(named)} can be written")
+    usual = caches.folder(place.environment)
+    return Finding("ok", str(usual if caches.writable(usual) else place.root / caches.OWN))
 
 
 def kernel(place: Place) -> Finding:
