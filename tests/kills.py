@@ -30,7 +30,7 @@ class Phase(NamedTuple):
     seconds: float
 
 
-LOCK = Phase("dvc.utils.serialize._yaml:_dump", 12, 0.2)  # before it the file is empty, behind it not all is on disk
+LOCK = Phase("dvc.utils.serialize._yaml:_dump", 12, 0.2)  # before it the file is empty, after it not all is on disk
 SAVING = Phase("asyncthink.training.resumption:Resumable._save_checkpoint", 1, 0.1)
 PUBLISHING = Phase("asyncthink.training.checkpoints:publish", 1, 0.05)
 UPDATING = Phase("asyncthink.training.weighted_loss:WeightedLoss.compute_loss", 5, 0.1)
@@ -46,7 +46,7 @@ PHASES = {
     "pretrain": {"updating": UPDATING, "saving": SAVING._replace(calls=2), "publishing": PUBLISHING},
     "sft": {"updating": UPDATING, "saving": SAVING, "publishing": PUBLISHING},
     "grpo": {
-        "sampling": Phase("asyncthink.training.grpo:Rollout.episodes", 3, 1.0),
+        "sampling": Phase("asyncthink.training.episode_trainer:sample", 3, 1.0),
         "updating": Phase("asyncthink.training.episode_trainer:EpisodeTrainer._compute_loss", 3, 0.1),
         "saving": SAVING._replace(calls=2),
         "publishing": PUBLISHING,
@@ -68,7 +68,7 @@ PHASES = {
 ANYWHERE = Phase("asyncthink.cli:main", 1, 8.0)  # of a step of the package: while it imports, mostly
 COMMANDS = {
     "figures": ["papermill"],
-    ("record", "writing dvc.lock"): ["dvc", "commit"],
+    ("record", "writing dvc.lock"): ["dvc", "--wait-for-lock", "commit"],
     "dvc": ["dvc", "repro"],
 }
 VICTIMS = ("step", "group", "driver")

@@ -189,7 +189,10 @@ def as_a_user():
 @pytest.mark.parametrize("step", ["puzzles", "filter", "tables"])
 def test_a_folder_that_is_read_only_is_one_sentence(copy, commands, step):
     folders = [
-        path for place in ("results", "metrics") for path in (copy.directory / place).rglob("*") if path.is_dir()
+        path
+        for place in ("data", "results", "metrics")
+        for path in (copy.directory / place).rglob("*")
+        if path.is_dir()
     ]
     with unharmed(copy):
         try:

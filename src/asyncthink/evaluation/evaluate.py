@@ -72,10 +72,8 @@ class Subject:
     def fingerprint(self) -> dict[str, Any]:
         """All that the episodes depend on beside the model and the items; chunks of two engines are never mixed."""
         named = {key: getattr(self, key) for key in ("test_set", "split", "task", "arm", "seed", "samples")}
-        settings = {name: asdict(thinking) for name, thinking in self.evaluations.items()}
-        own = {"arm": asdict(self.arm_settings), "reward": asdict(self.reward)}
-        own |= {"evaluations": settings, "chunk": CHUNK}
-        return {**named, "params": own, "engine": asdict(self.engine)}
+        settings = {name: self.config(thinking) for name, thinking in self.evaluations.items()}
+        return {**named, "evaluations": settings, "chunk": CHUNK, "engine": asdict(self.engine)}
 
 
 def record(subject: Subject, engine: Engine, path: Path) -> Measured:
