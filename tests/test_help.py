@@ -20,7 +20,7 @@ REFUSED = {  # before a run, in a folder that git does not know
     "record": "record: no dvc.yaml here",
     "adopt": "adopt: no dvc.lock here",
     "reference": "metrics/evaluate/countdown/asyncthink/1.json",
-    "stage": "",
+    "stage": "stage: dvc.yaml: No such file",
 }
 MADE = {  # by one example for a later one, where a run would make it
     "work/train.jsonl": "data/puzzles/train.jsonl",
