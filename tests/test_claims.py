@@ -370,6 +370,8 @@ def test_a_shorter_run_is_held_to_the_steps_that_taught_as_much_and_its_structur
     assert half["parts"][1]["value"] == pytest.approx(0.25, abs=0.03)
     assert "not measured at equal steps" in half["ours"]
     assert "needs the learning rates" in rows(ALIKE, runs)["C10"]["reason"]
+    others = rows(ALIKE, runs, learning=learning(asyncthink=3, leverage=3))["C10"]
+    assert "leverage has 60 steps, and 3 by params.yaml" in others["reason"]
 
 
 def test_one_operating_point_counts_once_and_a_line_of_two_is_no_frontier():

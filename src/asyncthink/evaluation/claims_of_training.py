@@ -78,6 +78,10 @@ def _at_equal_learning(evidence: Evidence, theirs: Sequence[History], ours: Sequ
     """
     if not {LEVERAGE, ASYNC} <= set(evidence.learning):
         raise NotRun(f"needs the learning rates of {LEVERAGE} and {ASYNC} (arms in params.yaml)")
+    for arm, run in ((LEVERAGE, theirs[0]), (ASYNC, ours[0])):
+        if len(run.steps) != len(evidence.learning[arm]):
+            counts = f"{len(run.steps)} steps, and {len(evidence.learning[arm])} by params.yaml"
+            raise NotRun(f"needs the learning rates of the records: {arm} has {counts}")
     length = len(theirs[0].steps) // PARTS
     learned_T, amount = evidence.learning[ASYNC], evidence.learning[LEVERAGE][-length:].mean()
     first = np.arange(len(learned_T) - length + 1)
