@@ -141,6 +141,33 @@ def test_the_last_grid_of_an_answer_is_read(answer):
     assert graded("sudoku", PUZZLE, answer) == (1, 1)
 
 
+CHECKS = [
+    "Check: each row has 1, 2, 3, 4.",
+    "Each row contains 1, 2, 3, 4.",
+    "All rows: 1,2,3,4",
+    "Check: rows 1 2 3 4 ✓",
+    "(All 1-4 used: 1 2 3 4)",
+]
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("label", ["", *LABELS])
+@pytest.mark.parametrize("between", ["\n", "\n\n"])
+def test_a_sentence_below_a_grid_is_not_its_last_row(check, label, between):
+    names = [{"n": place + 1, "a": "abcd"[place], "nth": NTH[place]} for place in range(4)]
+    grid = "\n".join(label.format(**name) + " ".join(row) for name, row in zip(names, ROWS, strict=True))
+    assert graded("sudoku", PUZZLE, grid + between + check) == (1, 1)
+
+
+@pytest.mark.parametrize("first", ["Solution: ", "Here is the grid: a ", "Zeile 1: ", "Primera fila: ", "Top row: "])
+def test_a_sentence_may_stand_in_front_of_the_first_row(first):
+    labels = {"H": ("b ", "c ", "d "), "Z": ("Zeile 2: ", "Zeile 3: ", "Zeile 4: "), "T": ("Second row: ",) * 3}
+    labels["P"] = ("Segunda fila: ", "Tercera fila: ", "Cuarta fila: ")
+    rows = zip((first, *labels.get(first[0], ("",) * 3)), ROWS, strict=True)
+    grid = "\n".join(label + " ".join(row) for label, row in rows)
+    assert graded("sudoku", PUZZLE, f"{grid}\n\nRows: 1 2 3 4") == (1, 1)
+
+
 @pytest.mark.parametrize(
     "answer, reason",
     [
@@ -389,6 +416,11 @@ def test_the_puzzles_of_enigmata_are_loaded(tmp_path):
         "The answer is option c.",
         "答案是C。",
         "If it were A, x would be 2; if it were B, 3. So it must be C.",
+        "C) 5, because A) 3 and B) 4 are too small",
+        "The answer is none other than C.",
+        "Nothing but C",
+        "All but C are false, so C.",
+        "The answer is C - the tree",
     ],
 )
 def test_the_letter_is_read(answer):
@@ -437,6 +469,28 @@ def test_the_letter_is_read(answer):
         "Vitamin C",
         "the distance d is 5",
         "Could the answer be C?",
+        "A) 3 B) 4 C) 5 D) 6",
+        "A: 3, B: 4, C: 5, D: 6",
+        "(A) 3 (B) 4 (C) 5 (D) 6",
+        "The answer is: A) 3 B) 4 C) 5 D) 6",
+        "The answer is anything but C.",
+        "Anyone but C",
+        "Any option but C",
+        "Anything but C is correct.",
+        "Any letter other than C",
+        "Except for C, all are true.",
+        "Apart from C, all are true.",
+        "The answer is unlikely to be C.",
+        "C is unlikely.",
+        "The answer is hardly C.",
+        "The answer is far from C",
+        "The answer is C.e. unclear",
+        "The answer is A-level physics",
+        "The answer is C-14",
+        "The answer is one of A-C",
+        "The answer is C+",
+        "The answer is C++",
+        "The answer is B+C",
     ],
 )
 def test_an_answer_that_names_no_single_option_offers_nothing(answer):
@@ -462,6 +516,10 @@ def test_a_bad_choice_item_is_named(item):
 )
 def test_the_ninth_option_is_no_pronoun(answer, letter):
     assert multiple_choice.read(answer, 10) == letter
+
+
+def test_an_abbreviation_is_no_option():
+    assert multiple_choice.read("The answer is I.e. unclear", 10) is None
 
 
 def test_what_is_wrong_with_a_choice_is_said():

@@ -1,7 +1,8 @@
 """Four rows of four digits in the text of an answer, as people and chat models draw a grid.
 
 `block`: the last four rows of four digits 1 to 4 that follow each other, whatever stands between the digits (blanks,
-commas, pipes, brackets, rules) and whatever label stands in front of a row; else `run`: the last run of sixteen digits
+commas, pipes, brackets, rules) and whatever label stands in front of a row, where the labels are of one kind: a
+sentence below a grid is not its next row; else `run`: the last run of sixteen digits
 between words, or the digits of the whole answer. Linear in the length of a text.
 """
 
@@ -16,9 +17,11 @@ _OTHER_UNIT = re.compile(r"col|box|block|quadrant|diagonal|^\W*c[0-9]", re.IGNOR
 _DIGIT = re.compile("[0-9]")
 _RUN = re.compile(r"[0-9](?:[\W_]*[0-9])*")
 _WORDLIKE = re.compile(r"[^\W_]")
+_LABEL_WORD = re.compile(r"[^\W\d_]+")
 _LONGEST_LINE = 400
 
-Row = tuple[int | None, str]  # the number that is all of its label, if any, and the four digits
+Label = tuple[str, ...]  # the words in front of a row
+Row = tuple[int | None, str, Label]  # the number that is all of its label, if any, the four digits, the label
 
 
 def digits(answer: str) -> str | None:
@@ -34,7 +37,7 @@ def block(text: str) -> str | None:
     for line in text.splitlines():
         row = _row(line)
         if row:
-            rows.append(row)
+            rows = [*rows, row] if not rows or _continues(rows[-1][2], row[2]) else [row]
             last = _joined(rows[-4:]) or last
         elif _WORDLIKE.search(line) and not _NAMED_ROW.match(line):
             rows = []
@@ -59,14 +62,21 @@ def _row(line: str) -> Row | None:
     numbers = re.findall("[0-9]+", label)
     if label[-1:].isdigit() or _OTHER_UNIT.search(label):
         return None
-    if _WORDLIKE.search(re.sub("[0-9]", "", label)):
-        return None, row
-    return (int(numbers[0]) if numbers else None, row) if len(numbers) < 2 else None
+    if words := tuple(_LABEL_WORD.findall(label.lower())):
+        return None, row, words
+    return (int(numbers[0]) if numbers else None, row, ()) if len(numbers) < 2 else None
+
+
+def _continues(above: Label, label: Label) -> bool:
+    """Whether a row can follow one with the label `above`: `Row 2:` after `Here it is. Row 1:`, b after a, no label."""
+    end = above[-len(label) :]
+    shared = any(word in label for word in end) or all(len(word) == 1 for word in (*end, *label))
+    return not label or (len(end) == len(label) and shared)
 
 
 def _joined(rows: list[Row]) -> str | None:
     """Four rows as sixteen digits; rows with a number in front must be numbered in order."""
-    numbers = [number for number, _ in rows]
+    numbers = [number for number, _, _ in rows]
     first = numbers[0]
     ordered = numbers == [None] * 4 if first is None else numbers == list(range(first, first + 4))
-    return "".join(row for _, row in rows) if ordered else None
+    return "".join(row for _, row, _ in rows) if ordered else None

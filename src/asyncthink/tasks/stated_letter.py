@@ -6,7 +6,7 @@ negated, in front (`not A or B`) or after (`A is wrong`), is not meant.
 
 The last statement decides: a box, or what follows `the answer is`, `Answer:`, `I choose`, `Wait, it's`, or stands in
 front of `is correct`. Without one: the whole answer, if it is a letter; a letter at its beginning, with the option's
-text after it; the only letter that is marked; the only letter. Two letters are none.
+text after it; the only letter that is marked; the only letter. Two letters are none, as is a list of the options.
 """
 
 import re
@@ -28,7 +28,8 @@ _MENTION = re.compile(  # Latin words only: Chinese is written without blanks
     r"""(?<!\w)[(\[]\s*([A-Za-z])\s*[)\]]
       | (?<!\w)(\*{1,3}|_{1,2}|["'`])\(?([A-Za-z])[).:]?\2(?!\w)
       | \b(?i:option|choice|letter)\s+([a-z])(?=\s*(?:[.,;:!)\]"'*`]|$))
-      | (?<![A-Za-z0-9_\u00c0-\u024f'])(?<!\w\()([A-Z])(?![A-Za-z0-9_\u00c0-\u024f'(])""",
+      | (?<![A-Za-z0-9_\u00c0-\u024f'])(?<!\w\()([A-Z])(?![A-Za-z0-9_\u00c0-\u024f'(#])
+        (?!\.[A-Za-z](?:\.|$)|-(?:[a-z0-9]|[A-Z][A-Za-z])|\+(?!\s*[A-Z]))  # I.e., A-level, C-14, A+""",
     re.VERBOSE,
 )
 _LEADING_SMALL = re.compile(r"[\s*_>]*([a-z])(?=\)|[.!]?\s*$)")  # `d) none of them`, `d.`
@@ -51,17 +52,19 @@ _NAMING = re.compile(r"[ \t-]+(?:cells?|lymphocytes?|major|minor|flat|sharp)\b|\
 
 _NOT = (
     r"not|isn't|aren't|wasn't|never|neither|nor|cannot|can't|couldn't|won't|none of|except|excluding|excludes?|"
-    r"eliminat\w+|rul(?:e|es|ed|ing) out|reject\w*|discard\w*|rather than|instead of"
+    r"eliminat\w+|rul(?:e|es|ed|ing) out|reject\w*|discard\w*|rather than|instead of|apart from|aside from|far from|"
+    r"(?:any|every|all)(?:one|body|thing)?(?: \w+)? (?:but|save)|(?<!none )(?<!nothing )other than|"
+    r"unlikely|hardly|scarcely|barely"
 )
 _FILLER = (
     r"be|been|going|to|the|an?|options?|choices?|letters?|answers?|just|really|actually|definitely|necessarily|likely|"
-    r"either|both|correct|right|possibly|with|out"
+    r"either|both|correct|right|possibly|with|out|for"
 )
 _NEGATED = re.compile(rf"\b(?:{_NOT})[\s:]+(?:(?:{_FILLER})\s+)*[(\[\"'*`_]*$", re.IGNORECASE)
 _REFUTED = re.compile(
     r"[)\]\"'*`_]*\?|[)\]\"'*`_.,]*\s*(?:(?:is|are|was|were|seems?|looks?|(?:must|can|would) be|has been)\s+"
     r"(?:\w+ly\s+|both\s+|also\s+|all\s+)*(?:not|wrong|incorrect|false|out|eliminated|impossible|ruled|excluded|"
-    r"invalid|untrue)\b|(?:isn't|aren't|cannot be|can't be)\b)",
+    r"invalid|untrue|unlikely|doubtful|hardly|scarcely)\b|(?:isn't|aren't|cannot be|can't be)\b)",
     re.IGNORECASE,
 )
 _JOINED = re.compile(r"[\W_]*(?:(?:or|and|nor|options?|choices?)\b[\W_]*)*", re.IGNORECASE)
@@ -117,7 +120,7 @@ def read(answer: str, letters: str) -> str | None:
     for decides, clause in _statements(text):
         meant, negated = _meant(clause, letters)
         denied |= negated
-        stated = _stated(clause, meant)
+        stated = _stated(clause, meant, letters)
         if stated or decides:
             return stated.pop() if len(stated) == 1 and not stated & denied else None
     return _unstated(text, letters)
@@ -145,18 +148,19 @@ def _statements(text: str) -> Iterator[tuple[bool, str]]:
         before = text[max(0, cue.start() - _LOOK) : cue.start()]
         following = cue.start()
         doubtful = _CONDITION.search(before) or (end and end[0] == "?")
+        excepted = cue["after"] and _NEGATED.search(before)  # anything but C is correct
         if cue["after"] and _OR_BEFORE.search(before):
             yield True, ""
-        elif not doubtful:
+        elif not (doubtful or excepted):
             negation = "not " if re.search(r"n't|cannot", cue[0], re.IGNORECASE) and not cue["after"] else ""
             yield bool(cue["box"]), negation + (clause[: end.start()] if end else clause)
 
 
-def _stated(clause: str, meant: list[Mention]) -> set[str]:
-    """The letters that a statement puts first: one, or several that are joined or between which it wavers."""
+def _stated(clause: str, meant: list[Mention], letters: str) -> set[str]:
+    """The letters that a statement puts first: one, or several that are joined, listed, or between which it wavers."""
     if not meant:
         return set()
-    if _CHOICE_OF.search(clause[: meant[0].start]):
+    if _CHOICE_OF.search(clause[: meant[0].start]) or _is_list(clause, meant, letters):
         return {mention.letter for mention in meant}
     stated = {meant[0].letter}
     for last, mention in pairwise(meant):
@@ -166,6 +170,12 @@ def _stated(clause: str, meant: list[Mention]) -> set[str]:
     return stated
 
 
+def _is_list(clause: str, meant: list[Mention], letters: str) -> bool:
+    """Whether it copies the options, `A) 3 B) 4 C) 5`: the first three, or all if there are two, each as a label."""
+    labels = "".join(each.letter for each in meant if each.marked or clause[each.end : each.end + 1] in (")", ".", ":"))
+    return labels[:3] == letters[:3]
+
+
 def _unstated(text: str, letters: str) -> str | None:
     """The letter of an answer that makes no statement."""
     if alone := _ALONE.fullmatch(text):
@@ -173,7 +183,7 @@ def _unstated(text: str, letters: str) -> str | None:
     meant, _ = _meant(text, letters)
     leading = {next(filter(None, found.groups())).upper() for found in _LEADS.finditer(text)}
     if len(leading) == 1 and _LEADS.match(text.lstrip()) and meant:
-        first = _stated(text, meant)
+        first = _stated(text, meant, letters)
         return first.pop() if first == leading else None
     for chosen in ([mention for mention in meant if mention.marked], meant):
         if chosen:
