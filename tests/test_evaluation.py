@@ -386,6 +386,43 @@ def test_a_corrupt_line_is_named(tmp_path, kind):
     assert "\n" not in str(error.value)
 
 
+REASONS = {
+    "plan is null; wanted: an object": {"plan": None},
+    "plan: a plan is an object, not None": {"plan": {"plans": [None]}},
+    "plan.plans is []; wanted: a list of at least one plan": {"plan": {"plans": []}},
+    "plan: the plan has no capacity": {"plan": {}},
+    "traces is []; wanted: at least one trace": {"traces": []},
+    "traces is [null]; wanted: a list of objects": {"traces": [None]},
+    "traces[0].role is missing; wanted: a text": {"traces": [{}]},
+    "the item has no numbers": {"item": {}},
+    "task is 'bogus'; known: countdown, sudoku, competition_math, multiple_choice": {"task": "bogus"},
+    "mode is 'telepathic'; known: asynchronous, sequential, parallel": {"mode": "telepathic"},
+    "'anwser' is an unknown key; allowed: key, task": {"anwser": "1"},
+    "capacity is true; wanted: an integer": {"capacity": True},
+    "answer is 7; wanted: a text or null": {"answer": 7},
+    "key.index is []; wanted: a text, an integer or null": {"key": {"index": []}},
+    "key.index is null; wanted: an integer": {"key": {"index": None}},
+    "schedule.latency is 1, but the plan gives": {"schedule": {"latency": 1}},
+    "schedule.'lag' is an unknown key; allowed: format_error, latency": {"schedule": {"lag": 1}},
+}
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_the_reason_names_the_key_what_it_is_and_what_is_wanted(tmp_path, reason):
+    good = json.loads(episode.to_json(organized("<ANSWER> 1 </ANSWER>", {})))
+    path = tmp_path / "broken.jsonl"
+    path.write_text(json.dumps(good) + "\n" + json.dumps(good | REASONS[reason]))
+    with pytest.raises(InputError) as error:
+        list(rescored(path))
+    assert f"broken.jsonl: line 2 is not an episode: {reason}" in str(error.value)
+
+
+def test_an_empty_object_lacks_the_first_key(tmp_path):
+    (tmp_path / "empty.jsonl").write_text("{}")
+    with pytest.raises(InputError, match="line 1 is not an episode: key is missing; wanted: an object"):
+        list(rescored(tmp_path / "empty.jsonl"))
+
+
 def test_bad_input_of_the_measure_command_is_one_line_and_exit_2(tmp_path):
     path = tmp_path / "broken.jsonl.gz"
     path.write_bytes(gzip.compress(b'{"answer": 1}\n'))

@@ -7,7 +7,7 @@ encoded again or looked up by text.
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -89,9 +89,20 @@ class Episode:
     reward: dict[str, Any] = field(default_factory=dict)
 
 
-_SCALARS = {
-    kind: [(field.name, field.type) for field in fields(kind) if field.type in (str, int, bool, str | None, int | None)]
-    for kind in (Segment, Trace, Episode)
+# What a field of a type may hold in JSON, and in words.
+_HOLDS = {
+    str: ((str,), "a text"),
+    str | None: ((str, type(None)), "a text or null"),
+    int: ((int,), "an integer"),
+    int | None: ((int, type(None)), "an integer or null"),
+    bool: ((bool,), "true or false"),
+    dict[str, Any]: ((dict,), "an object"),
+}
+_HOLD_ALL = {
+    list[int]: ((int,), "a list of integers"),
+    list[float]: ((int, float), "a list of numbers"),
+    list[Segment]: ((dict,), "a list of objects"),
+    list[Trace]: ((dict,), "a list of objects"),
 }
 
 
@@ -104,24 +115,49 @@ def to_json(episode: Episode) -> str:
 
 
 def from_mapping(record: dict[str, Any]) -> Episode:
-    """The inverse of `to_json`, for one parsed line; TypeError where a number or a text is something else."""
-    traces = [
-        _typed(Trace(**{**trace, "segments": [_typed(Segment(**segment)) for segment in trace["segments"]]}))
-        for trace in record["traces"]
-    ]
-    episode = _typed(Episode(**{**record, "traces": traces}))
-    for name, value in episode.key.items():
-        if isinstance(value, bool):
-            raise TypeError(f"{name} is {value}")
-    return episode
+    """The inverse of `to_json`, for one parsed line; InputError, naming the key, where a part of it is none."""
+    _check(Episode, record, "")
+    if not record["traces"]:
+        raise InputError("traces is []; wanted: at least one trace")
+    for name, value in record["key"].items():
+        if type(value) not in (str, int, type(None)):
+            raise InputError(f"key.{name} is {_shown(value)}; wanted: a text, an integer or null")
+    for name in {"index", "sample"} & record["key"].keys():
+        if type(record["key"][name]) is not int:
+            raise InputError(f"key.{name} is {_shown(record['key'][name])}; wanted: an integer")
+    traces = [_trace(trace, f"traces[{place}].") for place, trace in enumerate(record["traces"])]
+    return Episode(**{**record, "traces": traces})
 
 
-def _typed(part: T) -> T:
-    for name, type_ in _SCALARS[type(part)]:
-        value = getattr(part, name)
-        if not isinstance(value, type_) or (isinstance(value, bool) and type_ is not bool):
-            raise TypeError(f"{name} is {ascii(value)[:60]}")
-    return part
+def _trace(record: dict[str, Any], where: str) -> Trace:
+    _check(Trace, record, where)
+    segments = record.get("segments", [])
+    for place, segment in enumerate(segments):
+        _check(Segment, segment, f"{where}segments[{place}].")
+    return Trace(**{**record, "segments": [Segment(**segment) for segment in segments]})
+
+
+def _check(kind: type[T], record: dict[str, Any], where: str) -> None:
+    """InputError unless the record has the fields of a part, each of its type; `where` stands in front of a key."""
+    known = {part.name: part for part in fields(kind)}
+    for name in (name for name in record if name not in known):
+        raise InputError(f"{where}{ascii(name)[:60]} is an unknown key; allowed: {', '.join(known)}")
+    for name, part in known.items():
+        allowed, wanted = _HOLDS.get(part.type) or _HOLD_ALL[part.type]
+        if name not in record:
+            if part.default is MISSING and part.default_factory is MISSING:
+                raise InputError(f"{where}{name} is missing; wanted: {wanted}")
+            continue
+        value = record[name]
+        listed = part.type in _HOLD_ALL
+        whole = isinstance(value, list) if listed else type(value) in allowed
+        if not whole or (listed and not all(type(entry) in allowed for entry in value)):
+            raise InputError(f"{where}{name} is {_shown(value)}; wanted: {wanted}")
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def write(path: str | Path, episodes: Iterable[Episode]) -> None:
@@ -139,6 +175,6 @@ def read_lines(path: str | Path) -> Iterator[tuple[str, Episode]]:
     for where, record in json_lines(path):
         try:
             episode = from_mapping(record)
-        except (AttributeError, ValueError, TypeError, KeyError) as error:
+        except InputError as error:
             raise InputError(f"{where} is not an episode: {error}") from None
         yield where, episode

@@ -39,6 +39,8 @@ def scored(episode: Episode) -> Episode:
     if episode.mode not in THINKING:
         raise InputError(f"mode is {ascii(episode.mode)[:40]}; known: {', '.join(THINKING)}")
     if "plans" in episode.plan:
+        if not isinstance(episode.plan["plans"], list) or not episode.plan["plans"]:
+            raise InputError(f"plan.plans is {ascii(episode.plan['plans'])[:60]}; wanted: a list of at least one plan")
         summaries = [plans.summary(_checked(plan)) for plan in episode.plan["plans"]]
         schedule = plans.side_by_side(summaries, episode.answer, episode.capacity)
     else:
@@ -47,7 +49,10 @@ def scored(episode: Episode) -> Episode:
 
 
 def _checked(plan: Any) -> dict[str, Any]:
-    validate(plan)
+    try:
+        validate(plan)
+    except InputError as error:
+        raise InputError(f"plan: {error}") from None
     return plan
 
 
