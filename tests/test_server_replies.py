@@ -22,6 +22,8 @@ from asyncthink.engines.text_server import TextServer
 from asyncthink.engines.vllm import VLLM
 from asyncthink.engines.vllm_here import VLLMHere
 from asyncthink.errors import InputError
+from asyncthink.evaluation import episode_chunks
+from asyncthink.evaluation.measure import rescored
 from asyncthink.thinking import THINKING
 
 KINDS = [VLLM, TextServer]
@@ -86,6 +88,24 @@ def test_a_context_that_is_too_long_ends_its_own_trace_alone(kind, refusal, list
     length = 44 if listed or refusal != "llama.cpp" else 23  # told no number, half as much is tried
     assert [each.traces[2].decoded for each in told] == [length] * 3
     assert "was full in 3 traces" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("listed", [True, False], ids=["listed", "refused"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_episode_beyond_the_context_is_recorded_beside_those_that_finish(kind, listed, tmp_path):
+    """A wide server gives the same episodes, but for the end of the one trace."""
+    style, recording = "word", tmp_path / "episodes.jsonl.gz"
+    context = len(episode(scripted(style), style).traces[2].prompt_ids) + 44
+    budgets = [{"organizer_budget": 40, "worker_budget": budget} for budget in (20, 46, 20)]
+    with Server(VLLMStub(style)) as wide:
+        whole = many(kind(wide.url, TOKENIZERS[style]), style, budgets)
+    with Server(Narrow(style, context, "vllm", listed)) as server:
+        told = many(kind(server.url, TOKENIZERS[style]), style, budgets)
+    episode_chunks.append(recording, told)
+    recorded = list(rescored(recording))
+    assert [each.key["index"] for each in recorded] == [0, 1, 2] and {each.answer for each in recorded} == {"8 * 3"}
+    assert [told[0], told[2]] == [whole[0], whole[2]] and told[1].traces[:2] == whole[1].traces[:2]
+    assert (whole[1].traces[2].decoded, told[1].traces[2].decoded, told[1].traces[2].stop) == (46, 44, "budget")
 
 
 @pytest.mark.parametrize("kind", KINDS)
