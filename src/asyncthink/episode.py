@@ -93,8 +93,8 @@ class Episode:
 _HOLDS = {
     str: ((str,), "a text"),
     str | None: ((str, type(None)), "a text or null"),
-    int: ((int,), "an integer"),
-    int | None: ((int, type(None)), "an integer or null"),
+    int: ((int,), "an integer of at least 0"),
+    int | None: ((int, type(None)), "an integer of at least 0, or null"),
     bool: ((bool,), "true or false"),
     dict[str, Any]: ((dict,), "an object"),
 }
@@ -147,12 +147,14 @@ def _check(kind: type[T], record: dict[str, Any], where: str) -> None:
         if name not in record:
             if part.default is MISSING and part.default_factory is MISSING:
                 raise InputError(f"{where}{name} is missing; wanted: {wanted}")
-            continue
-        value = record[name]
-        listed = part.type in _HOLD_ALL
-        whole = isinstance(value, list) if listed else type(value) in allowed
-        if not whole or (listed and not all(type(entry) in allowed for entry in value)):
-            raise InputError(f"{where}{name} is {_shown(value)}; wanted: {wanted}")
+        elif not _holds(record[name], allowed, listed=part.type in _HOLD_ALL):
+            raise InputError(f"{where}{name} is {_shown(record[name])}; wanted: {wanted}")
+
+
+def _holds(value: Any, allowed: tuple[type, ...], *, listed: bool) -> bool:
+    if listed:
+        return isinstance(value, list) and all(type(entry) in allowed for entry in value)
+    return type(value) in allowed and not (type(value) is int and value < 0)
 
 
 def _shown(value: Any) -> str:

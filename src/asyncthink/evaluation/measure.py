@@ -21,9 +21,14 @@ def rescored(path: str | Path) -> Iterator[Episode]:
     where = None
     for where, recorded in episode.read_lines(path):
         try:
-            yield _rescored(recorded)
+            each = _rescored(recorded)
+            for aggregated in metrics.aggregations([each]).values():
+                metrics.measurement(aggregated)
         except InputError as error:
             raise InputError(f"{where} is not an episode: {error}") from None
+        except OverflowError:
+            raise InputError(f"{where} is not an episode: it holds a number beyond 1e308") from None
+        yield each
     if where is None:
         raise InputError(f"{path}: holds no episodes")
 
@@ -31,6 +36,8 @@ def rescored(path: str | Path) -> Iterator[Episode]:
 def _rescored(recorded: Episode) -> Episode:
     if recorded.task not in TASKS:
         raise InputError(f"task is {ascii(recorded.task)[:40]}; known: {', '.join(TASKS)}")
+    if recorded.capacity < 1:
+        raise InputError(f"capacity is {recorded.capacity}; wanted: an integer of at least 1")
     TASKS[recorded.task].check(recorded.item)
     again = scored(recorded)
     for name, value in recorded.schedule.items():
