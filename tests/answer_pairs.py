@@ -123,6 +123,33 @@ x^{2/3} == x^(2/3)
 2516_8 == 2516_{\text{eight}}
 12_{10} == 12
 2A_{16} == (2a)_{16}
+# implied products
+6 == 2(3)
+6 == \boxed{(2)(3)}
+6 == \boxed{(2)3}
+6 == 2\left(3\right)
+6 == \boxed{2[3]}
+6 == \boxed{2\{3\}}
+8 == 4(2)
+7 == \boxed{2(3)+1}
+15 == 3(2+3)
+24 == (2)(3)(4)
+1 == \boxed{2\left(\frac{1}{2}\right)}
+-6 == \boxed{-2(3)}
+3 == \boxed{2(1.5)}
+18 == \boxed{2(3)^2}
+6 == \boxed{\sqrt{4(9)}}
+\frac{1}{6} == \boxed{\frac{1}{2(3)}}
+6 == \boxed{\frac{4}{2}(3)}
+6\pi == \boxed{2\pi(3)}
+12 == \boxed{2\binom{4}{2}}
+2 == \boxed{2e^0}
+10^6 == \boxed{10^{2(3)}}
+7 == \boxed{2(3\frac{1}{2})}
+20 == \boxed{2^{2}(5)}
+3 == \log_2(8)
+2f(3) == \boxed{2f(3)}
+(0,1)\cup(2,3) == \boxed{(0,1)\cup(2,3)}
 # fractions
 \frac{1}{2} == \dfrac{1}{2}
 \frac 59 == 5/9
@@ -172,6 +199,25 @@ x<2 \text{ or } x>5 == (-\infty,2)\cup(5,\infty)
 -4 == the minimum value is $-4$, attained at $x=2$.
 1, 2 == The solutions are x = 1 and x = 2.
 x^2+1 == The polynomial is x^2 + 1.
+6 == The answer is not 5 but 6.
+6 == The answer isn't 5, but 6.
+6 == The answer is not 5. It is 6.
+6 == Final Answer: The final answer is 6.
+6 == Therefore 6.
+6 == I think 6.
+6 == 6 red marbles
+6 == Total cost: \$6
+6 == 6 apples are left.
+6 == She sold 6 clips in total.
+6 == This simplifies to 6.
+6 == We get 6.
+6 == So the answer would be 6.
+6 == If n is even, the answer is 6.
+6 == Suppose the answer is 3. This is a contradiction. So the answer is 6.
+6 == Let x = 3. Then 2x = 6.
+6 == Question 5: the answer is 6.
+6 == The answer is 6, since there is no solution for 7.
+6 == The remainder is 6 when divided by 7.
 7 == f(2) = 7
 18 == The answer is 18 because 3*6=18.
 16\pi == The volume is $16\pi$ cubic units.
@@ -237,7 +283,22 @@ x>3 == x \ge 3
 \text{Tuesday} == Monday
 5:30 == 5:31
 \$36 == \$63
+# implied products are no sums
+5 == \boxed{2(3)}
+5 == 2(3)
+5 == \boxed{(2)(3)}
+5 == \boxed{2[3]}
+6 == \boxed{4(2)}
+6 == \boxed{2(3)+1}
+9 == (2)(3)(4)
+\frac{5}{2} == \boxed{2(\frac12)}
+8 == \boxed{2\binom{4}{2}}
+3 == \boxed{2e^0}
+1 == \boxed{2\frac{1}{2}}
+3 == \boxed{f(3)}
 # no answer, or two
+5 == The value is 5 when n is odd and 6 otherwise.
+5 == The answer is 5 or the answer is 6.
 42 == The number 42 is not the answer.
 3 == It is 3, or it is 4.
 4 == It is 3, or it is 4.
@@ -266,6 +327,38 @@ x>3 == x \ge 3
 204 == There are 204 cases and 8 subcases.
 204 == No solution except 204.
 204 == I don't know
+"""
+
+UNSTATED = """
+# a number that only names something
+5 == Question 5 has no answer.
+5 == Problem 5 is unsolvable.
+7 == There is no solution for 7.
+2024 == This is from AMC 2024.
+2019 == Source: AIME 2019 Problem.
+1 == Step 1
+3 == By Lemma 3, this follows.
+9 == The answer to question 9 is unknown.
+9 == The answer is on page 9.
+10 == This problem has 10 parts.
+# supposed, tried or asked
+7 == If it were 7, we would be done.
+42 == It would be 42 if n were even.
+6 == The answer would be 6 if n were odd.
+7 == Let n be 7.
+7 == Consider the case x = 7.
+4 == Let us check n = 4.
+9 == For x = 9 the claim is open.
+2 == Given that x = 2, find y.
+5 == I wonder whether it is 5.
+5 == Could it be 5?
+3 == If the answer is 3, then x is negative.
+3 == Suppose the answer is 3. This is a contradiction.
+3 == The answer is 3? That would be absurd.
+# about the writer
+2 == I need 2 more hints.
+3 == I am stuck on step 3.
+12 == I tried 12 cases and gave up.
 """
 
 

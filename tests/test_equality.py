@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from answer_pairs import DIFFERENT, EQUAL, pairs
+from answer_pairs import DIFFERENT, EQUAL, UNSTATED, pairs
 from written_episodes import sequential
 
 from asyncthink import cli
@@ -78,6 +78,11 @@ def test_other_answers_are_wrong(gold, answer):
 def test_a_negation_two_statements_and_an_open_box_are_no_answer(answer):
     assert competition_math.final(answer) is None
     assert graded("4", answer) == (0, 0)
+
+
+@pytest.mark.parametrize("gold, answer", pairs(UNSTATED))
+def test_a_number_in_a_sentence_that_states_nothing_is_no_answer(gold, answer):
+    assert graded(gold, answer) == (0, 0)
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ _NOT_ONLY_WORDS = r"(?![^{}]*\b(?:not|no|than|except|least|most)\b)"
 _TEXT = r"\\text\s*\{[^{}\d]*\}"
 _BASE = r"\{?\s*(?:\\text\s*\{)?\s*(?:base\s*)?(\d+|[a-z]+)\s*\}?\}?"
 _CIRCLE = r"\^\s*\{?\s*\\(?:circ|degree)\s*\}?"
+_FACTOR = r"(?<![\w.^\\'])(?<!frac )(?:\d+\.?\d*|\.\d+)"  # a number, but not an index, a power, a numerator
 _FUNCTIONS = "(?:arc)?(?:sin|cos|tan)|sec|csc|cot|log|ln|exp"
 
 
@@ -118,6 +119,15 @@ REWRITES = (
     Rewrite("powers of several signs", r"\^\s*(-?\d*\.\d+|-\d+|-[a-z]|\d{2,})", r"^{\1}"),
     Rewrite("powers in parentheses", rf"\^\s*{_NESTED}", r"^{\1}"),
     Rewrite("products", r"\*", r"\\cdot "),
+    # `2(3)` is 5 to the library, a mixed number
+    Rewrite(
+        "products of a number",
+        rf"{_FACTOR}\s*(?=[(\[]|\\?\{{\s*\(|\\\{{|\\[dt]?binom|[ei]\s*\^)",
+        r"\g<0>\\cdot ",
+    ),
+    Rewrite("products of parentheses", r"\)\s*(?=[(\d]|\\frac)|\]\s*(?=\()", r"\g<0>\\cdot "),
+    Rewrite("products of fractions", r"\\[dtc]?(?:frac|binom)\{[^{}]*\}\{[^{}]*\}\s*(?=\()", r"\g<0>\\cdot "),
+    Rewrite("products of a constant", r"\\pi\s*(?=\(\s*-?\d)", r"\\pi\\cdot "),
     Rewrite("plus or minus", r"\+\s*/\s*-|\+-", r"\\pm "),
     Rewrite(
         "roots",
