@@ -232,12 +232,10 @@ def test_right_answers_are_right_on_one_percent_of_a_core():
     assert equality.equal("1/2", "0.5")
     answers = [r"\frac{k}{7}", r"2\sqrt{2}", "x^2+2x+1", "(1,2]", r"\{1,2\}", SLOW[0]]
     others = [r"\frac{2k}{14}", r"\sqrt{8}", "(x+1)^2", "(1, 2]", "2,1", SLOW[1]]
-    start = time.monotonic()
     with one_percent_of_a_core(psutil.Process(equality._COMPARER._worker.pid)):
         scores = [TASKS["competition_math"].score({"answer": a}, b) for a, b in zip(answers, others, strict=True)]
     assert [score["accuracy"] for score in scores] == [1.0] * 6
     assert not any(score["out_of_time"] for score in scores)
-    assert time.monotonic() - start > 10  # of wall time, where they take a fraction of a second of CPU time
 
 
 @contextmanager

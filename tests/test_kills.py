@@ -37,6 +37,17 @@ def without(copy, wanted, *parts):
             (copy.directory / name).unlink()
 
 
+def test_record_goes_on_though_dvc_lock_was_cut_off(project, copy, tmp_path):
+    """All of it is killed while the file is empty, then `record` alone, while DVC writes on.
+
+    First of all: what the other tests make again takes other times, which DVC keeps too.
+    """
+    moments = [Moment("record", "writing dvc.lock", victim=victim) for victim in ("group", "driver")]
+    killed(copy, ["asyncthink", "record"], moments, tmp_path)
+    assert (copy.directory / "dvc.lock").read_bytes() == (project.directory / "dvc.lock").read_bytes()
+    assert "Data and pipelines are up to date" in copy.run("dvc", "status")
+
+
 def test_a_training_that_was_killed_by_hand_goes_on_to_the_same_bytes(project, copy, tmp_path):
     """While it samples in step 2, while it updates in step 2 again, while it saves the state behind it."""
     moments = [
@@ -65,11 +76,3 @@ def test_snakemake_goes_on_whoever_was_killed(project, copy, tmp_path):
     said = killed(copy, ["snakemake", "--cores", "2", "--", target], moments, tmp_path)
     assert "going on from what it left" in said
     assert copy.made() == wanted
-
-
-def test_record_goes_on_though_dvc_lock_was_cut_off(project, copy, tmp_path):
-    """All of it is killed while the file is empty, then `record` alone, while DVC writes on."""
-    moments = [Moment("record", "writing dvc.lock", victim=victim) for victim in ("group", "driver")]
-    killed(copy, ["asyncthink", "record"], moments, tmp_path)
-    assert (copy.directory / "dvc.lock").read_bytes() == (project.directory / "dvc.lock").read_bytes()
-    assert "Data and pipelines are up to date" in copy.run("dvc", "status")

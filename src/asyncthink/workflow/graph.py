@@ -78,7 +78,10 @@ READS: dict[str, tuple[str, ...]] = {
     "claims": ("scale", "arms", *LEARNING),
     "case_studies": ("scale",),
     "figures": (),
-    "report": ("scale", "puzzles", "thinking", "model", "reward", "grpo", "pretrain.tokens"),
+    "report": (
+        *("scale", "arms", "puzzles", "thinking", "model", "reward"),
+        *("synthesize", "pretrain", "sft", "grpo", "evaluate"),
+    ),
     "page": (),
 }
 # Of items beside countdown's own: these, and their own entry of training_sets or test_sets.
