@@ -127,3 +127,15 @@ def test_a_command_given_in_a_folder_of_the_project_says_where_the_root_is(tmp_p
     monkeypatch.chdir(tmp_path / "data/items")
     assert cli.main(["estimate"]) == 2
     assert capsys.readouterr().err.endswith(f"run this in the root of the project: cd {tmp_path}\n")
+
+
+def test_a_step_has_one_thread_unless_it_is_told_otherwise(monkeypatch):
+    """As in the graph: how many cores a machine has decides no rounding."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    with pytest.raises(SystemExit):
+        cli.main(["sft", "--help"])
+    assert os.environ["OMP_NUM_THREADS"] == "1"
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    with pytest.raises(SystemExit):
+        cli.main(["sft", "--help"])
+    assert os.environ["OMP_NUM_THREADS"] == "8"

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 
 from asyncthink.errors import InputError
@@ -60,6 +61,9 @@ def main(argv: list[str] | None = None) -> int:
     )
     if name in STEPS:
         run_lock.end_with_run()
+        # As in the graph, where a rule has one thread unless its profile says more: how many cores a machine has
+        # decides in which order sums are rounded, and so no result.
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         command = importlib.import_module(f"asyncthink.cli.{name.replace('-', '_')}")
         command.arguments(parser)
