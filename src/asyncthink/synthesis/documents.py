@@ -1,47 +1,49 @@
 """The corpus of the base model: what a model trained from scratch knows before it learns to organize.
 
-A base stands in for a pretrained language model, so its documents teach skills: the arithmetic of a search line,
-telling hits from misses, copying what was found into an answer. Five kinds, all in the word language:
+A base stands in for a pretrained language model, so its documents teach skills: the arithmetic of a search, telling
+hits from misses, spelling a solution out, copying what was found into an answer. All are in the word language:
 
-* sequential search from any branch on, over any number of branches, answer included, under the prompt of a solver or
-  of an organizer (the base has to make something of an organizer's prompt, as a language model does);
+* search in any order, over any number of branches, answer included, under the prompt of a solver or of an organizer
+  (the base has to make something of an organizer's prompt, as a language model does);
+* search of the branches that its prompt names (`pretrain.asked_share`), mostly of one or two;
 * notes, then an answer from them (`pretrain.notes_share`): branches in any order, again and again, of some only what
   they hold, so that an answer is copied from wherever it stands;
-* a worker's search of one branch (`pretrain.worker_share`);
-* snippets in which the tags occur (`pretrain.protocol_share`), without prompt and answer: no organization policy is
-  shown;
-* Sudoku, solved likewise (`pretrain.sudoku_share`; synthesis.sudoku_documents), never with a Fork or a Join.
+* snippets in which the tags occur (`pretrain.protocol_share`), without prompt and answer;
+* Sudoku, solved likewise (`pretrain.sudoku_share`; synthesis.sudoku_documents).
 
-Numbers come from the training items only, in any order. Targets are the item's own, a result of the search, or any
-number, a third each; so most documents have more or fewer solutions than a puzzle has. Lengths are free of the budgets
-of thinking: an agent's budget is learned later.
+No organization policy is shown, and no worker's prompt. The numbers are of the base's own sets, which no puzzle has.
+Targets are of a puzzle, within reach of the search, or any number. Lengths are free of the budgets of thinking.
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import chain, count
-from typing import Any, NamedTuple
+from itertools import count
+from typing import NamedTuple
 
 from asyncthink import protocol
 from asyncthink.randomness import keyed
-from asyncthink.settings import Pretrain, Puzzles, Thinking
+from asyncthink.settings import Pretrain, Puzzles
 from asyncthink.synthesis import sudoku_documents
-from asyncthink.synthesis.pieces import Piece, Writer
-from asyncthink.synthesis.search import Step, World, branches, steps
+from asyncthink.synthesis.pieces import Desk
+from asyncthink.synthesis.solver_teacher import order
 from asyncthink.synthesis.structures import MOST_IDS
-from asyncthink.synthesis.surfaces import surface
+from asyncthink.synthesis.surfaces import listed
+from asyncthink.tasks.countdown_puzzles import number_sets, solvable_targets
+from asyncthink.tasks.countdown_search import COUNT, VERDICTS, branches
+from asyncthink.tasks.expressions import OPERATIONS
 
-LONGEST = 256  # words of a document behind its prompt, unless thinking's own budgets are longer
-MARKS = (".", "!")
+MOST_IN_A_ROW = 9  # branches of a search that does not go on to its end
+TO_THE_END = 0.12  # of the searches
+PUZZLES_OWN, WITHIN_REACH = 0.4, 0.35  # of the targets; the rest is any number
+MARKS = ("!", ".")  # of Sudoku
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the corpus is made by: the world, the budgets that a document may need, the share of each kind."""
+    """What the corpus is made by: the world, and the share of each kind."""
 
     puzzles: Puzzles
-    thinking: Thinking
     pretrain: Pretrain
 
 
@@ -52,100 +54,95 @@ class Document(NamedTuple):
     weights: list[float]
 
 
-class Page:
-    """A training item's numbers in a drawn order with a drawn target, and the search over them."""
-
-    def __init__(self, rng: random.Random, puzzles: Puzzles, thinking: Thinking, item: dict[str, Any]):
-        self.world = World(puzzles.uses, puzzles.operations, puzzles.largest_result)
-        self.writer = Writer(surface("word", puzzles.uses), puzzles.required)
-        self.longest = max(LONGEST, thinking.organizer_budget, thinking.worker_budget)
-        self.numbers = rng.sample(item["numbers"], len(item["numbers"]))
-        self.branches = branches(self.numbers)
-        self.target = _target(rng, self, item["target"])
-
-    def search(self, place: int, target: int | None = None) -> Iterator[Step]:
-        """The steps of one branch; places go round in a circle."""
-        branch = self.branches[place % len(self.branches)]
-        return steps(branch, self.target if target is None else target, self.world)
-
-    def query(self, place: int) -> str:
-        """The sub-query that asks for one branch."""
-        return self.writer.surface.query(self.branches[place], self.target)
-
-
-def documents(settings: Settings, items: Sequence[dict[str, Any]], seed: int, start: int = 0) -> Iterator[Document]:
+def documents(settings: Settings, seed: int, start: int = 0) -> Iterator[Document]:
     """The endless corpus from its document number `start` on; each depends only on the seed and its number."""
     for index in count(start):
-        yield document(settings, items, keyed(seed, "pretrain", index))
+        yield document(settings, keyed(seed, "pretrain", index))
 
 
-def document(settings: Settings, items: Sequence[dict[str, Any]], rng: random.Random) -> Document:
-    """One document of a drawn kind; what tells hits from misses weighs `pretrain.hit_weight`, other words 1."""
+def document(settings: Settings, rng: random.Random) -> Document:
+    """One document of a drawn kind: no loss on its prompt, `pretrain.hit_weight` on what tells hits from misses."""
     shares = settings.pretrain
+    kinds = [
+        (shares.sudoku_share, _sudoku),
+        (shares.asked_share, _asked),
+        (shares.protocol_share, _snippet),
+        (shares.notes_share, _notes),
+    ]
     draw = rng.random()
-    if draw >= 1 - shares.sudoku_share:
-        text = sudoku_documents.text(rng, shares.worker_share)
-        return Document(text, weights(text, shares.hit_weight))
-    if draw < shares.worker_share:
-        write = _worker
-    elif draw < shares.worker_share + shares.protocol_share:
-        write = _snippet
-    elif draw < shares.worker_share + shares.protocol_share + shares.notes_share:
-        write = _notes
-    else:
-        write = _sequential
-    text = write(rng, Page(rng, settings.puzzles, settings.thinking, rng.choice(items)))
-    return Document(text, weights(text, shares.hit_weight))
+    while kinds and draw >= kinds[0][0]:
+        draw -= kinds.pop(0)[0]
+    write = kinds[0][1] if kinds else _search
+    prompt, text = write(rng, settings.puzzles)
+    whole = f"{prompt} {text}".strip()
+    return Document(whole, [0.0] * len(prompt.split()) + weights(text, shares.hit_weight))
 
 
 def weights(text: str, hit_weight: float) -> list[float]:
-    """The loss weight of each word: heavy are the marks of a line, and all that an answer or a return tells."""
-    result, until = [], None
-    for word in text.split():
-        result.append(hit_weight if until or word in MARKS else 1.0)
+    """The loss weight of each word. Heavy are the words in which a hit or a miss shows: all from a verdict to the end
+    of the solution, the word after a result, a mark; and all that an answer or a return tells. Others weigh 1.
+    """
+    result, until, spelling = [], None, 0
+    words = text.split()
+    for place, word in enumerate(words):
+        after_result = place > 1 and words[place - 1].isdigit() and words[place - 2] in OPERATIONS
+        spelling = 2 * COUNT if word in VERDICTS else spelling - 1
+        result.append(hit_weight if until or after_result or spelling > 0 or word in MARKS else 1.0)
         until = None if word == until else protocol.TELLING.get(word, until)
     return result
 
 
-def _sequential(rng: random.Random, page: Page) -> str:
-    start, size = rng.randrange(len(page.branches)), rng.randint(1, len(page.branches))
-    search = chain.from_iterable(page.search(start + place) for place in range(size))
+def _search(rng: random.Random, puzzles: Puzzles) -> tuple[str, str]:
+    def some(count: int) -> list[int]:
+        return order(rng, count)[: count if rng.random() < TO_THE_END else rng.randint(1, MOST_IN_A_ROW)]
+
+    desk, chosen = _desk(rng, puzzles, some)
     role = rng.choice(("<solve>", "<organizer>"))
-    numbers = " ".join(map(str, page.numbers))
-    return f"{role} {numbers} ={page.target} {page.writer.answered(search, page.longest).text}"
+    return f"{role} {desk.query(())}", desk.told(chosen, desk.surface.answer).text
 
 
-def _notes(rng: random.Random, page: Page) -> str:
-    show, parts = page.writer.surface, []
-    known: list[str] = []
-    for place in rng.choices(range(len(page.branches)), k=rng.randint(1, len(page.branches))):
-        whole = page.writer.thought(page.search(place), page.longest)
-        parts.append(whole.text if rng.random() < 0.5 else show.listing(_branch(page, place).told))
-        known += whole.found
-    numbers = " ".join(map(str, page.numbers))
-    return f"<solve> {numbers} ={page.target} {' '.join(parts)} {show.answer(page.writer.distinct(known))}"
+def _asked(rng: random.Random, puzzles: Puzzles) -> tuple[str, str]:
+    desk, chosen = _desk(rng, puzzles, lambda count: rng.sample(range(count), rng.choice((1, 1, 1, 2, 2, 3))))
+    return f"<solve> {desk.query(chosen)}", desk.told(chosen, desk.surface.answer).text
 
 
-def _worker(rng: random.Random, page: Page) -> str:
-    place = rng.randrange(len(page.branches))
-    return f"<worker> {page.query(place)} {_branch(page, place).text}"
+def _notes(rng: random.Random, puzzles: Puzzles) -> tuple[str, str]:
+    desk, chosen = _desk(rng, puzzles, lambda count: rng.choices(range(count), k=rng.randint(1, MOST_IN_A_ROW)))
+    parts: list[str] = []
+    known: dict[str, None] = {}
+    for place in chosen:
+        piece = desk.search([place])
+        parts.append(piece.text if rng.random() < 0.5 else listed(piece.found))
+        known |= dict.fromkeys(piece.found)
+    told = desk.surface.answer(list(known)[: desk.required])
+    return f"<solve> {desk.query(())}", f"{' '.join(parts)} {told}"
 
 
-def _snippet(rng: random.Random, page: Page) -> str:
+def _snippet(rng: random.Random, puzzles: Puzzles) -> tuple[str, str]:
     """A Fork's and a Join's tags with what belongs between them, away from any episode."""
-    place, number = rng.randrange(len(page.branches)), rng.randint(1, MOST_IDS)
-    show = page.writer.surface
-    told = show.listing(_branch(page, place).told)
-    return f"{show.fork(number, page.query(place))} {show.join(number)} {told} {protocol.join_close(number)}"
+    desk, chosen = _desk(rng, puzzles, lambda count: [rng.randrange(count)])
+    number, show = rng.randint(1, MOST_IDS), desk.surface
+    told = listed(desk.search(chosen).found)
+    return "", f"{show.fork(number, desk.query(chosen))} {show.join(number)} {told} {protocol.join_close(number)}"
 
 
-def _branch(page: Page, place: int) -> Piece:
-    return page.writer.returned(page.search(place), page.longest)
+def _sudoku(rng: random.Random, puzzles: Puzzles) -> tuple[str, str]:
+    del puzzles
+    return sudoku_documents.text(rng)
 
 
-def _target(rng: random.Random, page: Page, target: int) -> int:
-    """The item's own target, the result of some complete expression, or any number; a third each."""
-    anything = rng.randint(1, page.world.largest_result)
-    search = page.search(rng.randrange(len(page.branches)), anything)
-    results = [step.result for step in search if step.complete and step.result]
-    return rng.choice((target, rng.choice(results or [target]), anything))
+def _desk(rng: random.Random, puzzles: Puzzles, choose: Callable[[int], list[int]]) -> tuple[Desk, list[int]]:
+    """A puzzle on one of the base's own sets, and the branches that `choose` takes of so many.
+
+    The target is a puzzle's, within reach of these branches, or any number.
+    """
+    numbers = rng.choice(number_sets(puzzles)["base"])
+    places = branches(numbers, puzzles.largest_result)
+    chosen, draw = choose(len(places)), rng.random()
+    pool = range(1, puzzles.largest_target + 1)
+    if draw < PUZZLES_OWN:
+        pool = solvable_targets(numbers, puzzles) or pool
+    elif draw < PUZZLES_OWN + WITHIN_REACH:
+        reached = {value for place in chosen for value in places[place].values}
+        pool = sorted(reached.intersection(pool)) or pool
+    return Desk(numbers, rng.choice(pool), puzzles.required, puzzles.largest_result, "word"), chosen

@@ -1,71 +1,97 @@
-"""Search written down: lines up to a budget, and a closing that tells what they found."""
+"""Search written down: branches as far as they fit, up to the last solution that is asked for."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
+from functools import cache, cached_property
+from typing import Any
 
-from asyncthink.synthesis.search import Step
-from asyncthink.synthesis.surfaces import Surface
-from asyncthink.tasks import expressions
+from asyncthink.synthesis.surfaces import SURFACES, Step, Surface
+from asyncthink.tasks.countdown_search import Branch, branches
+
+Closing = Callable[[Iterable[str]], str]
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of search as text, the distinct solutions that it found, and how its closing tells each of them."""
+    """A stretch of search as text, the solutions that it found and the tokens that it takes."""
 
     text: str
     found: tuple[str, ...]
-    told: tuple[str, ...] = ()
+    tokens: int
+
+
+@cache
+def _steps(style: str, branch: Branch, target: int, largest_result: int) -> tuple[tuple[Step, int], ...]:
+    surface = SURFACES[style]
+    return tuple((step, surface.length(step[0])) for step in surface.steps(branch, target, largest_result))
 
 
 @dataclass(frozen=True)
-class Writer:
-    """Writes on one surface for a puzzle that asks for `required` solutions."""
+class Desk:
+    """A puzzle before its writer. style is a name in SURFACES; as soon as `required` solutions are in hand, search ends."""
 
-    surface: Surface
+    numbers: tuple[int, ...]
+    target: int
     required: int
+    largest_result: int
+    style: str
 
-    def distinct(self, found: Iterable[str]) -> tuple[str, ...]:
-        """The first `required` solutions that differ."""
-        first: dict[object, str] = {}
-        for text in found:
-            first.setdefault(expressions.read(text).text, text)
-        return tuple(first.values())[: self.required]
+    @classmethod
+    def of(cls, item: dict[str, Any], largest_result: int, style: str) -> "Desk":
+        """The desk of an item."""
+        return cls(tuple(sorted(item["numbers"], reverse=True)), item["target"], item["required"], largest_result, style)
 
-    def thought(self, search: Iterable[Step], budget: int) -> Piece:
-        """As many steps as fit into `budget` tokens."""
-        return self._written(search, budget, None)
+    @property
+    def surface(self) -> Surface:
+        """How it writes."""
+        return SURFACES[self.style]
 
-    def answered(self, search: Iterable[Step], budget: int) -> Piece:
-        """The same with an answer, which the budget includes."""
-        return self._written(search, budget, self.surface.answer)
+    @cached_property
+    def branches(self) -> tuple[Branch, ...]:
+        """All first steps."""
+        return branches(self.numbers, self.largest_result)
 
-    def returned(self, search: Iterable[Step], budget: int) -> Piece:
-        """The same with a worker's return, which the budget includes."""
-        return self._written(search, budget, self.surface.returned, self.surface.told)
+    def query(self, chosen: Sequence[int]) -> str:
+        """The sub-query that asks for some branches, by their places."""
+        return self.surface.query(self.numbers, self.target, [self.branches[place] for place in chosen])
+
+    def search(self, chosen: Iterable[int], known: Collection[str] = (), room: float = float("inf")) -> Piece:
+        """Whole branches, one after another, in at most `room` tokens."""
+        return self._written(chosen, known, room, None)
+
+    def told(self, chosen: Iterable[int], closing: Closing, room: float = float("inf")) -> Piece:
+        """The same with what was found in an answer or a return, which the room includes."""
+        return self._written(chosen, (), room, closing)
 
     def _written(
-        self,
-        search: Iterable[Step],
-        budget: int,
-        closing: Callable[[Sequence[str]], str] | None,
-        telling: Callable[[Step], str] = attrgetter("expression"),
+        self, chosen: Iterable[int], known: Collection[str], room: float, closing: Closing | None
     ) -> Piece:
-        lines: list[str] = []
-        hits: dict[str, str] = {}
-        found: tuple[str, ...] = ()
-        used, end = 0, self.surface.length(closing(())) if closing else 0
-        for step in search:
-            if step.hit:
-                hits.setdefault(step.expression, telling(step))
-            now = self.distinct((*found, step.expression)) if step.hit else found
-            line = self.surface.line(step)
-            used += self.surface.length(line)
-            if closing and step.hit:
-                end = self.surface.length(closing([hits[text] for text in now]))
-            if used + end > budget:
+        texts: list[str] = []
+        found: list[str] = []
+        used = 0
+        for place in chosen:
+            steps, new, tokens = self._branch(place, {*known, *found})
+            end = self.surface.length(closing([*found, *new])) if closing else 0
+            if used + tokens + end > room:
                 break
-            lines.append(line)
-            found = now
-        told = tuple(hits[text] for text in found)
-        return Piece(self.surface.gap.join([*lines, closing(told)] if closing else lines), found, told)
+            texts += steps
+            found += new
+            used += tokens
+            if len({*known, *found}) >= self.required:
+                break
+        if closing:
+            texts.append(closing(found))
+            used += self.surface.length(texts[-1])
+        return Piece(self.surface.gap.join(texts), tuple(found), used)
+
+    def _branch(self, place: int, known: set[str]) -> tuple[list[str], list[str], int]:
+        """A branch's steps up to the last solution that is asked for, those that are new, and its tokens."""
+        texts, new, used = [], [], 0
+        for (text, solution), tokens in _steps(self.style, self.branches[place], self.target, self.largest_result):
+            texts.append(text)
+            used += tokens
+            if solution and solution not in known:
+                new.append(solution)
+                if len(known) + len(new) >= self.required:
+                    break
+        return texts, new, used

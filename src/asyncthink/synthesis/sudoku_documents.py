@@ -14,13 +14,14 @@ from asyncthink.synthesis.surfaces import listed
 from asyncthink.tasks import sudoku
 
 Row = tuple[int, ...]
+ASKED = 0.35  # of the documents: one row alone
 
 
-def text(rng: random.Random, worker_share: float) -> str:
-    """One document."""
+def text(rng: random.Random) -> tuple[str, str]:
+    """One document: its prompt, and what follows it."""
     solved = _rows(rng.choice(_grids()))
     given = [_emptied(row, rng.randrange(4)) for row in solved]
-    return _worker(rng, given, solved) if rng.random() < worker_share else _sequential(rng, given, solved)
+    return _asked(rng, given, solved) if rng.random() < ASKED else _sequential(rng, given, solved)
 
 
 def line(name: str, given: Row, solved: Row) -> str:
@@ -29,7 +30,7 @@ def line(name: str, given: Row, solved: Row) -> str:
     return f"{name} {looked} {sudoku.spelled(name, solved)}"
 
 
-def _sequential(rng: random.Random, given: list[Row], solved: list[Row]) -> str:
+def _sequential(rng: random.Random, given: list[Row], solved: list[Row]) -> tuple[str, str]:
     """The whole grid in half of the documents; in the others a run of its rows, from any row on."""
     whole = rng.random() < 0.5
     start, size = (0, 4) if whole else (rng.randrange(4), rng.randint(1, 4))
@@ -38,16 +39,16 @@ def _sequential(rng: random.Random, given: list[Row], solved: list[Row]) -> str:
     found = listed([sudoku.spelled(sudoku.ROWS[place], solved[place]) for place in places])
     question = sudoku.prompt({"puzzle": given}, "word")
     role = rng.choice(("<solve>", "<organizer>"))
-    return f"{role} {question} {search} {protocol.ANSWER_OPEN} {found} {protocol.ANSWER_CLOSE}"
+    return f"{role} {question}", f"{search} {protocol.ANSWER_OPEN} {found} {protocol.ANSWER_CLOSE}"
 
 
-def _worker(rng: random.Random, given: list[Row], solved: list[Row]) -> str:
+def _asked(rng: random.Random, given: list[Row], solved: list[Row]) -> tuple[str, str]:
     place = rng.randrange(4)
     name = sudoku.ROWS[place]
     found = sudoku.spelled(name, solved[place])
     query = f"{sudoku.spelled(name, given[place])} {sudoku.ASKED}"
     search = line(name, given[place], solved[place])
-    return f"<worker> {query} {search} {protocol.RETURN_OPEN} {found} {protocol.RETURN_CLOSE}"
+    return f"<solve> {query}", f"{search} {protocol.ANSWER_OPEN} {found} {protocol.ANSWER_CLOSE}"
 
 
 def _rows(grid: sudoku.Grid) -> list[Row]:

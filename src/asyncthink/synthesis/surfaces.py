@@ -1,34 +1,34 @@
 """How a search looks as text: in the word language of models trained from scratch, or as plain English.
 
-A surface is a table entry, so a teacher writes every style with the same code. In both, a solution is written in the
-answer exactly as it was spelled where it was found, so that answering is copying. In the word language a worker returns
-the very lines that hit, so that the organizer reads what it was told as it reads what it found itself.
+A surface is a table entry, so a teacher writes every style with the same code. In both, a solution is spelled in an
+answer or a return exactly as where it was found, so that telling it is copying. The word language writes `((13 - 10) *
+12) + 11` in seven words, numbers and operations by turns, whatever its parentheses.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from asyncthink import protocol
-from asyncthink.synthesis.search import Branch, Step
+from asyncthink.tasks.countdown_search import Branch, Line, Numbers
+
+Step = tuple[str, str | None]  # a stretch of search, and the solution with which it ends, if any
 
 
 @dataclass(frozen=True)
 class Surface:
-    """line and query write one step and one sub-query, told what a worker returns of a step that hit.
+    """steps(branch, target, largest_result) writes the search of a branch, query(numbers, target, branches) asks for it.
 
     gap stands between pieces; count gives tokens of a text.
     """
 
-    line: Callable[[Step], str]
-    query: Callable[[Branch, int], str]
-    told: Callable[[Step], str]
-    listing: Callable[[Sequence[str]], str]
+    steps: Callable[[Branch, int, int], Iterator[Step]]
+    query: Callable[[Numbers, int, Sequence[Branch]], str]
     gap: str
     count: Callable[[str], int]
 
     def length(self, *texts: str) -> int:
-        """Tokens of texts that are put behind one another."""
+        """Tokens of texts that are put after one another."""
         return sum(self.count(text + self.gap) for text in texts)
 
     def fork(self, number: int, query: str) -> str:
@@ -39,13 +39,13 @@ class Surface:
         """`<JOIN-i>`, where the runtime goes on."""
         return protocol.join_open(number)
 
-    def answer(self, solutions: Sequence[str]) -> str:
+    def answer(self, solutions: Iterable[str]) -> str:
         """`<ANSWER> ... </ANSWER>`"""
-        return f"{protocol.ANSWER_OPEN} {self.listing(solutions)} {protocol.ANSWER_CLOSE}"
+        return f"{protocol.ANSWER_OPEN} {listed(solutions)} {protocol.ANSWER_CLOSE}"
 
-    def returned(self, told: Sequence[str]) -> str:
+    def returned(self, solutions: Iterable[str]) -> str:
         """`<RETURN> ... </RETURN>`"""
-        return f"{protocol.RETURN_OPEN} {self.listing(told)} {protocol.RETURN_CLOSE}"
+        return f"{protocol.RETURN_OPEN} {listed(solutions)} {protocol.RETURN_CLOSE}"
 
 
 def words(text: str) -> int:
@@ -58,56 +58,55 @@ def estimate(text: str) -> int:
     return len(re.findall(r"\d|[^\W\d]+|[^\w\s]|\n", text))
 
 
-def listed(told: Sequence[str]) -> str:
-    """`8 * 3 ; 12 + 12`, or `none`."""
-    return " ; ".join(told) or "none"
+def listed(solutions: Iterable[str]) -> str:
+    """`(8 * 3) + 0 ; 12 + 12`, or `none`."""
+    return " ; ".join(solutions) or "none"
 
 
-def _expression(step: Step) -> str:
-    return step.expression
+def _word_steps(branch: Branch, target: int, largest_result: int) -> Iterator[Step]:
+    """`| 13 - 10 3`, then lines `12 3 11 : 8 14 _ 33 * 36 / 4`; a hit follows its result: `!+ ((13 - 10) ...`."""
+    words = ["|", branch.name, str(branch.result)]
+    for line in branch.lines:
+        words += [f"{line.left} {line.right} {line.leftover} :", *_goals(line, target, largest_result)]
+        for move in line.moves:
+            words.append(f"{move.operation} {move.result}")
+            for final in move.hits(target):
+                yield " ".join([*words, final.verdict, final.expression]), final.expression
+                words = []
+    if words:
+        yield " ".join(words), None
 
 
-def _word_line(step: Step) -> str:
-    shown = "void" if step.result is None else step.result
-    line = f"{step.left} {step.operation} {step.right} {shown} {'!' if step.hit else '.'}"
-    return f"{line} {step.expression} |" if step.hit and "(" in step.expression else line
+def _goals(line: Line, target: int, largest_result: int) -> list[str]:
+    return ["_" if goal is None else str(goal) for goal in line.goals(target, largest_result)]
 
 
-def _word_query(branch: Branch, target: int) -> str:
-    window = " ".join(map(str, (branch.first, *branch.partners)))
-    return f"{window} ={target}"
+def _word_query(numbers: Numbers, target: int, branches: Sequence[Branch]) -> str:
+    return " ".join([*map(str, numbers), f"={target}", *(branch.name for branch in branches)])
 
 
-def _word_deep_query(branch: Branch, target: int) -> str:
-    window, rest = (" ".join(map(str, part)) for part in ((branch.first, *branch.partners), branch.rest))
-    return f"{window} | {rest} ={target}"
+def _chat_steps(branch: Branch, target: int, largest_result: int) -> Iterator[Step]:
+    said = f"{branch.name} = {branch.result}."
+    for line in branch.lines:
+        goals = " or ".join(goal for goal in _goals(line, target, largest_result) if goal != "_") or "nothing"
+        said += f" With {line.leftover} left, {line.left} and {line.right} must make {goals}:"
+        for move in line.moves:
+            said += f" {line.left} {move.operation} {line.right} = {move.result}"
+            for final in move.hits(target):
+                yield f"{said}, so {final.expression} = {target}.", final.expression
+                said = ""
+            said += ";"
+        said = said.removesuffix(";") + "."
+    if said.strip(" .;"):
+        yield said.strip(), None
 
 
-def _chat_line(step: Step) -> str:
-    line = f"{step.left} {step.operation} {step.right} = {'out' if step.result is None else step.result}"
-    return f"{line} yes: {step.expression}" if step.hit else f"{line} no"
-
-
-def _chat_query(branch: Branch, target: int) -> str:
-    partners = " or ".join(map(str, branch.partners))
-    return f"Find expressions that begin with {branch.first} and {partners} and equal {target}."
-
-
-def _chat_deep_query(branch: Branch, target: int) -> str:
-    numbers = " ".join(map(str, (branch.first, *branch.partners, *branch.rest)))
-    partners = " or ".join(map(str, branch.partners))
-    return f"Find expressions over {numbers} that begin with {branch.first} and {partners} and equal {target}."
-
-
-def surface(prompts: str, uses: int) -> Surface:
-    """The surface of a prompt style (settings.Thinking.prompts) for expressions of `uses` numbers."""
-    return SURFACES[prompts, uses > 2]
+def _chat_query(numbers: Numbers, target: int, branches: Sequence[Branch]) -> str:
+    begin = " or ".join(branch.name for branch in branches)
+    return f"Reach {target} with {', '.join(map(str, numbers))}, each exactly once. Begin with {begin}."
 
 
 SURFACES = {
-    ("word", False): Surface(_word_line, _word_query, _word_line, listed, " ", words),
-    ("word", True): Surface(_word_line, _word_deep_query, _expression, listed, " ", words),
-    ("chat", False): Surface(_chat_line, _chat_query, _expression, listed, "\n", estimate),
-    ("chat", True): Surface(_chat_line, _chat_deep_query, _expression, listed, "\n", estimate),
+    "word": Surface(_word_steps, _word_query, " ", words),
+    "chat": Surface(_chat_steps, _chat_query, "\n", estimate),
 }
-COUNTS = {"word": words, "chat": estimate}

@@ -1,191 +1,107 @@
-"""Countdown's solver and generator: every distinct solution of a puzzle, and three splits that share no numbers.
+"""Countdown's generator: puzzles over four distinct numbers, in splits that share no set of numbers.
 
-A multiset of numbers belongs to one split by its hash, in proportion to the sizes of the splits, so no draw and no
-target can carry it from training to test. Item `index` of a split is drawn from the key (seed, split, index); only a
-pair of multiset and target that a lower index took is passed over.
+A set of numbers belongs to one split by its hash, so no draw and no target can carry it into another: `base`, on which
+a model trained from scratch learns to search, and the puzzles' own `train`, `validation` and `test`. Item `index` of a
+split is drawn from the key (seed, split, index); only a pair of set and target that a lower index took is passed over.
 """
 
 import hashlib
 import json
-import math
-import random
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import cache
 from itertools import combinations
 from typing import Any
 
 from asyncthink.errors import InputError
+from asyncthink.randomness import keyed
 from asyncthink.settings import Puzzles
-from asyncthink.tasks import expressions
-from asyncthink.tasks.expressions import Node
+from asyncthink.tasks.countdown_search import COUNT, Numbers, solution_counts
 from asyncthink.tasks.splits import split_of
 
+SHARES = {"base": 55, "train": 30, "validation": 7, "test": 8}  # of the sets of numbers
 SPLITS = ("train", "validation", "test")
 TELL_EVERY = 1000  # items
-MOST_DRAWS = 20_000  # without a new item, before the world is called too small
 
-Multiset = tuple[int, ...]  # sorted
 Item = dict[str, Any]
 
 
-class Solver:
-    """Enumerates every expression over some operations; what it finds for a multiset it keeps.
-
-    With largest_result only those count that can be calculated, in some order, through whole results from 0 to it.
-    """
-
-    def __init__(self, operations: str = expressions.OPERATIONS, largest_result: int | None = None) -> None:
-        self.operations = operations
-        self.largest_result = largest_result
-        self._nodes: dict[Multiset, tuple[Node, ...]] = {}
-
-    def solutions(self, numbers: Sequence[int], uses: int) -> dict[int, list[str]]:
-        """Whole number -> every distinct expression of exactly `uses` of the numbers that equals it, both sorted."""
-        reached: dict[int, set[str]] = defaultdict(set)
-        for chosen in set(combinations(sorted(numbers), uses)):
-            for node in self.nodes(chosen):
-                if isinstance(node.value, int):
-                    reached[node.value].add(node.text)
-        return {target: sorted(texts) for target, texts in sorted(reached.items())}
-
-    def nodes(self, numbers: Multiset) -> tuple[Node, ...]:
-        """Every canonical form that takes all of the numbers and has a value."""
-        if numbers not in self._nodes:
-            found = {(node.kind, node.parts): node for node in self._combined(numbers) if self._fits(node.value)}
-            self._nodes[numbers] = tuple(found.values())
-        return self._nodes[numbers]
-
-    def _combined(self, numbers: Multiset) -> Iterator[Node]:
-        if len(numbers) == 1:
-            yield expressions.number(numbers[0])
-        for left, right in _halves(numbers):
-            for a in self.nodes(left):
-                for b in self.nodes(right):
-                    for operation in self.operations:
-                        yield expressions.combine(operation, a, b)
-                        if operation in "-/":
-                            yield expressions.combine(operation, b, a)
-
-    def _fits(self, value: Any) -> bool:
-        if value is None or self.largest_result is None:
-            return value is not None
-        return isinstance(value, int) and 0 <= value <= self.largest_result
+@cache
+def number_sets(puzzles: Puzzles) -> dict[str, list[Numbers]]:
+    """The sets of numbers of each split, up to base_largest; a puzzle's own have none above `largest`."""
+    sets: dict[str, list[Numbers]] = {split: [] for split in SHARES}
+    for numbers in combinations(range(puzzles.base_largest, puzzles.smallest - 1, -1), COUNT):
+        sets[split_of(f"countdown/{numbers}", SHARES)].append(numbers)
+    return sets
 
 
-def solve(
-    numbers: Sequence[int],
-    target: int,
-    uses: int | None = None,
-    operations: str = expressions.OPERATIONS,
-    largest_result: int | None = None,
-) -> list[str]:
-    """Every distinct solution in canonical form, sorted; see Solver for largest_result."""
-    solver = Solver(operations, largest_result)
-    return solver.solutions(numbers, len(numbers) if uses is None else uses).get(target, [])
+@cache
+def solvable_targets(numbers: Numbers, puzzles: Puzzles) -> list[int]:
+    """The targets with as many solutions as a puzzle has."""
+    counts, most = solution_counts(numbers, puzzles.largest_result), puzzles.most_solutions
+    targets = range(1, puzzles.largest_target + 1)
+    return [t for t in targets if puzzles.required <= counts[t] and (most is None or counts[t] <= most)]
 
 
 def generate(puzzles: Puzzles, seed: int, tell: Callable[[str], None] = lambda _: None) -> dict[str, list[Item]]:
     """The three splits, in the sizes that `puzzles` asks for; InputError if its world does not hold so many.
 
-    An item: {"id", "numbers" in drawn order, "target", "required", "uses", "operations", "solutions": how many}.
-    `tell` gets a line of progress now and then.
+    An item: {"id", "numbers" in drawn order, "target", "required", "solutions": how many the search has}. `tell` gets
+    a line of progress now and then.
     """
-    world = _World(puzzles, seed, Solver(puzzles.operations, puzzles.largest_result))
-    splits: dict[str, list[Item]] = {}
-    for split in SPLITS:
-        size, items = getattr(puzzles, split), splits.setdefault(split, [])
-        for index in range(size):
-            items.append(world.item(split, index))
-            if len(items) % TELL_EVERY == 0 or len(items) == size:
-                tell(f"{split}: {len(items)} of {size} items")
-    return splits
+    return {split: drawn(puzzles, seed, split, getattr(puzzles, split), tell=tell) for split in SPLITS}
 
 
-class _World:
-    """The multisets that were drawn so far, and what is left of each."""
-
-    def __init__(self, puzzles: Puzzles, seed: int, solver: Solver) -> None:
-        self.puzzles, self.seed, self.solver = puzzles, seed, solver
-        self.sizes = {split: getattr(puzzles, split) for split in SPLITS}
-        self.drawn: dict[Multiset, str] = {}  # its split
-        self.left: dict[str, dict[Multiset, dict[int, int]]] = {split: {} for split in SPLITS}
-        values = puzzles.largest - puzzles.smallest + 1
-        self.multisets = math.comb(values if puzzles.distinct else values + puzzles.numbers - 1, puzzles.numbers)
-
-    def item(self, split: str, index: int) -> Item:
-        rng = random.Random(f"countdown/{self.seed}/{split}/{index}")
-        for draw in range(MOST_DRAWS):
-            numbers = self._draw(rng)
-            targets = self._targets(tuple(sorted(numbers)), split)
-            if targets:
-                target = rng.choice(sorted(targets))
-                return self._item(f"countdown-{split}-{index}", numbers, target, targets.pop(target))
-            if draw % 100 == 99 and self._exhausted(split):
-                break
-        raise InputError(self._too_small(split, index))
-
-    def _draw(self, rng: random.Random) -> list[int]:
-        values = range(self.puzzles.smallest, self.puzzles.largest + 1)
-        count = self.puzzles.numbers
-        return rng.sample(values, count) if self.puzzles.distinct else rng.choices(values, k=count)
-
-    def _targets(self, multiset: Multiset, split: str) -> dict[int, int]:
-        """The targets that are left of a multiset, with their numbers of solutions; none where it is another split's.
-
-        Taking one out takes it out for good.
-        """
-        if multiset not in self.drawn:
-            self.drawn[multiset] = split_of(f"countdown/{multiset}", self.sizes)
-        if self.drawn[multiset] != split:
-            return {}
-        if multiset not in self.left[split]:
-            counts = self.solver.solutions(multiset, self.puzzles.uses)
-            self.left[split][multiset] = {
-                target: len(found) for target, found in counts.items() if self._asked_for(target, len(found))
-            }
-        return self.left[split][multiset]
-
-    def _asked_for(self, target: int, solutions: int) -> bool:
-        puzzles = self.puzzles
-        most = solutions if puzzles.most_solutions is None else puzzles.most_solutions
-        return 1 <= target <= puzzles.largest_result and puzzles.required <= solutions <= most
-
-    def _item(self, name: str, numbers: list[int], target: int, solutions: int) -> Item:
-        puzzles = self.puzzles
-        rules = {"required": puzzles.required, "uses": puzzles.uses, "operations": puzzles.operations}
-        return {"id": name, "numbers": numbers, "target": target, **rules, "solutions": solutions}
-
-    def _exhausted(self, split: str) -> bool:
-        return len(self.drawn) == self.multisets and not any(self.left[split].values())
-
-    def _too_small(self, split: str, found: int) -> str:
-        puzzles = self.puzzles
-        why = "there are no more" if self._exhausted(split) else f"no further one in {MOST_DRAWS} draws"
-        most = "or more" if puzzles.most_solutions is None else f"to {puzzles.most_solutions}"
-        return (
-            f"puzzles.{split}: {found} items of {self.sizes[split]} with {puzzles.required} {most} solutions found, "
-            f"{why}; ask for fewer items or widen the world (largest, largest_result, most_solutions)"
+def drawn(
+    puzzles: Puzzles,
+    seed: int,
+    split: str,
+    size: int,
+    largest: range | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> list[Item]:
+    """`size` items of a split; the largest number of each lies in `largest`, by default up to that of `puzzles`."""
+    allowed = range(puzzles.largest + 1) if largest is None else largest
+    sets = [numbers for numbers in number_sets(puzzles)[split] if numbers[0] in allowed]
+    left = {numbers: list(targets) for numbers in sets if (targets := solvable_targets(numbers, puzzles))}
+    if sum(map(len, left.values())) < size:
+        raise InputError(
+            f"puzzles.{split}: {size} items are asked for, but the world has {sum(map(len, left.values()))} with "
+            f"{puzzles.required} solutions or more; ask for fewer, or widen it (largest, largest_target, most_solutions)"
         )
+    items: list[Item] = []
+    for index in range(size):
+        rng = keyed(seed, "countdown", split, index)
+        numbers = rng.choice(sorted(left))
+        target = left[numbers].pop(rng.randrange(len(left[numbers])))
+        if not left[numbers]:
+            del left[numbers]
+        solutions = solution_counts(numbers, puzzles.largest_result)[target]
+        shown = {"numbers": rng.sample(numbers, COUNT), "target": target, "required": puzzles.required}
+        items.append({"id": f"countdown-{split}-{index}", **shown, "solutions": solutions})
+        if len(items) % TELL_EVERY == 0 or len(items) == size:
+            tell(f"{split}: {len(items)} of {size} items")
+    return items
 
 
 def leak_check(splits: Mapping[str, Sequence[Item]]) -> None:
-    """Raise InputError if two splits share a multiset of numbers, or one split holds a puzzle twice."""
-    owner: dict[Multiset, tuple[str, str]] = {}
+    """Raise InputError if two splits share a set of numbers, or one split holds a puzzle twice."""
+    owner: dict[Numbers, tuple[str, str]] = {}
     for split, items in splits.items():
-        puzzles: dict[tuple[Multiset, int], str] = {}
+        puzzles: dict[tuple[Numbers, int], str] = {}
         for item in items:
-            multiset = tuple(sorted(item["numbers"]))
-            first, name = owner.setdefault(multiset, (split, item["id"]))
+            numbers = tuple(sorted(item["numbers"]))
+            first, name = owner.setdefault(numbers, (split, item["id"]))
             if first != split:
-                raise InputError(f"leak: {first} ({name}) and {split} ({item['id']}) share the numbers {multiset}")
-            twin = puzzles.setdefault((multiset, item["target"]), item["id"])
+                raise InputError(f"leak: {first} ({name}) and {split} ({item['id']}) share the numbers {numbers}")
+            twin = puzzles.setdefault((numbers, item["target"]), item["id"])
             if twin != item["id"]:
                 raise InputError(f"{split} holds a puzzle twice: {twin} and {item['id']}")
 
 
 def manifest(splits: Mapping[str, Sequence[Item]], puzzles: Puzzles, seed: int) -> dict[str, Any]:
-    """What was generated: the rules, and for each split its size, content hash and the solver's statistics."""
+    """What was generated: the rules, and for each split its size, content hash and numbers of solutions."""
     leak_check(splits)
     return {
         "task": "countdown",
@@ -200,18 +116,7 @@ def _statistics(items: Sequence[Item]) -> dict[str, Any]:
     solutions = Counter(item["solutions"] for item in items)
     return {
         "items": len(items),
-        "multisets": len({tuple(sorted(item["numbers"])) for item in items}),
+        "number_sets": len({tuple(sorted(item["numbers"])) for item in items}),
         "sha256": hashlib.sha256(lines.encode()).hexdigest(),
         "solutions": {str(count): solutions[count] for count in sorted(solutions)},
     }
-
-
-def _halves(numbers: Multiset) -> set[tuple[Multiset, Multiset]]:
-    """Every way to part a multiset in two that are not empty, each once."""
-    places = range(1, len(numbers))
-    ways = set()
-    for size in range(len(numbers) - 1):
-        for others in combinations(places, size):
-            left = (numbers[0], *(numbers[place] for place in others))
-            ways.add((left, tuple(numbers[place] for place in places if place not in others)))
-    return ways

@@ -1,0 +1,162 @@
+"""Countdown's search over four distinct numbers, cut into branches that different agents can take.
+
+A *branch* is a first step `a op b`: two of the numbers, the larger one first. What can follow it stands in *lines*: the
+pair that is combined next, the number left over, and for each operation on the pair its result. A result that the
+leftover turns into the target is a *hit*, a whole solution.
+
+Results are whole and lie in 1..largest_result. Canonical rules see to it that a solution is found in one branch only:
+the result of a `-` enters no `+` or `-`, that of a `/` no `*` or `/`; a `+` on the result of a `+` takes a smaller number
+than the one before, likewise `*`; and the two numbers that the first step leaves are combined with one another only
+where the first step holds the largest number. Different solutions that these rules miss (fractions on the way,
+negative results, ties spelled the other way) are graded like any other, but are not searched for.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import combinations
+
+from asyncthink.tasks.expressions import OPERATIONS
+
+COUNT = 4  # numbers of a puzzle
+VERDICTS = ("!+", "!-", "!*", "!/", "-!", "/!")
+Numbers = tuple[int, ...]  # COUNT distinct ones, in descending order
+
+
+@dataclass(frozen=True)
+class Final:
+    """The last step of a solution: its value, and the whole expression.
+
+    verdict is the operation on the side of the leftover: `!-` takes the leftover from the pair's result, `-!` the
+    result from the leftover.
+    """
+
+    value: int
+    verdict: str
+    expression: str
+
+
+@dataclass(frozen=True)
+class Move:
+    """One operation on a line's pair, its result, and each final step that can follow."""
+
+    operation: str
+    result: int
+    finals: tuple[Final, ...]
+
+    def hits(self, target: int) -> list[Final]:
+        """The final steps that reach the target."""
+        return [final for final in self.finals if final.value == target]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A second step: the pair, the larger one first, and the number that is left over."""
+
+    left: int
+    right: int
+    leftover: int
+    moves: tuple[Move, ...]
+
+    def goals(self, target: int, largest_result: int) -> tuple[int | None, ...]:
+        """What the pair must reach for a hit: |t - w|, t + w, t/w or w/t, t * w; None where it cannot be reached."""
+        small, large = sorted((self.leftover, target))
+        quotient = None if large % small else large // small
+        values = (large - small, large + small, quotient, large * small)
+        return tuple(value if value and value <= largest_result else None for value in values)
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A first step and the lines that can follow it."""
+
+    left: int
+    operation: str
+    right: int
+    result: int
+    lines: tuple[Line, ...]
+
+    @property
+    def name(self) -> str:
+        """`13 - 10`"""
+        return f"{self.left} {self.operation} {self.right}"
+
+    @property
+    def values(self) -> list[int]:
+        """The value of each whole expression of this branch."""
+        return [final.value for line in self.lines for move in line.moves for final in move.finals]
+
+    def hits(self, target: int) -> list[str]:
+        """The solutions of this branch, in the order in which its lines find them."""
+        return [final.expression for line in self.lines for move in line.moves for final in move.hits(target)]
+
+
+@dataclass(frozen=True)
+class _Value:
+    number: int
+    text: str
+    operation: str = ""
+
+
+@cache
+def branches(numbers: Numbers, largest_result: int) -> tuple[Branch, ...]:
+    """All branches of four numbers, pair by pair."""
+    leaves = [_Value(number, str(number)) for number in sorted(numbers, reverse=True)]
+    return tuple(
+        Branch(a.number, operation, b.number, first.number, tuple(_lines(leaves, a, b, first, largest_result)))
+        for a, b in combinations(leaves, 2)
+        for operation in OPERATIONS
+        if (first := _combined(a, operation, b, largest_result))
+    )
+
+
+@cache
+def solution_counts(numbers: Numbers, largest_result: int) -> Counter[int]:
+    """How many solutions the search has for each target that it can reach."""
+    return Counter(value for branch in branches(numbers, largest_result) for value in branch.values)
+
+
+def _lines(leaves: Sequence[_Value], a: _Value, b: _Value, first: _Value, largest: int) -> Iterator[Line]:
+    """Each leaf that is left after the first step beside its result, then both of them, the result left over."""
+    rest = [leaf for leaf in leaves if leaf not in (a, b)]
+    for near, far in (rest, rest[::-1]):
+        barred = first.operation if first.operation in "+*" and near.number > b.number else ""
+        chained = "+*" if far.number > near.number else ""  # a chain goes on with smaller leaves only
+        small, large = sorted((first.number, near.number))
+        yield Line(large, small, far.number, tuple(_moves(first, near, far, barred, chained, largest)))
+    if a is leaves[0]:
+        near, far = rest
+        yield Line(near.number, far.number, first.number, tuple(_moves(near, far, first, "", "+*", largest)))
+
+
+def _moves(one: _Value, other: _Value, leftover: _Value, barred: str, chained: str, largest: int) -> Iterator[Move]:
+    """The operations on a pair but the barred ones; of `chained`, none stands twice on the way to the end."""
+    for operation in OPERATIONS:
+        value = None if operation in barred else _combined(one, operation, other, largest)
+        if value:
+            repeated = [o for o in chained if o in (operation, leftover.operation)]
+            yield Move(operation, value.number, tuple(_finals(value, leftover, repeated, largest)))
+
+
+def _finals(value: _Value, leftover: _Value, barred: Sequence[str], largest: int) -> Iterator[Final]:
+    for operation in OPERATIONS:
+        whole = None if operation in barred else _combined(value, operation, leftover, largest)
+        if whole:
+            turned = operation in "-/" and leftover.number > value.number
+            yield Final(whole.number, f"{operation}!" if turned else f"!{operation}", whole.text[1:-1])
+
+
+def _combined(one: _Value, operation: str, other: _Value, largest: int) -> _Value | None:
+    """A step in canonical form; for - and / the larger one first. None where it breaks a rule or leaves the range."""
+    if operation in "+-" and "-" in (one.operation, other.operation):
+        return None
+    if operation in "*/" and "/" in (one.operation, other.operation):
+        return None
+    if operation in "-/" and other.number > one.number:
+        one, other = other, one
+    if operation == "/" and one.number % other.number:
+        return None
+    a, b = one.number, other.number
+    number = {"+": a + b, "-": a - b, "*": a * b, "/": a // b}[operation]
+    return _Value(number, f"({one.text} {operation} {other.text})", operation) if 1 <= number <= largest else None
