@@ -40,9 +40,20 @@ def leverage(accuracy: float, schedule: Mapping[str, Any], settings: Reward, cap
     return paid | {"total": paid["total"] + extra, "leverage": extra}
 
 
+def priced(accuracy: float, schedule: Mapping[str, Any], settings: Reward, capacity: int) -> Paid:
+    """The paper's reward less token_price for every hundred tokens of all agents, which is ours and not the paper's.
+
+    R_eta pays for agents that are busy, whatever with; the price makes what they do worth its tokens.
+    """
+    paid = asyncthink(accuracy, schedule, settings, capacity)
+    price = -settings.token_price * schedule["work"] / 100
+    return paid | {"total": paid["total"] + price, "price": price}
+
+
 REWARDS: dict[str, Callable[[float, Mapping[str, Any], Reward, int], Paid]] = {
     "asyncthink": asyncthink,
     "leverage": leverage,
+    "priced": priced,
 }
 
 

@@ -76,17 +76,16 @@ TrainedTask = Literal["countdown", "competition_math"]
 class Puzzles:
     """The world of multi-solution countdown, and the sizes of its three splits (items).
 
-    A puzzle has from `required` to `most_solutions` distinct solutions (null: no upper limit) that can be calculated
-    through whole results from 0 to largest_result.
+    A puzzle gives four distinct numbers, each used once, and has from `required` to `most_solutions` solutions (null: no
+    upper limit) that the search of tasks.countdown_search finds through whole results from 1 to largest_result. A base
+    that is trained from scratch searches numbers up to base_largest.
     """
 
-    numbers: Count
-    smallest: Whole
-    largest: Whole
-    distinct: StrictBool
-    uses: Annotated[int, Field(strict=True, ge=2)]
-    operations: Annotated[str, Field(pattern=r"^[-+*/]+$", description="some of + - * /")]
+    smallest: Count
+    largest: Count
+    base_largest: Count
     largest_result: Count
+    largest_target: Count
     required: Annotated[int, Field(strict=True, ge=1, le=8)]
     most_solutions: Count | None
     train: Count
@@ -95,11 +94,12 @@ class Puzzles:
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        values = self.largest - self.smallest + 1
-        require(self.uses <= self.numbers, "uses", self.uses, f"from 2 to puzzles.numbers = {self.numbers}")
-        require(values > 0, "smallest", self.smallest, f"from 0 to puzzles.largest = {self.largest}")
-        fewer = f"false where smallest..largest holds {values} values, fewer than puzzles.numbers = {self.numbers}"
-        require(not self.distinct or values >= self.numbers, "distinct", "true", fewer)
+        four = f"puzzles.smallest + 3 = {self.smallest + 3} or more: a puzzle has four distinct numbers"
+        require(self.largest >= self.smallest + 3, "largest", self.largest, four)
+        own = f"puzzles.largest = {self.largest} or more"
+        require(self.base_largest >= self.largest, "base_largest", self.base_largest, own)
+        reach = f"from 1 to puzzles.largest_result = {self.largest_result}"
+        require(self.largest_target <= self.largest_result, "largest_target", self.largest_target, reach)
         most, least = self.most_solutions, self.required
         require(most is None or most >= least, "most_solutions", most, f"null, or puzzles.required = {least} or more")
         return self
@@ -107,12 +107,16 @@ class Puzzles:
 
 @dataclass(frozen=True, config=CLOSED)
 class Thinking:
-    """How an episode runs. Budgets are decoded tokens a trace; `capacity` is c of the paper, the organizer included."""
+    """How an episode runs. Budgets are decoded tokens a trace; `capacity` is c of the paper, the organizer included.
+
+    Sequential thinking with told_budgets is told its budget in its prompt, and trained at these, one drawn an item.
+    """
 
     capacity: Count
     organizer_budget: Count
     worker_budget: Count
     latency_budget: Count | None
+    told_budgets: Annotated[tuple[Count, ...], *UNIQUE] | None
     slot_release: Literal["join", "completion"]
     temperature: Weight
     prompts: Literal["word", "chat"]
@@ -139,6 +143,7 @@ class Reward:
     concurrency_weight: Weight
     concurrency_target: Annotated[float, Field(strict=True, gt=0, le=1), EITHER_NOTATION]
     concurrency_gate: Literal["always", "correct", "proportional"]
+    token_price: Weight
 
 
 @dataclass(frozen=True, config=CLOSED)
@@ -170,9 +175,8 @@ class Synthesize:
     join_order: Literal["first_in_first_out", "random"]
     overlap: Share
     think_share: Share
-    window_share: Share
-    first_branch_share: Share
-    correct_share: Share
+    most_branches: Count
+    systematic_share: Share
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -220,7 +224,7 @@ class Pretrain:
     learning_rate: Positive
     warmup: Share
     hit_weight: Weight
-    worker_share: Share
+    asked_share: Share
     protocol_share: Share
     notes_share: Share
     sudoku_share: Share
@@ -228,7 +232,7 @@ class Pretrain:
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        rest = round(1 - self.worker_share - self.protocol_share - self.notes_share, 9)
+        rest = round(1 - self.asked_share - self.protocol_share - self.notes_share, 9)
         require(self.sudoku_share <= rest, "sudoku_share", self.sudoku_share, f"from 0 to 1 - the others = {rest}")
         return self
 

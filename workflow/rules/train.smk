@@ -1,7 +1,6 @@
 rule pretrain:
     input:
         checkpoint(),
-        puzzles="data/puzzles/train.jsonl",
     output:
         model=ensure(model("results/pretrain/{seed}"), non_empty=True),
         history="metrics/pretrain/{seed}.jsonl",
@@ -26,7 +25,6 @@ rule pretrain:
     shell:
         "{params.python} -m asyncthink pretrain --params params.yaml"
         " --seed {wildcards.seed:q}"
-        " --puzzles {input.puzzles:q}"
         " --model {params.model:q}"
         " --history {output.history:q}"
         " --times {log.times:q}"

@@ -10,13 +10,15 @@ from tokenizers.models import WordLevel
 from transformers import PreTrainedTokenizerFast
 
 from asyncthink import protocol
+from asyncthink.models.prompts import MOST_TOLD, told_budget
 from asyncthink.settings import Puzzles
 from asyncthink.tasks import sudoku
+from asyncthink.tasks.countdown_search import VERDICTS
 
 PAD, EOS = "<pad>", "<eos>"
 ROLES = ("<organizer>", "<worker>", "<solve>")
 FORK_IDS = range(1, 9)
-SIGNS = ("+", "-", "*", "/", "(", ")", ".", "!", ";", "|", "_", "none", "void")
+SIGNS = ("+", "-", "*", "/", ":", "|", "_", ";", "none", ".", "!", *VERDICTS)
 
 
 def build(puzzles: Puzzles) -> PreTrainedTokenizerFast:
@@ -31,11 +33,17 @@ def build(puzzles: Puzzles) -> PreTrainedTokenizerFast:
 
 
 def words(puzzles: Puzzles) -> list[str]:
-    """Every word, in the order of its id: countdown's, where a target `=24` is one word, then what Sudoku adds."""
-    largest = max(puzzles.largest, puzzles.largest_result)
-    numbers = [str(number) for number in range(largest + 1)]
-    targets = [f"={number}" for number in range(puzzles.largest_result + 1)]
-    return list(dict.fromkeys([PAD, EOS, *ROLES, *_tags(), *SIGNS, *numbers, *targets, *sudoku.WORDS]))
+    """Every word, in the order of its id: countdown's, then what Sudoku adds.
+
+    One word is a target, `=24`, a number of a puzzle with the parentheses beside it, `((13` or `10)`, and a budget in
+    tens of tokens, `~24`.
+    """
+    numbers = [str(number) for number in range(max(puzzles.base_largest, puzzles.largest_result) + 1)]
+    targets = [f"={number}" for number in range(1, puzzles.largest_target + 1)]
+    given = range(puzzles.smallest, puzzles.base_largest + 1)
+    budgets = [told_budget(tokens) for tokens in range(10, MOST_TOLD + 1, 10)]
+    spelled = [form.format(number) for form in ("({}", "(({}", "{})", "{}))") for number in given]
+    return list(dict.fromkeys([PAD, EOS, *ROLES, *_tags(), *SIGNS, *numbers, *targets, *spelled, *budgets, *sudoku.WORDS]))
 
 
 def _tags() -> list[str]:

@@ -23,6 +23,7 @@ class Demonstration:
 
     A sequential demonstration has its whole trace in `organizer` and no workers. `joined` maps a Join's id to the text
     that its teacher wrote into it, for each Join that it closed; None where a teacher leaves Joins to the runtime.
+    budget is the one of settings.Thinking.told_budgets that a sequential one was written for, if any.
     """
 
     task: str
@@ -32,6 +33,7 @@ class Demonstration:
     organizer: str
     workers: dict[int, str]
     joined: dict[int, str] | None = None
+    budget: int | None = None
 
     @property
     def actions(self) -> list[protocol.Action]:
@@ -60,7 +62,11 @@ def to_mapping(demonstration: Demonstration) -> dict[str, Any]:
         "organizer": demonstration.organizer,
         "workers": _by_text(demonstration.workers),
     }
-    return row if demonstration.joined is None else row | {"joined": _by_text(demonstration.joined)}
+    if demonstration.joined is not None:
+        row["joined"] = _by_text(demonstration.joined)
+    if demonstration.budget is not None:
+        row["budget"] = demonstration.budget
+    return row
 
 
 def _by_text(texts: dict[int, str]) -> dict[str, str]:
@@ -81,7 +87,10 @@ def from_mapping(row: dict[str, Any]) -> Demonstration:
         raise ValueError("'item', 'workers' and 'joined' must be objects")
     structure, workers = tuple(map(str, row["structure"])), _by_id(row["workers"])
     joined = None if joined is None else _by_id(joined)
-    return Demonstration(row["task"], row["item"], row["form"], structure, str(row["organizer"]), workers, joined)
+    budget = row.get("budget")
+    if not (budget is None or type(budget) is int and budget > 0):
+        raise ValueError("'budget' must be an integer above 0")
+    return Demonstration(row["task"], row["item"], row["form"], structure, str(row["organizer"]), workers, joined, budget)
 
 
 def write(path: str | Path, demonstrations: Iterable[Demonstration]) -> None:

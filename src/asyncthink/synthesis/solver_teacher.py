@@ -21,19 +21,24 @@ from asyncthink.synthesis import structures
 from asyncthink.synthesis.assignment import Assignment
 from asyncthink.synthesis.demonstration import Demonstration
 from asyncthink.synthesis.pieces import Desk, Piece
+from asyncthink.thinking.budgets import drawn
 
 
 def demonstrate(
     assignment: Assignment, largest_result: int, items: Sequence[dict[str, Any]]
 ) -> Iterator[Demonstration]:
     """The demonstrations of an assignment, over all the items in turn; largest_result is that of `puzzles`."""
-    thinking, write = assignment.thinking, FORMS[assignment.form]
+    write = FORMS[assignment.form]
     for index in range(assignment.synthesize.demonstrations):
         rng = keyed(assignment.seed, "synthesize", assignment.form, index)
         item = items[index % len(items)]
+        thinking = assignment.thinking
+        if assignment.form == "sequential":
+            thinking = drawn(thinking, assignment.seed, "synthesize", index)
         desk = Desk.of(item, largest_result, thinking.prompts)
         structure, text, workers = write(rng, desk, thinking, assignment.synthesize)
-        yield Demonstration("countdown", item, assignment.form, tuple(structure), text, workers)
+        budget = None if assignment.form == "asynchronous" or thinking.told_budgets is None else thinking.organizer_budget
+        yield Demonstration("countdown", item, assignment.form, tuple(structure), text, workers, budget=budget)
 
 
 Written = tuple[list[str], str, dict[int, str]]  # structure, the organizer's text, each worker's

@@ -62,9 +62,9 @@ class Offer:
 
 
 def prompt(item: Mapping[str, Any], style: str) -> str:
-    """The question: `3 5 7 9 11 =24` in the word language, sentences in the chat style."""
+    """The question: `11 9 7 5 =24` in the word language, sentences in the chat style."""
     if style == "word":
-        return f"{' '.join(map(str, item['numbers']))} ={item['target']}"
+        return f"{' '.join(map(str, sorted(item['numbers'], reverse=True)))} ={item['target']}"
     uses, operations = item.get("uses"), item.get("operations", expressions.OPERATIONS)
     return _CHAT.format(
         required=item["required"],

@@ -47,8 +47,8 @@ def solvable_targets(numbers: Numbers, puzzles: Puzzles) -> list[int]:
 def generate(puzzles: Puzzles, seed: int, tell: Callable[[str], None] = lambda _: None) -> dict[str, list[Item]]:
     """The three splits, in the sizes that `puzzles` asks for; InputError if its world does not hold so many.
 
-    An item: {"id", "numbers" in drawn order, "target", "required", "solutions": how many the search has}. `tell` gets
-    a line of progress now and then.
+    An item: {"id", "numbers", "target", "required", "solutions": how many the search has}. `tell` gets a line of
+    progress now and then.
     """
     return {split: drawn(puzzles, seed, split, getattr(puzzles, split), tell=tell) for split in SPLITS}
 
@@ -64,21 +64,22 @@ def drawn(
     """`size` items of a split; the largest number of each lies in `largest`, by default up to that of `puzzles`."""
     allowed = range(puzzles.largest + 1) if largest is None else largest
     sets = [numbers for numbers in number_sets(puzzles)[split] if numbers[0] in allowed]
-    left = {numbers: list(targets) for numbers in sets if (targets := solvable_targets(numbers, puzzles))}
-    if sum(map(len, left.values())) < size:
+    left = [(numbers, list(targets)) for numbers in sets if (targets := solvable_targets(numbers, puzzles))]
+    if (most := sum(len(targets) for _, targets in left)) < size:
         raise InputError(
-            f"puzzles.{split}: {size} items are asked for, but the world has {sum(map(len, left.values()))} with "
-            f"{puzzles.required} solutions or more; ask for fewer, or widen it (largest, largest_target, most_solutions)"
+            f"puzzles.{split}: {size} items are asked for, but the world has {most} with {puzzles.required} solutions "
+            "or more; ask for fewer, or widen it (largest, largest_target, most_solutions)"
         )
     items: list[Item] = []
     for index in range(size):
         rng = keyed(seed, "countdown", split, index)
-        numbers = rng.choice(sorted(left))
-        target = left[numbers].pop(rng.randrange(len(left[numbers])))
-        if not left[numbers]:
-            del left[numbers]
+        place = rng.randrange(len(left))
+        numbers, targets = left[place]
+        target = targets.pop(rng.randrange(len(targets)))
+        if not targets:
+            del left[place]
         solutions = solution_counts(numbers, puzzles.largest_result)[target]
-        shown = {"numbers": rng.sample(numbers, COUNT), "target": target, "required": puzzles.required}
+        shown = {"numbers": list(numbers), "target": target, "required": puzzles.required}
         items.append({"id": f"countdown-{split}-{index}", **shown, "solutions": solutions})
         if len(items) % TELL_EVERY == 0 or len(items) == size:
             tell(f"{split}: {len(items)} of {size} items")

@@ -19,4 +19,4 @@ def finish(episode: Episode, reward: Reward) -> Episode:
 
 def _without_concurrency(reward: Reward) -> Reward:
     """Only an organizer is paid for keeping agents busy: for the other modes the terms of R_eta are not even read."""
-    return Reward(reward.name, reward.format_error, 0.0, concurrency_target=1.0, concurrency_gate="always")
+    return replace(reward, concurrency_weight=0.0, concurrency_target=1.0, concurrency_gate="always")

@@ -36,10 +36,10 @@ async def solve(
     engine: Engine, question: str, settings: Thinking, name: tuple[Any, ...], index: int | None
 ) -> tuple[Trace, dict[str, Any], str | None]:
     """One sequential trace, its plan and its answer; `index` is its place among the traces of parallel thinking."""
-    prompt = PROMPTS[settings.prompts].sequential(question)
-    agent = Agent(engine, name, "sequential", index, prompt, settings.temperature)
     limit = settings.latency_budget
     budget = settings.organizer_budget if limit is None else min(settings.organizer_budget, limit)
+    prompt = PROMPTS[settings.prompts].sequential(question, None if settings.told_budgets is None else budget)
+    agent = Agent(engine, name, "sequential", index, prompt, settings.temperature)
     await agent.decode_until(protocol.ANSWER_CLOSE, budget)
     agent.release()
     actions, answer = _actions(engine, agent.trace)

@@ -40,7 +40,7 @@ from asyncthink.engines import Engine
 from asyncthink.episode import Episode
 from asyncthink.errors import InputError
 from asyncthink.settings import GRPO, Arm, Reward, Thinking
-from asyncthink.thinking import THINKING
+from asyncthink.thinking import THINKING, budgets
 from asyncthink.thinking.agents import sampling_seed
 from asyncthink.thinking.scoring import finish as scored
 from asyncthink.training import episode_rows, micro_batches
@@ -80,7 +80,10 @@ def sample(engine: Engine, rows: Sequence[Row], items: Items, settings: Settings
     for row in rows:
         key = {"split": "train", "step": row.step, "index": row.index, "sample": row.sample, "seed": seed}
         seeds = (seed, row.step, row.slot, row.index, row.sample)
-        runs.append(think(engine, task, items[row.index], settings.thinking, key, seeds))
+        thinking = settings.thinking
+        if settings.arm.mode == "sequential":
+            thinking = budgets.drawn(thinking, seed, row.step, row.slot)
+        runs.append(think(engine, task, items[row.index], thinking, key, seeds))
     try:
         return [scored(episode, settings.reward) for episode in engines.run(engine, runs)]
     except FloatingPointError as error:

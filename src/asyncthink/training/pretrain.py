@@ -51,6 +51,7 @@ class MeasuredRecord(StepRecord):
 
     arithmetic: float | None
     hit_recall: float | None
+    spelling: float | None
     copying: float | None
 
 
@@ -155,7 +156,7 @@ def trainer_of(settings: Settings, run: Run, documents: Documents) -> PretrainTr
         vocabulary=vocabulary,
         rate=partial(rate, "cosine", own.warmup),
         scratch=run.scratch,
-        progress=Progress(run.title, ("loss", "token_accuracy", "arithmetic", "hit_recall", "copying")),
+        progress=Progress(run.title, ("loss", "token_accuracy", "arithmetic", "hit_recall", "spelling", "copying")),
         args=arguments(
             TrainingArguments,
             model,

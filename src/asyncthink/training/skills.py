@@ -6,21 +6,25 @@ import torch
 from transformers import PreTrainedModel
 
 from asyncthink.protocol import TELLING
+from asyncthink.tasks.countdown_search import COUNT, VERDICTS
+from asyncthink.tasks.expressions import OPERATIONS
 from asyncthink.training.log_probabilities import score
-
-HIT, MISS = "!", "."
 
 
 def places(words: Sequence[str]) -> dict[str, list[bool]]:
-    """Per skill, at which words of a document it shows: results, the marks of hits, and what an answer tells."""
-    following = [*words[1:], ""]
-    told, until = [], None
+    """Per skill, at which words of a document it shows: results, verdicts of hits, their spelling, what is told."""
+    told, spelled, until, left = [], [], None, 0
     for word in words:
         told.append(until is not None)
+        spelled.append(left > 0)
         until = None if word == until else TELLING.get(word, until)
+        left = 2 * COUNT - 1 if word in VERDICTS else left - 1
+    free = [not (one or other) for one, other in zip(told, spelled, strict=True)]
+    pairs = zip(["", *words], words, free, strict=False)
     return {
-        "arithmetic": [mark in (HIT, MISS) for mark in following],
-        "hit_recall": [word == HIT for word in words],
+        "arithmetic": [before in OPERATIONS and word.isdigit() and own for before, word, own in pairs],
+        "hit_recall": [word in VERDICTS for word in words],
+        "spelling": spelled,
         "copying": told,
     }
 
