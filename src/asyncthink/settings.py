@@ -77,15 +77,14 @@ class Puzzles:
     """The world of multi-solution countdown, and the sizes of its three splits (items).
 
     A puzzle gives four distinct numbers, each used once, and has from `required` to `most_solutions` solutions (null: no
-    upper limit) that the search of tasks.countdown_search finds through whole results from 1 to largest_result. A base
-    that is trained from scratch searches numbers up to base_largest.
+    upper limit) that the search of tasks.countdown_search finds. A base that is trained from scratch searches numbers up
+    to base_largest.
     """
 
     smallest: Count
     largest: Count
     base_largest: Count
-    largest_result: Count
-    largest_target: Count
+    largest_target: Annotated[int, Field(strict=True, ge=1, le=100)]  # as the results on the way to it
     required: Annotated[int, Field(strict=True, ge=1, le=8)]
     most_solutions: Count | None
     train: Count
@@ -98,8 +97,6 @@ class Puzzles:
         require(self.largest >= self.smallest + 3, "largest", self.largest, four)
         own = f"puzzles.largest = {self.largest} or more"
         require(self.base_largest >= self.largest, "base_largest", self.base_largest, own)
-        reach = f"from 1 to puzzles.largest_result = {self.largest_result}"
-        require(self.largest_target <= self.largest_result, "largest_target", self.largest_target, reach)
         most, least = self.most_solutions, self.required
         require(most is None or most >= least, "most_solutions", most, f"null, or puzzles.required = {least} or more")
         return self

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
 def _solver(
     args: argparse.Namespace, settings: params.Params, assignment: Assignment, items: list[dict[str, Any]]
 ) -> Iterator[Demonstration]:
-    return solver_teacher.demonstrate(assignment, settings.puzzles.largest_result, items)
+    return solver_teacher.demonstrate(assignment, items)
 
 
 def _openai(

@@ -13,12 +13,12 @@ from asyncthink import protocol
 from asyncthink.models.prompts import MOST_TOLD, told_budget
 from asyncthink.settings import Puzzles
 from asyncthink.tasks import sudoku
-from asyncthink.tasks.countdown_search import VERDICTS
+from asyncthink.tasks.countdown_search import LARGEST_RESULT, VERDICTS
 
 PAD, EOS = "<pad>", "<eos>"
 ROLES = ("<organizer>", "<worker>", "<solve>")
 FORK_IDS = range(1, 9)
-SIGNS = ("+", "-", "*", "/", ":", "|", "_", ";", "none", ".", "!", *VERDICTS)
+SIGNS = ("+", "-", "*", "/", "|", "_", ";", "none", ".", "!", *VERDICTS)
 
 
 def build(puzzles: Puzzles) -> PreTrainedTokenizerFast:
@@ -38,7 +38,7 @@ def words(puzzles: Puzzles) -> list[str]:
     One word is a target, `=24`, a number of a puzzle with the parentheses beside it, `((13` or `10)`, and a budget in
     tens of tokens, `~24`.
     """
-    numbers = [str(number) for number in range(max(puzzles.base_largest, puzzles.largest_result) + 1)]
+    numbers = [str(number) for number in range(max(puzzles.base_largest, LARGEST_RESULT) + 1)]
     targets = [f"={number}" for number in range(1, puzzles.largest_target + 1)]
     given = range(puzzles.smallest, puzzles.base_largest + 1)
     budgets = [told_budget(tokens) for tokens in range(10, MOST_TOLD + 1, 10)]

@@ -79,17 +79,20 @@ def document(settings: Settings, rng: random.Random) -> Document:
 
 
 def weights(text: str, hit_weight: float) -> list[float]:
-    """The loss weight of each word. Heavy are the words in which a hit or a miss shows: all from a verdict to the end
-    of the solution, the word after a result, a mark; and all that an answer or a return tells. Others weigh 1.
+    """The loss weight of each word. Heavy are the words in which a hit or a miss shows: the one after a result, the
+    solution that follows a verdict, a mark; and all that an answer or a return tells. Others weigh 1.
     """
     result, until, spelling = [], None, 0
-    words = text.split()
-    for place, word in enumerate(words):
-        after_result = place > 1 and words[place - 1].isdigit() and words[place - 2] in OPERATIONS
-        spelling = 2 * COUNT if word in VERDICTS else spelling - 1
-        result.append(hit_weight if until or after_result or spelling > 0 or word in MARKS else 1.0)
+    for before, last, word in zip(*_shifted(text.split()), strict=False):
+        told = last.isdigit() and before in OPERATIONS
+        spelling = 2 * COUNT if told and word in VERDICTS else spelling - 1
+        result.append(hit_weight if until or told or spelling > 0 or word in MARKS else 1.0)
         until = None if word == until else protocol.TELLING.get(word, until)
     return result
+
+
+def _shifted(words: list[str]) -> tuple[list[str], ...]:
+    return ["", "", *words], ["", *words], words
 
 
 def _search(rng: random.Random, puzzles: Puzzles) -> tuple[str, str]:
@@ -137,7 +140,7 @@ def _desk(rng: random.Random, puzzles: Puzzles, choose: Callable[[int], list[int
     The target is a puzzle's, within reach of these branches, or any number.
     """
     numbers = rng.choice(number_sets(puzzles)["base"])
-    places = branches(numbers, puzzles.largest_result)
+    places = branches(numbers)
     chosen, draw = choose(len(places)), rng.random()
     pool = range(1, puzzles.largest_target + 1)
     if draw < PUZZLES_OWN:
@@ -145,4 +148,4 @@ def _desk(rng: random.Random, puzzles: Puzzles, choose: Callable[[int], list[int
     elif draw < PUZZLES_OWN + WITHIN_REACH:
         reached = {value for place in chosen for value in places[place].values}
         pool = sorted(reached.intersection(pool)) or pool
-    return Desk(numbers, rng.choice(pool), puzzles.required, puzzles.largest_result, "word"), chosen
+    return Desk(numbers, rng.choice(pool), puzzles.required, "word"), chosen

@@ -21,9 +21,9 @@ class Piece:
 
 
 @cache
-def _steps(style: str, branch: Branch, target: int, largest_result: int) -> tuple[tuple[Step, int], ...]:
+def _steps(style: str, branch: Branch, target: int) -> tuple[tuple[Step, int], ...]:
     surface = SURFACES[style]
-    return tuple((step, surface.length(step[0])) for step in surface.steps(branch, target, largest_result))
+    return tuple((step, surface.length(step[0])) for step in surface.steps(branch, target))
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,12 @@ class Desk:
     numbers: tuple[int, ...]
     target: int
     required: int
-    largest_result: int
     style: str
 
     @classmethod
-    def of(cls, item: dict[str, Any], largest_result: int, style: str) -> "Desk":
+    def of(cls, item: dict[str, Any], style: str) -> "Desk":
         """The desk of an item."""
-        return cls(tuple(sorted(item["numbers"], reverse=True)), item["target"], item["required"], largest_result, style)
+        return cls(tuple(sorted(item["numbers"], reverse=True)), item["target"], item["required"], style)
 
     @property
     def surface(self) -> Surface:
@@ -49,7 +48,7 @@ class Desk:
     @cached_property
     def branches(self) -> tuple[Branch, ...]:
         """All first steps."""
-        return branches(self.numbers, self.largest_result)
+        return branches(self.numbers)
 
     def query(self, chosen: Sequence[int]) -> str:
         """The sub-query that asks for some branches, by their places."""
@@ -87,7 +86,7 @@ class Desk:
     def _branch(self, place: int, known: set[str]) -> tuple[list[str], list[str], int]:
         """A branch's steps up to the last solution that is asked for, those that are new, and its tokens."""
         texts, new, used = [], [], 0
-        for (text, solution), tokens in _steps(self.style, self.branches[place], self.target, self.largest_result):
+        for (text, solution), tokens in _steps(self.style, self.branches[place], self.target):
             texts.append(text)
             used += tokens
             if solution and solution not in known:

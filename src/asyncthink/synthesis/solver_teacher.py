@@ -24,10 +24,8 @@ from asyncthink.synthesis.pieces import Desk, Piece
 from asyncthink.thinking.budgets import drawn
 
 
-def demonstrate(
-    assignment: Assignment, largest_result: int, items: Sequence[dict[str, Any]]
-) -> Iterator[Demonstration]:
-    """The demonstrations of an assignment, over all the items in turn; largest_result is that of `puzzles`."""
+def demonstrate(assignment: Assignment, items: Sequence[dict[str, Any]]) -> Iterator[Demonstration]:
+    """The demonstrations of an assignment, over all the items in turn."""
     write = FORMS[assignment.form]
     for index in range(assignment.synthesize.demonstrations):
         rng = keyed(assignment.seed, "synthesize", assignment.form, index)
@@ -35,7 +33,7 @@ def demonstrate(
         thinking = assignment.thinking
         if assignment.form == "sequential":
             thinking = drawn(thinking, assignment.seed, "synthesize", index)
-        desk = Desk.of(item, largest_result, thinking.prompts)
+        desk = Desk.of(item, thinking.prompts)
         structure, text, workers = write(rng, desk, thinking, assignment.synthesize)
         budget = None if assignment.form == "asynchronous" or thinking.told_budgets is None else thinking.organizer_budget
         yield Demonstration("countdown", item, assignment.form, tuple(structure), text, workers, budget=budget)

@@ -10,19 +10,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from asyncthink import protocol
-from asyncthink.tasks.countdown_search import Branch, Line, Numbers
+from asyncthink.tasks.countdown_search import Branch, Numbers
 
 Step = tuple[str, str | None]  # a stretch of search, and the solution with which it ends, if any
 
 
 @dataclass(frozen=True)
 class Surface:
-    """steps(branch, target, largest_result) writes the search of a branch, query(numbers, target, branches) asks for it.
+    """steps(branch, target) writes the search of a branch, query(numbers, target, branches) asks for it.
 
     gap stands between pieces; count gives tokens of a text.
     """
 
-    steps: Callable[[Branch, int, int], Iterator[Step]]
+    steps: Callable[[Branch, int], Iterator[Step]]
     query: Callable[[Numbers, int, Sequence[Branch]], str]
     gap: str
     count: Callable[[str], int]
@@ -63,11 +63,15 @@ def listed(solutions: Iterable[str]) -> str:
     return " ; ".join(solutions) or "none"
 
 
-def _word_steps(branch: Branch, target: int, largest_result: int) -> Iterator[Step]:
-    """`| 13 - 10 3`, then lines `12 3 11 : 8 14 _ 33 * 36 / 4`; a hit follows its result: `!+ ((13 - 10) ...`."""
+def _word_steps(branch: Branch, target: int) -> Iterator[Step]:
+    """`| 13 - 10 3`, then lines `12 3 11 -! 8 !- 14 !/ 33 * 36 / 4`: the pair and the leftover, goals, results.
+
+    After a result that is a goal come the goal's verdict and the solution.
+    """
     words = ["|", branch.name, str(branch.result)]
     for line in branch.lines:
-        words += [f"{line.left} {line.right} {line.leftover} :", *_goals(line, target, largest_result)]
+        words.append(f"{line.left} {line.right} {line.leftover}")
+        words += [f"{verdict} {goal}" for verdict, goal in line.goals(target)]
         for move in line.moves:
             words.append(f"{move.operation} {move.result}")
             for final in move.hits(target):
@@ -77,18 +81,14 @@ def _word_steps(branch: Branch, target: int, largest_result: int) -> Iterator[St
         yield " ".join(words), None
 
 
-def _goals(line: Line, target: int, largest_result: int) -> list[str]:
-    return ["_" if goal is None else str(goal) for goal in line.goals(target, largest_result)]
-
-
 def _word_query(numbers: Numbers, target: int, branches: Sequence[Branch]) -> str:
     return " ".join([*map(str, numbers), f"={target}", *(branch.name for branch in branches)])
 
 
-def _chat_steps(branch: Branch, target: int, largest_result: int) -> Iterator[Step]:
+def _chat_steps(branch: Branch, target: int) -> Iterator[Step]:
     said = f"{branch.name} = {branch.result}."
     for line in branch.lines:
-        goals = " or ".join(goal for goal in _goals(line, target, largest_result) if goal != "_") or "nothing"
+        goals = " or ".join(str(goal) for _, goal in line.goals(target)) or "nothing"
         said += f" With {line.leftover} left, {line.left} and {line.right} must make {goals}:"
         for move in line.moves:
             said += f" {line.left} {move.operation} {line.right} = {move.result}"

@@ -39,7 +39,7 @@ def number_sets(puzzles: Puzzles) -> dict[str, list[Numbers]]:
 @cache
 def solvable_targets(numbers: Numbers, puzzles: Puzzles) -> list[int]:
     """The targets with as many solutions as a puzzle has."""
-    counts, most = solution_counts(numbers, puzzles.largest_result), puzzles.most_solutions
+    counts, most = solution_counts(numbers), puzzles.most_solutions
     targets = range(1, puzzles.largest_target + 1)
     return [t for t in targets if puzzles.required <= counts[t] and (most is None or counts[t] <= most)]
 
@@ -78,7 +78,7 @@ def drawn(
         target = targets.pop(rng.randrange(len(targets)))
         if not targets:
             del left[place]
-        solutions = solution_counts(numbers, puzzles.largest_result)[target]
+        solutions = solution_counts(numbers)[target]
         shown = {"numbers": list(numbers), "target": target, "required": puzzles.required}
         items.append({"id": f"countdown-{split}-{index}", **shown, "solutions": solutions})
         if len(items) % TELL_EVERY == 0 or len(items) == size:

@@ -4,7 +4,7 @@ A *branch* is a first step `a op b`: two of the numbers, the larger one first. W
 pair that is combined next, the number left over, and for each operation on the pair its result. A result that the
 leftover turns into the target is a *hit*, a whole solution.
 
-Results are whole and lie in 1..largest_result. Canonical rules see to it that a solution is found in one branch only:
+Results are whole and lie in 1..LARGEST_RESULT. Canonical rules see to it that a solution is found in one branch only:
 the result of a `-` enters no `+` or `-`, that of a `/` no `*` or `/`; a `+` on the result of a `+` takes a smaller number
 than the one before, likewise `*`; and the two numbers that the first step leaves are combined with one another only
 where the first step holds the largest number. Different solutions that these rules miss (fractions on the way,
@@ -20,6 +20,7 @@ from itertools import combinations
 from asyncthink.tasks.expressions import OPERATIONS
 
 COUNT = 4  # numbers of a puzzle
+LARGEST_RESULT = 100
 VERDICTS = ("!+", "!-", "!*", "!/", "-!", "/!")
 Numbers = tuple[int, ...]  # COUNT distinct ones, in descending order
 
@@ -59,12 +60,12 @@ class Line:
     leftover: int
     moves: tuple[Move, ...]
 
-    def goals(self, target: int, largest_result: int) -> tuple[int | None, ...]:
-        """What the pair must reach for a hit: |t - w|, t + w, t/w or w/t, t * w; None where it cannot be reached."""
-        small, large = sorted((self.leftover, target))
-        quotient = None if large % small else large // small
-        values = (large - small, large + small, quotient, large * small)
-        return tuple(value if value and value <= largest_result else None for value in values)
+    def goals(self, target: int) -> list[tuple[str, int]]:
+        """The verdict of each final step to the target, and what the pair must reach for it."""
+        t, w = target, self.leftover
+        goals = [("!+", t - w), ("-!", w - t), ("!-", t + w), ("!*", t // w), ("/!", w // t), ("!/", t * w)]
+        whole = {"!*": t % w == 0, "/!": w % t == 0}
+        return [(verdict, goal) for verdict, goal in goals if 1 <= goal <= LARGEST_RESULT and whole.get(verdict, True)]
 
 
 @dataclass(frozen=True)
@@ -100,54 +101,54 @@ class _Value:
 
 
 @cache
-def branches(numbers: Numbers, largest_result: int) -> tuple[Branch, ...]:
+def branches(numbers: Numbers) -> tuple[Branch, ...]:
     """All branches of four numbers, pair by pair."""
     leaves = [_Value(number, str(number)) for number in sorted(numbers, reverse=True)]
     return tuple(
-        Branch(a.number, operation, b.number, first.number, tuple(_lines(leaves, a, b, first, largest_result)))
+        Branch(a.number, operation, b.number, first.number, tuple(_lines(leaves, a, b, first)))
         for a, b in combinations(leaves, 2)
         for operation in OPERATIONS
-        if (first := _combined(a, operation, b, largest_result))
+        if (first := _combined(a, operation, b))
     )
 
 
 @cache
-def solution_counts(numbers: Numbers, largest_result: int) -> Counter[int]:
+def solution_counts(numbers: Numbers) -> Counter[int]:
     """How many solutions the search has for each target that it can reach."""
-    return Counter(value for branch in branches(numbers, largest_result) for value in branch.values)
+    return Counter(value for branch in branches(numbers) for value in branch.values)
 
 
-def _lines(leaves: Sequence[_Value], a: _Value, b: _Value, first: _Value, largest: int) -> Iterator[Line]:
+def _lines(leaves: Sequence[_Value], a: _Value, b: _Value, first: _Value) -> Iterator[Line]:
     """Each leaf that is left after the first step beside its result, then both of them, the result left over."""
     rest = [leaf for leaf in leaves if leaf not in (a, b)]
     for near, far in (rest, rest[::-1]):
         barred = first.operation if first.operation in "+*" and near.number > b.number else ""
         chained = "+*" if far.number > near.number else ""  # a chain goes on with smaller leaves only
         small, large = sorted((first.number, near.number))
-        yield Line(large, small, far.number, tuple(_moves(first, near, far, barred, chained, largest)))
+        yield Line(large, small, far.number, tuple(_moves(first, near, far, barred, chained)))
     if a is leaves[0]:
         near, far = rest
-        yield Line(near.number, far.number, first.number, tuple(_moves(near, far, first, "", "+*", largest)))
+        yield Line(near.number, far.number, first.number, tuple(_moves(near, far, first, "", "+*")))
 
 
-def _moves(one: _Value, other: _Value, leftover: _Value, barred: str, chained: str, largest: int) -> Iterator[Move]:
+def _moves(one: _Value, other: _Value, leftover: _Value, barred: str, chained: str) -> Iterator[Move]:
     """The operations on a pair but the barred ones; of `chained`, none stands twice on the way to the end."""
     for operation in OPERATIONS:
-        value = None if operation in barred else _combined(one, operation, other, largest)
+        value = None if operation in barred else _combined(one, operation, other)
         if value:
             repeated = [o for o in chained if o in (operation, leftover.operation)]
-            yield Move(operation, value.number, tuple(_finals(value, leftover, repeated, largest)))
+            yield Move(operation, value.number, tuple(_finals(value, leftover, repeated)))
 
 
-def _finals(value: _Value, leftover: _Value, barred: Sequence[str], largest: int) -> Iterator[Final]:
+def _finals(value: _Value, leftover: _Value, barred: Sequence[str]) -> Iterator[Final]:
     for operation in OPERATIONS:
-        whole = None if operation in barred else _combined(value, operation, leftover, largest)
+        whole = None if operation in barred else _combined(value, operation, leftover)
         if whole:
             turned = operation in "-/" and leftover.number > value.number
             yield Final(whole.number, f"{operation}!" if turned else f"!{operation}", whole.text[1:-1])
 
 
-def _combined(one: _Value, operation: str, other: _Value, largest: int) -> _Value | None:
+def _combined(one: _Value, operation: str, other: _Value) -> _Value | None:
     """A step in canonical form; for - and / the larger one first. None where it breaks a rule or leaves the range."""
     if operation in "+-" and "-" in (one.operation, other.operation):
         return None
@@ -159,4 +160,4 @@ def _combined(one: _Value, operation: str, other: _Value, largest: int) -> _Valu
         return None
     a, b = one.number, other.number
     number = {"+": a + b, "-": a - b, "*": a * b, "/": a // b}[operation]
-    return _Value(number, f"({one.text} {operation} {other.text})", operation) if 1 <= number <= largest else None
+    return _Value(number, f"({one.text} {operation} {other.text})", operation) if 1 <= number <= LARGEST_RESULT else None

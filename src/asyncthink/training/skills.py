@@ -13,20 +13,17 @@ from asyncthink.training.log_probabilities import score
 
 def places(words: Sequence[str]) -> dict[str, list[bool]]:
     """Per skill, at which words of a document it shows: results, verdicts of hits, their spelling, what is told."""
-    told, spelled, until, left = [], [], None, 0
-    for word in words:
-        told.append(until is not None)
-        spelled.append(left > 0)
+    flags: dict[str, list[bool]] = {"arithmetic": [], "hit_recall": [], "spelling": [], "copying": []}
+    until, left = None, 0  # the tag that closes what is told; words of a solution that are still to come
+    for before, last, word in zip(["", "", *words], ["", *words], words, strict=False):
+        hit = word in VERDICTS and last.isdigit() and before in OPERATIONS
+        flags["arithmetic"].append(last in OPERATIONS and word.isdigit() and not until and left <= 0)
+        flags["hit_recall"].append(hit)
+        flags["spelling"].append(left > 0)
+        flags["copying"].append(until is not None)
         until = None if word == until else TELLING.get(word, until)
-        left = 2 * COUNT - 1 if word in VERDICTS else left - 1
-    free = [not (one or other) for one, other in zip(told, spelled, strict=True)]
-    pairs = zip(["", *words], words, free, strict=False)
-    return {
-        "arithmetic": [before in OPERATIONS and word.isdigit() and own for before, word, own in pairs],
-        "hit_recall": [word in VERDICTS for word in words],
-        "spelling": spelled,
-        "copying": told,
-    }
+        left = 2 * COUNT - 1 if hit else left - 1
+    return flags
 
 
 def measure(model: PreTrainedModel, vocabulary: Mapping[str, int], documents: Sequence[str]) -> dict[str, float | None]:

@@ -49,12 +49,14 @@ SHOWN = ("asyncthink", "asyncthink_math")  # the arms of which case studies are 
 # Sections, or single keys where a step does not read the whole section.
 BUDGETS = ("thinking.organizer_budget", "thinking.worker_budget", "thinking.prompts")
 PROTOCOL = ("thinking.capacity", "thinking.slot_release")
-EPISODE = (*BUDGETS, *PROTOCOL, "thinking.latency_budget")  # all of `thinking` but the temperature of training
-WORDS = ("puzzles.largest", "puzzles.largest_result")
+EPISODE = (*BUDGETS, *PROTOCOL, "thinking.latency_budget", "thinking.told_budgets")  # all of `thinking` but the temperature of training
+# Of countdown's world, beside the sizes of the splits.
+WORLD = tuple(f"puzzles.{key}" for key in ("smallest", "largest", "base_largest", "largest_target"))
+SOLVED = ("puzzles.required", "puzzles.most_solutions")
 COLD_START = ("synthesize", "filter", "sft")
 # What decides how a teacher writes: the solver keeps budgets, the API's answers have limits of their own.
 TEACHER_READS = {
-    "solver": ("puzzles.largest_result", *BUDGETS),
+    "solver": (*BUDGETS, "thinking.told_budgets"),
     "openai": ("thinking.prompts", "teacher.temperature", "teacher.max_tokens"),
 }
 # Only an organizer is paid for concurrency.
@@ -70,7 +72,7 @@ READS: dict[str, tuple[str, ...]] = {
     "items": ("seed", "training_sets", "test_sets"),
     "synthesize": ("seed", "arm.mode", "arm.task", "thinking.capacity", "synthesize"),
     "filter": ("arm.mode", *EPISODE, "filter"),
-    "pretrain": (*WORDS, "puzzles.uses", "puzzles.operations", "puzzles.required", *BUDGETS, "model", "pretrain"),
+    "pretrain": (*WORLD, *SOLVED, "thinking.prompts", "model", "pretrain"),
     "sft": ("arm.mode", *EPISODE, "sft"),
     "grpo": ("grpo", "thinking.temperature"),
     "evaluate": ("scale", "evaluate"),
