@@ -17,6 +17,7 @@ THINKING_SETTINGS = params.Thinking(
     organizer_budget=96,
     worker_budget=46,
     latency_budget=None,
+    told_budgets=None,
     slot_release="join",
     temperature=1.0,
     prompts="word",
@@ -32,7 +33,7 @@ DEMONSTRATION = Demonstration(
     " <JOIN-2> <ANSWER> 8 * 3 </ANSWER>",
     workers={
         1: "3 + 8 11 . 8 - 3 5 . 8 * 3 24 ! <RETURN> 8 * 3 </RETURN>",
-        2: "9 + 11 20 . 11 - 9 2 . 9 * 11 void . 9 + 3 12 . 9 - 3 6 . <RETURN> none </RETURN>",
+        2: "9 + 11 20 . 11 - 9 2 . 9 * 11 99 . 9 + 3 12 . 9 - 3 6 . <RETURN> none </RETURN>",
     },
 )
 SEQUENTIAL = Demonstration("countdown", ITEM, "sequential", ("T", "A"), "3 + 5 8 . <ANSWER> 8 * 3 </ANSWER>", {})

@@ -1,6 +1,5 @@
 """The base model: its batches, its weighted loss, its skills, and a checkpoint in its place."""
 
-import random
 from functools import partial
 from pathlib import Path
 
@@ -25,12 +24,7 @@ SETTINGS = {
     "model": {"hidden_size": 32, "layers": 2, "heads": 2, "head_size": 16, "intermediate_size": 64},
 }
 PARAMETERS = from_mapping(merged(PARAMS.to_mapping(), SETTINGS))
-ITEMS = [
-    {"id": f"train-{n}", "numbers": random.Random(n).sample(range(1, 12), 5), "target": 24, "required": 3}
-    for n in range(20)
-]
-DESCRIBED = documents.Settings(PARAMETERS.puzzles, PARAMETERS.thinking, PARAMETERS.pretrain)
-CORPUS = partial(documents.documents, DESCRIBED, ITEMS, 1)
+CORPUS = partial(documents.documents, documents.Settings(PARAMETERS.puzzles, PARAMETERS.pretrain), 1)
 VOCABULARY = WORDS.get_vocab()
 
 
@@ -73,15 +67,16 @@ def test_the_loss_is_the_weighted_mean_over_single_documents(tmp_path):
 
 
 def test_skills_are_looked_for_where_they_show():
-    text = "<worker> 3 8 =24 3 + 8 11 . 8 * 3 24 ! <RETURN> 8 * 3 </RETURN>"
+    text = "<solve> 9 3 2 1 =24 | 9 - 1 8 2 !* 12 8 3 * 24 !+ ((9 - 1) * 3) + 2 - 5 <ANSWER> 9 + 3 </ANSWER>"
     places = skills.places(text.split())
     shown = {
         name: [word for word, flag in zip(text.split(), flags, strict=True) if flag] for name, flags in places.items()
     }
     assert shown == {
-        "arithmetic": ["11", "24"],
-        "hit_recall": ["!"],
-        "copying": ["8", "*", "3", "</RETURN>"],
+        "arithmetic": ["8", "24", "5"],
+        "hit_recall": ["!+"],
+        "spelling": ["((9", "-", "1)", "*", "3)", "+", "2"],
+        "copying": ["9", "+", "3", "</ANSWER>"],
     }
 
 
@@ -100,8 +95,8 @@ def test_the_same_seed_gives_the_same_bytes_and_a_falling_loss(tmp_path):
     for name in ("model/model.safetensors", "model/config.json", "history.jsonl"):
         assert sha256(one / name) == sha256(two / name)
     history = read_json_lines(one / "history.jsonl")
-    assert history[-1]["loss"] < 0.8 * history[0]["loss"]
-    assert history[-1].keys() >= {"arithmetic", "hit_recall", "copying"}
+    assert history[-1]["loss"] < 0.85 * history[0]["loss"]
+    assert history[-1].keys() >= {"arithmetic", "hit_recall", "spelling", "copying"}
     assert len(read_json_lines(one / "times.jsonl")) == len(history)
     model, _ = language_model.load(one / "model")
     assert model.config.tie_word_embeddings and model.config.num_hidden_layers == 2

@@ -1,6 +1,7 @@
 """The word language's tokenizer."""
 
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from hypothesis import given
@@ -11,8 +12,8 @@ from asyncthink import protocol
 from asyncthink.config import params
 from asyncthink.engines.vocabulary import Vocabulary
 from asyncthink.models import word_tokenizer
-from asyncthink.models.prompts import PROMPTS
-from asyncthink.synthesis import solver_teacher
+from asyncthink.models.prompts import MOST_TOLD, PROMPTS, told_budget
+from asyncthink.synthesis import documents, solver_teacher
 from asyncthink.synthesis.assignment import Assignment
 from asyncthink.tasks.countdown import generate
 
@@ -57,15 +58,19 @@ def test_a_saved_tokenizer_is_the_same(tmp_path):
 
 
 def test_the_solver_teacher_needs_no_other_words():
-    """With every operation and with searches of several levels."""
-    for changes in ({}, {"uses": 3, "operations": "+-*/"}):
-        puzzles = replace(PARAMS.puzzles, train=6, validation=1, test=1, **changes)
-        settings = replace(PARAMS.thinking, organizer_budget=400, worker_budget=300, latency_budget=None)
-        wanted = replace(PARAMS.synthesize, demonstrations=12)
-        encode = Vocabulary(word_tokenizer.build(puzzles)).encode
-        items = generate(puzzles, 0)["train"]
-        for form in ("asynchronous", "sequential"):
-            assignment = Assignment(form, PARAMS.seed, wanted, settings)
-            for demonstration in solver_teacher.demonstrate(assignment, puzzles.largest_result, items):
-                for text in (demonstration.organizer, *demonstration.workers.values()):
-                    assert len(encode(text)) == len(text.split())
+    puzzles = replace(PARAMS.puzzles, train=6, validation=1, test=1)
+    encode = Vocabulary(word_tokenizer.build(puzzles)).encode
+    items = generate(puzzles, 0)["train"]
+    for form in ("asynchronous", "sequential"):
+        assignment = Assignment(form, PARAMS.seed, replace(PARAMS.synthesize, demonstrations=12), PARAMS.thinking)
+        for demonstration in solver_teacher.demonstrate(assignment, items):
+            for text in (demonstration.organizer, *demonstration.workers.values()):
+                assert len(encode(text)) == len(text.split())
+
+
+def test_every_budget_that_is_told_has_a_word_and_so_has_every_document():
+    vocabulary = WORDS.get_vocab()
+    assert all(told_budget(tokens) in vocabulary for tokens in (1, 15, 350, MOST_TOLD, 10**6))
+    chosen = documents.Settings(PARAMS.puzzles, PARAMS.pretrain)
+    for document in islice(documents.documents(chosen, 1), 300):
+        assert set(document.text.split()) <= set(vocabulary)

@@ -14,6 +14,7 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from asyncthink import protocol
 from asyncthink.errors import InputError
 from asyncthink.randomness import keyed
 from asyncthink.settings import Synthesize, Thinking
@@ -85,7 +86,7 @@ def sequential(rng: random.Random, desk: Desk, thinking: Thinking, settings: Syn
     """One trace within its budget."""
     _longest_answer(desk, thinking)
     trace = desk.told(order(rng, len(desk.branches)), desk.surface.answer, thinking.organizer_budget)
-    return ["T", "A"], trace.text, {}
+    return ["A"] if trace.text.startswith(protocol.ANSWER_OPEN) else ["T", "A"], trace.text, {}
 
 
 def order(rng: random.Random, count: int) -> list[int]:

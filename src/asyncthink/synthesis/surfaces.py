@@ -64,14 +64,16 @@ def listed(solutions: Iterable[str]) -> str:
 
 
 def _word_steps(branch: Branch, target: int) -> Iterator[Step]:
-    """`| 13 - 10 3`, then lines `12 3 11 -! 8 !- 14 !/ 33 * 36 / 4`: the pair and the leftover, goals, results.
+    """`| 13 - 10 3`, then lines `11 -! 8 !- 14 !/ 33 12 3 * 36 / 4`: the leftover, its goals, the pair, its results.
 
-    After a result that is a goal come the goal's verdict and the solution.
+    After a result that is a goal come the goal's verdict and the solution. What belongs together stands together: a
+    small model learns arithmetic on numbers at fixed distances several times sooner.
     """
     words = ["|", branch.name, str(branch.result)]
     for line in branch.lines:
-        words.append(f"{line.left} {line.right} {line.leftover}")
+        words.append(str(line.leftover))
         words += [f"{verdict} {goal}" for verdict, goal in line.goals(target)]
+        words.append(f"{line.left} {line.right}")
         for move in line.moves:
             words.append(f"{move.operation} {move.result}")
             for final in move.hits(target):

@@ -1,0 +1,58 @@
+"""The search over four numbers: what it finds is right, different, found once, and nearly all that there is."""
+
+from itertools import combinations
+
+import pytest
+
+from asyncthink.randomness import keyed
+from asyncthink.tasks import countdown, expressions
+from asyncthink.tasks.countdown_search import LARGEST_RESULT, VERDICTS, branches, solution_counts
+from asyncthink.tasks.solver import solutions
+
+SETS = keyed("sets").sample(list(combinations(range(17, 0, -1), 4)), 40)
+
+
+@pytest.mark.parametrize("numbers", SETS[:10])
+def test_every_solution_takes_each_number_once_and_reaches_the_target(numbers):
+    for target in range(1, 61):
+        found = [solution for branch in branches(numbers) for solution in branch.hits(target)]
+        item = {"numbers": list(numbers), "target": target, "required": 8}
+        for start in range(0, len(found), 8):
+            part = found[start : start + 8]
+            assert countdown.score(item, " ; ".join(part))["correct"] == len(part)
+
+
+@pytest.mark.parametrize("numbers", SETS)
+def test_no_solution_is_found_twice_and_none_is_unknown_to_the_solver(numbers):
+    for target in (1, 7, 24, 60):
+        found = [expressions.read(s).text for branch in branches(numbers) for s in branch.hits(target)]
+        assert len(set(found)) == len(found)
+        assert set(found) <= set(solutions(numbers, target, limit=LARGEST_RESULT))
+
+
+def test_the_search_misses_few_of_the_solutions_that_keep_its_range():
+    found = known = 0
+    for numbers in SETS:
+        for target in range(1, 61):
+            found += solution_counts(numbers)[target]
+            known += len(solutions(numbers, target, limit=LARGEST_RESULT))
+    assert 0.9 < found / known < 1
+
+
+@pytest.mark.parametrize("numbers", SETS)
+def test_a_result_that_is_a_goal_is_a_hit_of_its_verdict_and_no_other_is(numbers):
+    for target in (3, 24, 36):
+        for line in (line for branch in branches(numbers) for line in branch.lines):
+            goals = line.goals(target)
+            assert {verdict for verdict, _ in goals} <= set(VERDICTS)
+            for move in line.moves:
+                allowed = {final.verdict for final in move.finals}
+                hits = {final.verdict for final in move.hits(target)}
+                assert hits == {verdict for verdict, goal in goals if goal == move.result} & allowed
+
+
+def test_branches_are_all_first_steps_with_the_larger_number_first():
+    named = [branch.name for branch in branches((8, 6, 4, 3))]
+    assert named[:4] == ["8 + 6", "8 - 6", "8 * 6", "8 + 4"]
+    assert "8 / 4" in named and "8 / 6" not in named
+    assert len(named) == len(set(named))
