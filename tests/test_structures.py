@@ -88,6 +88,6 @@ def test_random_structures_hold_more_topologies_than_the_two_of_an_unguided_teac
 
     guided, unguided = report(), report(interleaved=0.5, batch=0.5, most_forks=2, systematic_share=0.0)
     assert guided["beyond_the_two"] >= 10
-    assert unguided["classes"]["other"]["demonstrations"] < 10  # an answer may come before the last Join
+    assert unguided["classes"]["other"]["demonstrations"] < 30  # an answer may come before the last Join
     assert sum(kind["demonstrations"] for kind in guided["classes"].values()) == 300
     assert sum(kind["distinct"] for kind in guided["classes"].values()) == guided["distinct"]
