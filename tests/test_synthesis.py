@@ -128,7 +128,9 @@ def test_a_worker_searches_exactly_what_its_sub_query_says():
 def test_systematic_demonstrations_have_no_doubles_and_the_others_do():
     def doubles(share):
         found = demonstrations(settings_with(synthesize={"systematic_share": share}), "asynchronous", ITEMS)
-        begun = [[name for text in (each.organizer, *each.workers.values()) for name in searched(text)] for each in found]
+        begun = [
+            [name for text in (each.organizer, *each.workers.values()) for name in searched(text)] for each in found
+        ]
         return sum(len(set(names)) < len(names) for names in begun)
 
     assert doubles(1.0) == 0

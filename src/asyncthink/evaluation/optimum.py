@@ -28,7 +28,9 @@ def _least(desk: Desk, capacity: int) -> int:
         for chosen in combinations(fruitful, size):
             if len({solution for place in chosen for solution in hits[place]}) >= desk.required:
                 for owners in product(range(capacity), repeat=size):
-                    shares = [[p for p, owner in zip(chosen, owners, strict=True) if owner == a] for a in range(capacity)]
+                    shares = [
+                        [p for p, owner in zip(chosen, owners, strict=True) if owner == a] for a in range(capacity)
+                    ]
                     latency = _latency(desk, shares)
                     best = latency if best is None else min(best, latency)
     if best is None:

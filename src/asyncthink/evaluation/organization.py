@@ -5,18 +5,20 @@ Read from the texts of the word language, in the order of the organizer's action
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from asyncthink import protocol
 from asyncthink.episode import Episode
 from asyncthink.evaluation.branch_predictor import hit_flags
-from asyncthink.protocol import Fork, Think
+from asyncthink.protocol import Fork, Join, Think
+from asyncthink.tasks import TASKS
 from asyncthink.tasks.countdown_search import branches
 
 POSITIONS = 8  # forked branches of which a hit rate is told by position
 NAN = float("nan")
 
+_SPELLED = re.compile(r"[-+*/!]{2} ((?:\(*\d+\)* [-+*/] ){3}\(*\d+\)*)")
 _OWN = re.compile(r"\| (\d+ [-+*/] \d+)")
 _ASKED = re.compile(r"(\d+ [-+*/] \d+)")
 
@@ -59,3 +61,39 @@ def measures(episode: Episode) -> dict[str, float]:
         "chance": sum(flags) / len(flags),
         **{f"hit_{k + 1}": float(forked[k]) if k < len(forked) else NAN for k in range(POSITIONS)},
     }
+
+
+def tokens_after(episode: Episode) -> float:
+    """The clock from the last solution that was asked for to the Answer's first token; nan where one is missing.
+
+    A solution is in hand where the organizer's own search has spelled it out, or where the Join ends that brings it.
+    """
+    known: set[str] = set()
+    starts: dict[int, int] = {}
+    clock, since = 0, NAN
+    actions = iter(protocol.parse(episode.traces[0].own_text))
+    returns = {trace.fork: protocol.returned(trace.own_text) or "" for trace in episode.traces[1:]}
+    for step in episode.plan["organizer"]:
+        if "answer" in step:
+            return clock - since
+        clock += step["think"] if "think" in step else step["tokens"]
+        action, behind = next(actions), 0
+        if isinstance(action, Fork):
+            starts[action.id] = clock
+        elif isinstance(action, Join):
+            clock = max(clock, starts[action.id] + episode.plan["workers"][str(action.id)])
+            known |= _right(episode, returns[action.id].split(" ; "))
+        elif isinstance(action, Think):
+            for match in _SPELLED.finditer(action.text):
+                known |= _right(episode, [match[1]])
+                behind = len(action.text[match.end() :].split())
+                if len(known) >= episode.item["required"]:
+                    break
+        if len(known) >= episode.item["required"] and since != since:
+            since = clock - behind
+    return NAN
+
+
+def _right(episode: Episode, solutions: Iterable[str]) -> set[str]:
+    grade = TASKS["countdown"].score
+    return {same for solution in solutions for same in grade(episode.item, solution)["solutions"]}

@@ -43,7 +43,9 @@ def words(puzzles: Puzzles) -> list[str]:
     given = range(puzzles.smallest, puzzles.base_largest + 1)
     budgets = [told_budget(tokens) for tokens in range(10, MOST_TOLD + 1, 10)]
     spelled = [form.format(number) for form in ("({}", "(({}", "{})", "{}))") for number in given]
-    return list(dict.fromkeys([PAD, EOS, *ROLES, *_tags(), *SIGNS, *numbers, *targets, *spelled, *budgets, *sudoku.WORDS]))
+    return list(
+        dict.fromkeys([PAD, EOS, *ROLES, *_tags(), *SIGNS, *numbers, *targets, *spelled, *budgets, *sudoku.WORDS])
+    )
 
 
 def _tags() -> list[str]:

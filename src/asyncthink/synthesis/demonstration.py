@@ -90,7 +90,9 @@ def from_mapping(row: dict[str, Any]) -> Demonstration:
     budget = row.get("budget")
     if not (budget is None or type(budget) is int and budget > 0):
         raise ValueError("'budget' must be an integer above 0")
-    return Demonstration(row["task"], row["item"], row["form"], structure, str(row["organizer"]), workers, joined, budget)
+    return Demonstration(
+        row["task"], row["item"], row["form"], structure, str(row["organizer"]), workers, joined, budget
+    )
 
 
 def write(path: str | Path, demonstrations: Iterable[Demonstration]) -> None:

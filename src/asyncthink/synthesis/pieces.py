@@ -62,9 +62,7 @@ class Desk:
         """The same with what was found in an answer or a return, which the room includes."""
         return self._written(chosen, (), room, closing)
 
-    def _written(
-        self, chosen: Iterable[int], known: Collection[str], room: float, closing: Closing | None
-    ) -> Piece:
+    def _written(self, chosen: Iterable[int], known: Collection[str], room: float, closing: Closing | None) -> Piece:
         texts: list[str] = []
         found: list[str] = []
         used = 0

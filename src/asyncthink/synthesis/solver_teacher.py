@@ -36,7 +36,9 @@ def demonstrate(assignment: Assignment, items: Sequence[dict[str, Any]]) -> Iter
             thinking = drawn(thinking, assignment.seed, "synthesize", index)
         desk = Desk.of(item, thinking.prompts)
         structure, text, workers = write(rng, desk, thinking, assignment.synthesize)
-        budget = None if assignment.form == "asynchronous" or thinking.told_budgets is None else thinking.organizer_budget
+        budget = (
+            None if assignment.form == "asynchronous" or thinking.told_budgets is None else thinking.organizer_budget
+        )
         yield Demonstration("countdown", item, assignment.form, tuple(structure), text, workers, budget=budget)
 
 

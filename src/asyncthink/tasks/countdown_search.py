@@ -160,4 +160,6 @@ def _combined(one: _Value, operation: str, other: _Value) -> _Value | None:
         return None
     a, b = one.number, other.number
     number = {"+": a + b, "-": a - b, "*": a * b, "/": a // b}[operation]
-    return _Value(number, f"({one.text} {operation} {other.text})", operation) if 1 <= number <= LARGEST_RESULT else None
+    return (
+        _Value(number, f"({one.text} {operation} {other.text})", operation) if 1 <= number <= LARGEST_RESULT else None
+    )

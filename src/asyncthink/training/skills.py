@@ -14,7 +14,11 @@ from asyncthink.training.log_probabilities import score
 def places(words: Sequence[str]) -> dict[str, list[bool]]:
     """Per skill, at which words of a document it shows: results, verdicts of hits, their spelling, what is told."""
     flags: dict[str, list[bool]] = {"arithmetic": [], "hit_recall": [], "spelling": [], "copying": []}
-    until, left, since = None, 0, -len(words)  # what is told ends at this tag; words of a solution to come; words since a branch
+    until, left, since = (
+        None,
+        0,
+        -len(words),
+    )  # what is told ends at this tag; words of a solution to come; words since a branch
     for before, last, word in zip(["", "", *words], ["", *words], words, strict=False):
         since = 0 if word == "|" else since + 1
         searching = since > 4 and not until and left <= 0

@@ -49,7 +49,12 @@ SHOWN = ("asyncthink", "asyncthink_math")  # the arms of which case studies are 
 # Sections, or single keys where a step does not read the whole section.
 BUDGETS = ("thinking.organizer_budget", "thinking.worker_budget", "thinking.prompts")
 PROTOCOL = ("thinking.capacity", "thinking.slot_release")
-EPISODE = (*BUDGETS, *PROTOCOL, "thinking.latency_budget", "thinking.told_budgets")  # all of `thinking` but the temperature of training
+EPISODE = (
+    *BUDGETS,
+    *PROTOCOL,
+    "thinking.latency_budget",
+    "thinking.told_budgets",
+)  # all of `thinking` but the temperature of training
 # Of countdown's world, beside the sizes of the splits.
 WORLD = tuple(f"puzzles.{key}" for key in ("smallest", "largest", "base_largest", "largest_target"))
 SOLVED = ("puzzles.required", "puzzles.most_solutions")
