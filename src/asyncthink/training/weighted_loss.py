@@ -5,8 +5,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import Trainer
 
-from asyncthink.training.log_probabilities import head_of, score
+from asyncthink.training.log_probabilities import score
 
 IGNORED = -100  # the label of a token without loss
 
@@ -20,8 +21,8 @@ class Batch:
     lengths: list[int]
 
 
-class WeightedLoss:
-    """Mixin for a transformers Trainer: loss = sum of weight * -log p over the sum of weights of the whole step.
+class WeightedLoss(Trainer):
+    """Goes before any kind of Trainer: loss = sum of weight * -log p over the sum of weights of the whole step.
 
     `watched` names sets of token ids whose share of right predictions is logged as NAME_accuracy.
     """
@@ -50,7 +51,7 @@ class WeightedLoss:
         """The share of this micro-batch; DistributedDataParallel averages over processes, so it is scaled up."""
         batch = self.stream(inputs)
         with self.accelerator.autocast():
-            scores = score(model, batch.ids_N, batch.lengths, head=head_of(self.model))
+            scores = score(model, batch.ids_N, batch.lengths)
         self._count(batch, scores.likeliest_N)
         total = -(batch.weight_N * scores.logprob_N).sum() / num_items_in_batch
         return total * self.accelerator.num_processes
