@@ -222,6 +222,7 @@ class Pretrain:
     warmup: Share
     hit_weight: Weight
     asked_share: Share
+    announced_share: Share
     protocol_share: Share
     notes_share: Share
     sudoku_share: Share
@@ -229,7 +230,7 @@ class Pretrain:
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        rest = round(1 - self.asked_share - self.protocol_share - self.notes_share, 9)
+        rest = round(1 - self.asked_share - self.announced_share - self.protocol_share - self.notes_share, 9)
         require(self.sudoku_share <= rest, "sudoku_share", self.sudoku_share, f"from 0 to 1 - the others = {rest}")
         return self
 

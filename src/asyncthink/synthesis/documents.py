@@ -6,6 +6,8 @@ hits from misses, spelling a solution out, copying what was found into an answer
 * search in any order, over any number of branches, answer included, under the prompt of a solver or of an organizer
   (the base has to make something of an organizer's prompt, as a language model does);
 * search of the branches that its prompt names (`pretrain.asked_share`), mostly of one or two;
+* search that says first which branches come next, as it would ask another (`pretrain.announced_share`): the question,
+  the branches, their search, again and again;
 * notes, then an answer from them (`pretrain.notes_share`): branches in any order, again and again, of some only what
   they hold, so that an answer is copied from wherever it stands;
 * snippets in which the tags occur (`pretrain.protocol_share`), without prompt and answer;
@@ -66,6 +68,7 @@ def document(settings: Settings, rng: random.Random) -> Document:
     kinds = [
         (shares.sudoku_share, _sudoku),
         (shares.asked_share, _asked),
+        (shares.announced_share, _announced),
         (shares.protocol_share, _snippet),
         (shares.notes_share, _notes),
     ]
@@ -107,6 +110,19 @@ def _search(rng: random.Random, puzzles: Puzzles) -> tuple[str, str]:
 def _asked(rng: random.Random, puzzles: Puzzles) -> tuple[str, str]:
     desk, chosen = _desk(rng, puzzles, lambda count: rng.sample(range(count), rng.choice((1, 1, 1, 2, 2, 3))))
     return f"<solve> {desk.query(chosen)}", desk.told(chosen, desk.surface.answer).text
+
+
+def _announced(rng: random.Random, puzzles: Puzzles) -> tuple[str, str]:
+    desk, chosen = _desk(rng, puzzles, lambda count: rng.sample(range(count), rng.randint(2, MOST_IN_A_ROW)))
+    parts: list[str] = []
+    known: dict[str, None] = {}
+    while chosen and len(known) < desk.required:
+        size = rng.randint(1, 3)
+        part, chosen = chosen[:size], chosen[size:]
+        piece = desk.search(part, known)
+        parts += [desk.query(part), piece.text]
+        known |= dict.fromkeys(piece.found)
+    return f"<solve> {desk.query(())}", f"{' '.join(parts)} {desk.surface.answer(list(known)[: desk.required])}"
 
 
 def _notes(rng: random.Random, puzzles: Puzzles) -> tuple[str, str]:
