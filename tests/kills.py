@@ -53,9 +53,9 @@ PHASES = {
     },
     "evaluate": {
         "decoding": Phase("asyncthink.evaluation.evaluate:run", 1, 1.0),
-        "measuring": Phase("asyncthink.evaluation.evaluate:summarized", 1, 0.3),
         "writing": Phase("asyncthink.evaluation.episode_chunks:append", 1, 0.02),
     },
+    "measure": {"measuring": Phase("asyncthink.evaluation.measure:metrics_file", 1, 0.1)},
     "tables": {"writing": WRITING["text"]._replace(calls=8)},
     "claims": {"writing": WRITING["json"]},
     "case_studies": {"writing": WRITING["text"]},

@@ -230,8 +230,8 @@ def read_by(given):
         (name, arm): (graph.reads("evaluate", given, arm, name), weights[arm], seeds) for name, arm in tests
     }
     read["items"] = {name: (graph.reads("items", given, None, name), graph.own_source(given, name)) for name in sets}
-    read |= {rule: (graph.reads(rule, given), seeds) for rule in ("pretrain", "case_studies", "page")}
-    read |= {rule: (read[rule], tests) for rule in ("case_studies", "page")}
+    read |= {rule: (graph.reads(rule, given), seeds) for rule in ("pretrain", "measure", "case_studies", "page")}
+    read |= {rule: (read[rule], tests) for rule in ("measure", "case_studies", "page")}
     recorded = (tests, cold, graph.trained(given), seeds)
     read |= {rule: (graph.reads(rule, given), recorded) for rule in ("tables", "claims", "report")}
     return read | {"puzzles": graph.reads("puzzles", given), "figures": graph.reads("figures", given)}
@@ -279,10 +279,10 @@ def test_lambda_is_read_by_the_organizers_that_do_not_override_it():
     assert {rule for rule, body in DVC.items() if "reward" in body.get("params", [])} == {"grpo", "evaluate", "report"}
 
 
-def room_of(path):
-    """A module or folder of the package as the table of rooms names it."""
-    parts = path.relative_to(PACKAGE).with_suffix("").parts
-    return "/".join(parts) if parts[0] == "cli" else parts[0]
+def room_of(path, named):
+    """A module or folder of the package as a step's list of rooms names it."""
+    module = path.relative_to(PACKAGE).with_suffix("")
+    return module.as_posix() if module.parts[0] == "cli" or module.as_posix() in named else module.parts[0]
 
 
 def imported(tree):
@@ -323,7 +323,8 @@ def code_of(step):
 
 @pytest.mark.parametrize("step", graph.ROOMS)
 def test_the_rooms_of_a_step_are_those_that_it_imports_and_its_stage_names_each(step):
-    rooms = {room_of(path) for path in reached(code_of(step))} - {*graph.LEFT_OUT, "cli/__init__"}
+    paths = reached(code_of(step))
+    rooms = {room_of(path, graph.ROOMS[step]) for path in paths} - {*graph.LEFT_OUT, "cli/__init__"}
     own = {f"cli/{step}"} - {"cli/figures"}
     assert rooms - own == set(graph.ROOMS[step])
     named = {path for path in DVC[step]["deps"] if path.startswith("src/")} - {WIRING}

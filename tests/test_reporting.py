@@ -33,7 +33,7 @@ FACTS = {"Commit": "0123", "Processor": "one"}
 
 def frames(found, scale):
     """Every table; the cases are chosen from episodes written by hand, where there is evidence at all."""
-    source = tables.Source(found, scale)
+    source = tables.Source(found, claims.ledger(found, scale))
     made = {name: table.frame(source) for name, table in tables.TABLES.items()}
     return made | {"case_studies": cases(scale) if found.recordings.evaluations else case_table.frame([], scale)}
 
@@ -235,7 +235,9 @@ def test_shares_of_topologies_add_up():
 def test_the_commands_write_the_same_tables_and_ledger_as_the_functions(tmp_path):
     made = recorded_experiment.experiment()
     (tmp_path / "params.yaml").write_text(json.dumps(made.params.to_mapping()))
-    asyncthink("tables", *made.arguments, "--params", tmp_path / "params.yaml", "--tables", tmp_path / "tables")
+    ledger = tmp_path / "claims.json"
+    said = asyncthink("claims", *made.arguments, "--params", tmp_path / "params.yaml", "--ledger", ledger)
+    asyncthink("tables", *made.arguments, "--ledger", ledger, "--tables", tmp_path / "tables")
     expected = frames(evidence_of("two seeds"), "nano")
     assert {path.stem for path in (tmp_path / "tables").iterdir()} == set(tables.TABLES)
     cases = tmp_path / "recorded/countdown/asyncthink/1.jsonl.gz"
@@ -244,8 +246,6 @@ def test_the_commands_write_the_same_tables_and_ledger_as_the_functions(tmp_path
     asyncthink("case_studies", *given, "--table", tmp_path / "tables/case_studies.csv")
     for name, table in expected.items():
         assert (tmp_path / f"tables/{name}.csv").read_text() == tables.text(table), name
-    ledger = tmp_path / "claims.json"
-    said = asyncthink("claims", *made.arguments, "--params", tmp_path / "params.yaml", "--ledger", ledger)
     by_function = claims.ledger(evidence_of("two seeds"), "nano")
     assert recorded_experiment.judged(json.loads(ledger.read_text())) == recorded_experiment.judged(by_function)
     assert said.count("\n") == len(claims.CLAIMS)

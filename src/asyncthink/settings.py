@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?e[-+]?\d+", re.IGNORECASE)  # DVC writes 5e-05, which YAML 1.1 takes for a word
 COUNTDOWN = "countdown"  # the test set that `puzzles` makes
+HEADLINE = "headline"  # an arm's evaluation itself, beside its variants
 FIXED = ("arms", "seed", "seeds", "scale", "training_sets", "test_sets")  # the same for every arm
 GENERATED = ("sudoku",)  # the tasks whose items can be generated
 CLOSED = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -280,7 +281,7 @@ class Evaluate:
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        require("headline" not in self.variants, "variants", "headline", "any other name, for the evaluation itself")
+        require(HEADLINE not in self.variants, "variants", HEADLINE, "any other name, for the evaluation itself")
         return self
 
 

@@ -14,7 +14,6 @@ CONTRACT = {
     "parse": "an organizer's text in, its actions out",
     "grade": "items with answers in, scores out",
     "check-golds": "right answers of mathematics in, those that do not equal themselves out",
-    "measure": "the metrics of recorded episodes",
     "think": "one episode, live",
 }
 STEPS = {
@@ -25,7 +24,8 @@ STEPS = {
     "pretrain": "the base model, from scratch",
     "sft": "stage 1: cold-start format fine-tuning",
     "grpo": "stage 2: reinforcement learning",
-    "evaluate": "record an arm's episodes on the test items, and measure them",
+    "evaluate": "record an arm's episodes on the test items",
+    "measure": "the metrics of recorded episodes",
     "tables": "every table, from the recorded metrics",
     "claims": "the ledger of claims, with verdicts",
     "case_studies": "choose the episodes that the report shows in full, by rules",

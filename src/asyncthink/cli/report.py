@@ -19,14 +19,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from asyncthink import files
     from asyncthink.config import params
-    from asyncthink.evaluation import claims
+    from asyncthink.evaluation import ledger
     from asyncthink.reporting import report, run_facts
 
     given = params.read(args.params)
     results = report.Results(
         tables=report.read_tables(args.tables),
         figures={path.stem: path.read_text(encoding="utf-8") for path in args.figures},
-        ledger=claims.read(args.ledger),
+        ledger=ledger.read(args.ledger),
         scale=given.scale,
         world=report.World.among(vars(given)),
     )

@@ -24,6 +24,7 @@ from asyncthink.settings import (
     CLOSED,
     COUNTDOWN,
     GRPO,
+    HEADLINE,
     SFT,
     Arm,
     Arms,
@@ -105,7 +106,7 @@ class Params:
         own, wanted = self.arm_params(arm), self.test_set(test_set)
         sampled = asdict(replace(own.thinking, temperature=own.evaluate.temperature))
         keys = wanted.thinking if wanted else {}
-        runs = {"headline": checked(Thinking, {**sampled, **keys}, f"test_sets.{test_set}.thinking")}
+        runs = {HEADLINE: checked(Thinking, {**sampled, **keys}, f"test_sets.{test_set}.thinking")}
         for name, variant in {} if wanted else own.evaluate.variants.items():
             if arm in variant.arms:
                 where = f"evaluate.variants.{name}.thinking"

@@ -14,7 +14,6 @@ items alone and speaks of this training run only.
 Left out on purpose: the bootstrap. The percentile bootstrap of three seeds covers about 78 %, not 95.
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -23,12 +22,6 @@ from scipy import stats
 
 LEVEL = 0.95
 STEP = 1e-6  # of the difference quotients in `combine`, relative to the operand
-
-
-def keyed(*key: object) -> np.random.Generator:
-    """A random generator that depends on its key alone."""
-    digest = hashlib.sha256("/".join(map(str, key)).encode()).digest()
-    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "big")))
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ import pandas as pd
 
 from asyncthink import episode, protocol
 from asyncthink.episode import Episode
-from asyncthink.evaluation.case_studies import COUNTDOWN, chosen
-from asyncthink.evaluation.recordings import HEADLINE, note
+from asyncthink.evaluation.case_studies import chosen
+from asyncthink.evaluation.recordings import note
 from asyncthink.reporting.page_record import Shown, identify
 from asyncthink.schedule import Interval, Lane, Schedule
+from asyncthink.settings import COUNTDOWN, HEADLINE
 from asyncthink.tasks.countdown import SPLITS
 
 COLUMNS = (

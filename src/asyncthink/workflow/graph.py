@@ -74,8 +74,9 @@ READS: dict[str, tuple[str, ...]] = {
     "sft": ("arm.mode", *EPISODE, "sft"),
     "grpo": ("grpo", "thinking.temperature"),
     "evaluate": ("scale", "evaluate"),
-    "tables": ("scale", "arms", *LEARNING),
+    "measure": (),
     "claims": ("scale", "arms", *LEARNING),
+    "tables": (),
     "case_studies": ("scale",),
     "figures": (),
     "report": (
@@ -90,7 +91,11 @@ OF_ITEM_SET = {"items": ("seed",), "evaluate": ("scale", "evaluate.temperature")
 # The rooms that a step's command imports, beside its own file in cli/. Left out is what decides no result: how an error
 # is told, how a lock is held, how progress is told, and what serves Snakemake and DVC.
 READING = ("config", "files", "rewards", "settings")  # of params.yaml, which names rewards
+# Of its room, what decodes: a change of what is measured decodes nothing again.
+DECODING = tuple(f"evaluation/{name}" for name in ("__init__", "episode_chunks", "evaluate", "recording"))
 EPISODES = (*READING, "engines", "episode", "models", "protocol", "schedule", "synthesis", "tasks", "thinking")
+SAMPLING = tuple(room for room in EPISODES if room != "synthesis")
+RECORDED = tuple(room for room in EPISODES if room not in ("config", "rewards"))  # by what read no params.yaml
 ROOMS: dict[str, tuple[str, ...]] = {
     "puzzles": (*READING, "tasks"),
     "items": (*READING, "tasks"),
@@ -98,12 +103,13 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "filter": (*READING, "protocol", "schedule", "synthesis", "tasks"),
     "pretrain": (*READING, "models", "protocol", "randomness", "synthesis", "tasks", "training"),
     "sft": (*EPISODES, "randomness", "training"),
-    "grpo": (*(room for room in EPISODES if room != "synthesis"), "randomness", "training", "cli/engine_choice"),
-    "evaluate": (*EPISODES, "training", "evaluation", "cli/engine_choice"),
-    "tables": (*EPISODES, "training", "evaluation", "reporting", "cli/claims"),
+    "grpo": (*SAMPLING, "randomness", "training", "cli/engine_choice"),
+    "evaluate": (*SAMPLING, "training", *DECODING, "cli/engine_choice"),
+    "measure": (*RECORDED, "evaluation"),
     "claims": (*EPISODES, "training", "evaluation", "reporting"),
+    "tables": (*RECORDED, "evaluation", "reporting"),
     "case_studies": (*EPISODES, "evaluation", "reporting"),
-    "figures": (*(room for room in EPISODES if room not in ("config", "rewards")), "evaluation", "reporting"),
+    "figures": (*RECORDED, "evaluation", "reporting"),
     "report": (*EPISODES, "evaluation", "reporting"),
     "page": ("files", "episode", "protocol", "schedule", "reporting"),
 }

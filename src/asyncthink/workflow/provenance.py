@@ -27,6 +27,7 @@ MAKERS = (
     "sft",
     "grpo",
     "evaluate",
+    "measure",
 )  # the steps before a record
 WRITTEN = ("metrics", "README.md", "dvc.lock", "dvc.yaml", "params.yaml")  # what is not code
 

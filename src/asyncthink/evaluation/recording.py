@@ -1,0 +1,27 @@
+"""What `evaluate` records beside the episodes, so that they can be measured without it."""
+
+from typing import Any
+
+from typing_extensions import TypedDict
+
+
+class Items(TypedDict):
+    """The test items: how many, of which split or test set, and the hash of their file."""
+
+    count: int
+    split: str
+    sha256: str
+
+
+class Recording(TypedDict):
+    """What was evaluated, on which engine; `evaluations` has the settings of each by section."""
+
+    scale: str
+    test_set: str
+    task: str
+    arm: str
+    seed: int
+    engine: dict[str, Any]
+    items: Items
+    samples: int
+    evaluations: dict[str, dict[str, dict[str, Any]]]
