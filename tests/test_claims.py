@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from keyed_numbers import keyed
 
 from asyncthink.errors import InputError
 from asyncthink.evaluation import agreement, claims
@@ -13,7 +14,7 @@ from asyncthink.evaluation.evidence import Evidence
 from asyncthink.evaluation.histories import Curve, History
 from asyncthink.evaluation.metrics import Measurement
 from asyncthink.evaluation.recordings import Evaluation, Recordings
-from asyncthink.evaluation.statistics import Estimate, keyed
+from asyncthink.evaluation.statistics import Estimate
 from asyncthink.evaluation.verdicts import Part, by_column, judged, text, verdict
 from asyncthink.reporting import claims_table
 

@@ -24,6 +24,7 @@ from asyncthink.reporting import case_table, comparison, plots, report, style, t
 from asyncthink.reporting.exhibits import EXHIBITS
 from asyncthink.reporting.page_record import identify
 from asyncthink.reporting.run_facts import Duration, durations
+from asyncthink.reporting.source import Source
 from asyncthink.workflow import graph
 
 ROOT = Path(__file__).parents[1]
@@ -33,8 +34,8 @@ FACTS = {"Commit": "0123", "Processor": "one"}
 
 def frames(found, scale):
     """Every table; the cases are chosen from episodes written by hand, where there is evidence at all."""
-    source = tables.Source(found, claims.ledger(found, scale))
-    made = {name: table.frame(source) for name, table in tables.TABLES.items()}
+    all_of_it = Source(found, claims.ledger(found, scale))
+    made = {name: table.frame(all_of_it) for name, table in tables.TABLES.items()}
     return made | {"case_studies": cases(scale) if found.recordings.evaluations else case_table.frame([], scale)}
 
 
@@ -81,7 +82,7 @@ def results(request, tmp_path_factory):
         style.save(draw(made[name]), folder / f"{name}.svg")
     figures = {path.stem: path.read_text() for path in folder.glob("*.svg")}
     given = recorded_experiment.settings(scale)
-    return report.Results(made, figures, claims.ledger(found, scale), scale, report.World.among(vars(given)))
+    return report.Results(made, figures, claims.ledger(found, scale), report.World.among(vars(given)))
 
 
 def test_the_graph_and_the_package_name_the_same_tables_and_figures():
@@ -362,7 +363,7 @@ def test_the_report_says_all_that_a_reader_asks_for(results):
         assert exhibit.title in text and exhibit.how in text
     for wanted in ("Deviations from the paper", "Reward-hacking watch", "Cost", "Base model", "1 min 15 s", "0123"):
         assert wanted in text, wanted
-    if results.scale == "smoke":
+    if results.ledger["scale"] == "smoke":
         assert "smoke: shows the graph, not the science" in text
     assert "24.7" in text and "3694.7" in text and "not run at this scale" in text
     if not style.has_data(results.tables["ablations"]):

@@ -1,9 +1,8 @@
 """Intervals and frontiers against known distributions, closed forms and brute force."""
 
-import hashlib
-
 import numpy as np
 import pytest
+from keyed_numbers import keyed
 from scipy import stats
 
 from asyncthink.evaluation import frontier
@@ -18,12 +17,6 @@ WORLDS = {
     "both": (1.0, 10.0, 10.0),
     "neither": (0.0, 0.0, 5.0),
 }
-
-
-def keyed(*key):
-    """A random generator that depends on its key alone."""
-    digest = hashlib.sha256("/".join(map(str, key)).encode()).digest()
-    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "big")))
 
 
 @pytest.mark.parametrize("seeds", [3, 5, 8])

@@ -65,11 +65,10 @@ rule tables:
     message:
         machine.told("tables ({log})")
     shell:
-        "python -m asyncthink tables"
+        "python -m asyncthink tables --ledger {input.ledger:q}"
         " --evaluations {input.evaluations:q}"
         " --histories {input.histories:q}"
         " --filters {input.filters:q}"
-        " --ledger {input.ledger:q}"
         " --tables {params.tables:q}"
         " --headline {output.headline:q}"
         " > {log:q} 2>&1"

@@ -59,7 +59,8 @@ def evidence_of(places: "Mapping[Path, Path]", records: "Records", given: "Param
     from asyncthink.evaluation import evidence
 
     kinds = (records.evaluations, records.histories, records.filters)
-    return evidence.read(*([places[name] for name in kind] for kind in kinds), learning(given))
+    evaluations, histories, filters = ([places[name] for name in kind] for kind in kinds)
+    return evidence.read(evaluations, histories, filters, learning(given))
 
 
 def learning(given: "Params") -> "Mapping[str, np.ndarray]":

@@ -27,7 +27,6 @@ def run(args: argparse.Namespace) -> None:
         tables=report.read_tables(args.tables),
         figures={path.stem: path.read_text(encoding="utf-8") for path in args.figures},
         ledger=ledger.read(args.ledger),
-        scale=given.scale,
         world=report.World.among(vars(given)),
     )
     files.write_text(args.report, report.html(results, run_facts.facts(), run_facts.durations(args.times)))

@@ -21,9 +21,10 @@ def run(args: argparse.Namespace) -> None:
     from asyncthink import files
     from asyncthink.evaluation import evidence, ledger
     from asyncthink.reporting import tables
+    from asyncthink.reporting.source import Source
 
     found = evidence.read(args.evaluations, args.histories, args.filters)
-    source = tables.Source(found, ledger.read(args.ledger))
+    source = Source(found, ledger.read(args.ledger))
     frames = {name: table.frame(source) for name, table in tables.TABLES.items()}
     for name, frame in frames.items():
         files.write_text(args.tables / f"{name}.csv", tables.text(frame))

@@ -75,7 +75,7 @@ def version(package: str) -> str:
 
 def durations(paths: Iterable[Path]) -> list[Duration]:
     """Snakemake's benchmark files, .../times/STEP/....tsv, summed by step."""
-    rows = defaultdict(list)
+    rows: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for path in paths:
         rows[path.parts[path.parts.index("times") + 1]] += _benchmark(path)
     return [

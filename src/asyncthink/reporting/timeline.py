@@ -9,12 +9,20 @@ of thinking, and the rules of page/timeline.css dress both.
 import math
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
-from typing import Any
+from typing import Any, TypedDict
 
 from asyncthink.schedule import Arrow, Interval, Lane, Schedule
 
 Mark = list[Any]
-Scene = dict[str, Any]  # {"span": steps, "height": pixels, "marks": [Mark, ...]}
+
+
+class Scene(TypedDict):
+    """The marks of a timeline, which is so many decoding steps wide and so many pixels high."""
+
+    span: int
+    height: int
+    marks: list[Mark]
+
 
 TOP, BAR, PITCH = 64, 20, 58  # pixels: the first lane's upper edge, a lane's thickness, from lane to lane
 UNDERLINE = BAR + 5  # the critical path, below a lane's upper edge
