@@ -231,4 +231,6 @@ def test_a_figure_without_its_table_says_which(copy, commands):
             said = copy.run(*commands["figures"], check=False)
         finally:
             table.write_bytes(whole)
-    assert said.strip().splitlines()[-1] == f"FileNotFoundError: [Errno 2] No such file or directory: '{TABLE}'"
+    assert (
+        said.strip().splitlines()[-1] == f"asyncthink.errors.InputError: {TABLE}: no such file; run `snakemake {TABLE}`"
+    )

@@ -273,9 +273,22 @@ def test_a_notebook_is_short_without_outputs_and_has_its_parameters(path):
     assert sum(len(cell["source"]) for cell in cells) <= 30
     (given,) = [cell for cell in code if "parameters" in cell["metadata"].get("tags", [])]
     assert {line.split(" = ")[0] for line in given["source"]} == {"tables", "figure"}
-    (text,) = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+    text = "".join(cells[0]["source"])
     exhibit = {**EXHIBITS, "claims": report.LEDGER}[path.stem]
     assert text == f"# {exhibit.title}\n\n{exhibit.where}. {exhibit.how}"
+
+
+@pytest.mark.parametrize("kind", SCALES)
+def test_every_notebook_looks_at_its_table_whatever_was_run(kind, tmp_path):
+    for name, table in frames(evidence_of(kind), SCALES[kind]).items():
+        (tmp_path / f"{name}.csv").write_text(tables.text(table))
+    for path in NOTEBOOKS:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        known = {}
+        for source in ("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"):
+            exec(source, known)
+            known |= {"tables": tmp_path, "figure": tmp_path / f"{path.stem}.svg"}
+        assert (tmp_path / f"{path.stem}.png").exists()
 
 
 def test_the_rule_draws_what_the_function_draws_whatever_kernel_is_called_python3(tmp_path):

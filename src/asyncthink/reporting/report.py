@@ -17,7 +17,6 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from asyncthink.errors import InputError
 from asyncthink.evaluation.ledger import Ledger
 from asyncthink.evaluation.paper import PAPER
 from asyncthink.evaluation.verdicts import NOT_RUN, OF_ONE_RUN, VERDICTS
@@ -25,7 +24,6 @@ from asyncthink.reporting import comparison
 from asyncthink.reporting.exhibits import EXHIBITS, LEDGER, Exhibit
 from asyncthink.reporting.run_facts import Duration
 from asyncthink.reporting.style import GRID, INK, MEASURES, MUTED, PAPER_COLOUR, has_data
-from asyncthink.reporting.tables import TABLES
 from asyncthink.settings import GRPO, INERT, SFT, Evaluate, Model, Pretrain, Puzzles, Reward, Synthesize, Thinking
 
 HERE = Path(__file__).parent
@@ -217,17 +215,3 @@ def sections(world: World) -> list[tuple[str, str]]:
         keys = {key: value for key, value in section.items() if f"{name}.{key}" not in INERT}
         lines.append((name, yaml.safe_dump(keys, sort_keys=False, default_flow_style=None).strip()))
     return lines
-
-
-def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
-    """Every table of the `tables` step, and the case studies."""
-    return {name: _table(folder / f"{name}.csv") for name in (*TABLES, "case_studies")}
-
-
-def _table(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run `snakemake {path}`") from None
-    except ValueError as error:
-        raise InputError(f"{path}: not a table: {error}; run `snakemake --force {path}`") from None

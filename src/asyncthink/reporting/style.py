@@ -75,11 +75,12 @@ def colour(arm: str) -> str:
     return COLOURS.get(LONGER.sub("", arm), OTHER_COLOUR)
 
 
-def save(figure: Figure, path: str | Path) -> None:
-    """Write the figure as SVG at `path` and as PNG beside it, without dates."""
+def save(figure: Figure, path: str | Path) -> Path:
+    """Write the figure as SVG at `path` and as PNG beside it, without dates; the path of the PNG."""
     path = Path(path)
     with styled():
         with replacing(path.with_suffix(".svg")) as temporary:
             figure.savefig(temporary, format="svg", metadata={"Date": None, "Creator": None})
         with replacing(path.with_suffix(".png")) as temporary:
             figure.savefig(temporary, format="png", dpi=200, metadata={"Software": None})
+    return path.with_suffix(".png")

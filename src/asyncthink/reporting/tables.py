@@ -6,10 +6,12 @@ scale" and does not fail. Each row names the scale that it was made at.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from asyncthink.errors import InputError
 from asyncthink.evaluation import frontier
 from asyncthink.evaluation.histories import History
 from asyncthink.evaluation.metrics import diversity, rounded
@@ -202,6 +204,17 @@ TABLES = {
 def text(frame: pd.DataFrame) -> str:
     """A table as CSV text; the same data are the same bytes."""
     return frame.to_csv(index=False, lineterminator="\n")
+
+
+def read(folder: str | Path, name: str) -> pd.DataFrame:
+    """A table from its file."""
+    path = Path(folder) / f"{name}.csv"
+    try:
+        return pd.read_csv(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run `snakemake {path}`") from None
+    except ValueError as error:
+        raise InputError(f"{path}: not a table: {error}; run `snakemake --force {path}`") from None
 
 
 def headline(evaluations: pd.DataFrame) -> dict[str, dict[str, float]]:
