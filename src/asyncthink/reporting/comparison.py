@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 import pandas as pd
 
 from asyncthink.reporting.exhibits import in_prose, interval
+from asyncthink.reporting.source import LABELS, WAYS
 
 COLUMNS = {
     "accuracy": "accuracy, %",
@@ -13,18 +14,7 @@ COLUMNS = {
     "work": "tokens in all",
     "concurrency_ratio": "η/c, %",
 }
-ARMS = (
-    "asyncthink",
-    "parallel",
-    "parallel_medium",
-    "parallel_long",
-    "parallel_longest",
-    "parallel_no_rl",
-    "sequential",
-    "sequential_medium",
-    "sequential_long",
-    "sequential_longest",
-)
+ARMS = [arm for arm in LABELS if arm.split("_")[0] in WAYS]
 HACKING = {
     "empty_share": "empty sub-queries, %",
     "duplicate_share": "repeated sub-queries, %",
