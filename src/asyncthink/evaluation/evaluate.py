@@ -71,13 +71,14 @@ class Subject:
 
     def recording(self, items_hash: str) -> Recording:
         """What stands beside the episodes."""
+        engine = self.engine
         return {
             "scale": self.scale,
             "test_set": self.test_set,
             "task": self.task,
             "arm": self.arm,
             "seed": self.seed,
-            "engine": asdict(self.engine),
+            "engine": {"name": engine.name, "version": engine.version, "exact": engine.exact},
             "items": {"count": len(self.items), "split": self.item_set, "sha256": items_hash},
             "samples": self.samples,
             "evaluations": self.settings(),

@@ -13,6 +13,14 @@ class Items(TypedDict):
     sha256: str
 
 
+class EngineRecord(TypedDict):
+    """What decoded, as its Identity says."""
+
+    name: str
+    version: str | None
+    exact: bool
+
+
 class Recording(TypedDict):
     """What was evaluated, on which engine; `evaluations` has the settings of each by section."""
 
@@ -21,7 +29,7 @@ class Recording(TypedDict):
     task: str
     arm: str
     seed: int
-    engine: dict[str, Any]
+    engine: EngineRecord
     items: Items
     samples: int
     evaluations: dict[str, dict[str, dict[str, Any]]]

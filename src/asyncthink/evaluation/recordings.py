@@ -18,7 +18,7 @@ from typing_extensions import TypedDict
 
 from asyncthink.errors import InputError
 from asyncthink.evaluation.metrics import Measurement, Summary, rounded, statistics
-from asyncthink.evaluation.recording import Items
+from asyncthink.evaluation.recording import EngineRecord, Items
 from asyncthink.evaluation.statistics import Statistic
 from asyncthink.files import write_text
 from asyncthink.settings import HEADLINE
@@ -47,7 +47,7 @@ class MetricsFile(TypedDict):
     task: str
     arm: str
     seed: int
-    engine: dict[str, Any]
+    engine: EngineRecord
     items: Items
     samples: int
     evaluations: dict[str, EvaluationRecord]
@@ -175,7 +175,7 @@ def _merged(records: Sequence[tuple[Path, MetricsFile]]) -> Recordings:
     _agree(records, "were made at different scales", lambda record: record["scale"])
     _agree(records, "were made on different test items", lambda record: record["items"])
     _agree(records, "have different numbers of samples an item", lambda record: record["samples"])
-    _agree(records, "were decoded by different engines", lambda record: record["engine"], _engine)
+    _one_engine(records)
     _distinct(records)
     groups: dict[tuple[str, str], dict[int, EvaluationRecord]] = {}
     for _, record in sorted(records, key=lambda pair: pair[1]["seed"]):
@@ -190,19 +190,25 @@ def _agree(
     records: Sequence[tuple[Path, MetricsFile]],
     complaint: str,
     value: Callable[[MetricsFile], Any],
-    named: Callable[[Mapping[str, Any]], str] | None = None,
 ) -> None:
     (first_path, first), *others = records
     for path, record in others:
         if value(record) != value(first):
-            values = "" if named is None else f" ({named(value(first))}; {named(value(record))})"
-            same = "params.yaml" if named is None else "engine"
-            raise InputError(f"{first_path} and {path} {complaint}{values}; evaluate both again with one {same}")
+            raise InputError(f"{first_path} and {path} {complaint}; evaluate both again with one params.yaml")
 
 
-def _engine(identity: Mapping[str, Any]) -> str:
-    exact = "exact" if identity["exact"] else "inexact"
-    return f"{identity['name']} {identity['version'] or 'of unknown version'}, {exact}"
+def _one_engine(records: Sequence[tuple[Path, MetricsFile]]) -> None:
+    (first_path, first), *others = records
+    for path, record in others:
+        if record["engine"] != first["engine"]:
+            engines = f"{_told(first['engine'])}; {_told(record['engine'])}"
+            complaint = f"{first_path} and {path} were decoded by different engines ({engines})"
+            raise InputError(f"{complaint}; evaluate both again with one engine")
+
+
+def _told(engine: EngineRecord) -> str:
+    exact = "exact" if engine["exact"] else "inexact"
+    return f"{engine['name']} {engine['version'] or 'of unknown version'}, {exact}"
 
 
 def _distinct(records: Sequence[tuple[Path, MetricsFile]]) -> None:
