@@ -82,18 +82,12 @@ class Evidence:
 
     def statistics(self, *evaluations: Evaluation) -> tuple[list[dict[str, Statistic]], tuple[int, ...]]:
         """Every metric of each, over the seeds that all of them have."""
-        seeds = tuple(seed for seed in evaluations[0].seeds if all(seed in e.seeds for e in evaluations))
-        if not seeds:
-            raise NotRun(
-                f"needs a seed that was evaluated for all of {', '.join(sorted({e.arm for e in evaluations}))}"
-            )
+        seeds = _common_seeds(evaluations)
         return [e.of_seeds(seeds).statistics for e in evaluations], seeds
 
     def diversity(self, ours: Evaluation, theirs: Evaluation) -> tuple[Statistic, Statistic, tuple[int, ...]]:
         """How many structures, in effect, each of two arms uses within a seed, over the seeds that both have."""
-        seeds = tuple(seed for seed in ours.seeds if seed in theirs.seeds)
-        if not seeds:
-            raise NotRun(f"needs a seed that was evaluated for both {ours.arm} and {theirs.arm}")
+        seeds = _common_seeds((ours, theirs))
         mine, other = (diversity(evaluation.of_seeds(seeds).measured) for evaluation in (ours, theirs))
         return mine, other, seeds
 
@@ -113,6 +107,15 @@ class Evidence:
         if steps < histories.FEWEST_STEPS:
             raise NotRun(f"needs {histories.FEWEST_STEPS} steps of RL or more for {arm}; there are {steps}")
         return runs
+
+
+def _common_seeds(evaluations: Sequence[Evaluation]) -> tuple[int, ...]:
+    """The seeds that all have; NotRun where there is none."""
+    seeds = tuple(seed for seed in evaluations[0].seeds if all(seed in e.seeds for e in evaluations))
+    if not seeds:
+        arms = ", ".join(sorted({evaluation.arm for evaluation in evaluations}))
+        raise NotRun(f"needs a seed that was evaluated for all of {arms}")
+    return seeds
 
 
 def read(

@@ -21,7 +21,7 @@ from asyncthink.evaluation.ledger import Ledger
 from asyncthink.evaluation.paper import PAPER
 from asyncthink.evaluation.verdicts import NOT_RUN, OF_ONE_RUN, VERDICTS
 from asyncthink.reporting import comparison
-from asyncthink.reporting.exhibits import EXHIBITS, LEDGER, Exhibit
+from asyncthink.reporting.exhibits import EXHIBITS, LEDGER
 from asyncthink.reporting.run_facts import Duration
 from asyncthink.reporting.style import GRID, INK, MEASURES, MUTED, PAPER_COLOUR, has_data
 from asyncthink.settings import GRPO, INERT, SFT, Evaluate, Model, Pretrain, Puzzles, Reward, Synthesize, Thinking
@@ -72,19 +72,6 @@ class Results:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """One exhibit, ready for the template."""
-
-    name: str
-    exhibit: Exhibit
-    sentence: str
-    figure: Markup | None
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    run: bool
-
-
-@dataclass(frozen=True)
 class CaseStudy:
     """Why an episode was chosen, why its latency is what it is, and who said what.
 
@@ -113,7 +100,11 @@ def html(results: Results, facts: Mapping[str, str], durations: Sequence[Duratio
         tones=TONES,
         counts=[(verdict, sum(row["verdict"] == verdict for row in claims)) for verdict in VERDICTS],
         ledger_sentence=LEDGER.sentence(pd.DataFrame(claims)),
-        exhibits=[shown(name, exhibit, results) for name, exhibit in EXHIBITS.items()],
+        exhibits=EXHIBITS,
+        tables=results.tables,
+        figures={name: figure(name, results) for name in EXHIBITS},
+        numbers={name: numbers(name, results) for name in EXHIBITS},
+        run={name: has_data(results.tables[name]) for name in EXHIBITS},
         comparison=comparison.rows(results.tables["evaluations"]),
         hacking=comparison.hacking(results.tables["hacking"]),
         cost=comparison.cost(results.tables["evaluations"], results.tables["training_dynamics"], pretrained(results)),
@@ -128,15 +119,17 @@ def html(results: Results, facts: Mapping[str, str], durations: Sequence[Duratio
     )
 
 
-def shown(name: str, exhibit: Exhibit, results: Results) -> Shown:
-    """An exhibit with its figure and, where it is short, its table."""
-    table = results.tables[name]
-    figure = inline(results.figures[name], name, exhibit.title) if name in results.figures else None
-    header = [HEADERS.get(column, column.replace("_", " ")) for column in exhibit.columns]
-    rows = [[cell(row, column) for column in exhibit.columns] for _, row in table.iterrows()]
-    return Shown(
-        name, exhibit, exhibit.sentence(table), figure, header, rows if exhibit.columns else [], has_data(table)
-    )
+def figure(name: str, results: Results) -> Markup | None:
+    """An exhibit's figure, if it was drawn."""
+    return inline(results.figures[name], name, EXHIBITS[name].title) if name in results.figures else None
+
+
+def numbers(name: str, results: Results) -> list[list[str]]:
+    """An exhibit's table where it is short, the names of its columns first; else nothing."""
+    columns = EXHIBITS[name].columns
+    header = [HEADERS.get(column, column.replace("_", " ")) for column in columns]
+    rows = [[cell(row, column) for column in columns] for _, row in results.tables[name].iterrows()]
+    return [header, *rows] if columns and rows else []
 
 
 HEADERS = {"label": "", "k": "k", "ours": "ours [95 %]", "accuracy": "accuracy, %", "latency": "latency, tokens"}
