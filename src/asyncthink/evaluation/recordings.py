@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from asyncthink.errors import InputError
-from asyncthink.evaluation.metrics import Measurement, Summary, rounded, statistics
+from asyncthink.evaluation.metrics import UNION, Measurement, Summary, rounded, statistics
 from asyncthink.evaluation.recording import EngineRecord, Items
 from asyncthink.evaluation.statistics import Statistic
 from asyncthink.files import write_text
@@ -138,22 +138,18 @@ class Recordings:
     scale: str | None = None
     evaluations: tuple[Evaluation, ...] = ()
 
-    def find(self, arm: str, variant: str = HEADLINE, aggregation: str | None = None) -> Evaluation | None:
-        """One evaluation; for parallel thinking the vote unless the union is asked for."""
-        for e in self.evaluations:
-            if (e.arm, e.variant) == (arm, variant) and (aggregation or "vote") == (e.aggregation or "vote"):
-                return e
-        return None
+    def find(self, arm: str, variant: str = HEADLINE) -> Evaluation | None:
+        """One evaluation; for parallel thinking the vote."""
+        return next((e for e in self.variants(arm) if e.variant == variant), None)
+
+    def variants(self, arm: str) -> list[Evaluation]:
+        """The headline and all variants of one arm; for parallel thinking the votes."""
+        return [e for e in self.evaluations if e.arm == arm and e.aggregation != UNION]
 
     def of_seed(self, seed: int) -> "Recordings":
         """What one training seed left."""
         kept = [evaluation.of_seeds((seed,)) for evaluation in self.evaluations if seed in evaluation.seeds]
         return replace(self, evaluations=tuple(kept))
-
-    def variants(self, arm: str, aggregation: str | None = None) -> list[Evaluation]:
-        """The headline and all variants of one arm."""
-        own = [self.find(e.arm, e.variant, aggregation) for e in self.evaluations if e.arm == arm]
-        return list({e.variant: e for e in own if e is not None}.values())
 
     @cached_property
     def arms(self) -> tuple[str, ...]:
@@ -175,7 +171,7 @@ def _merged(records: Sequence[tuple[Path, MetricsFile]]) -> Recordings:
     _agree(records, "were made at different scales", lambda record: record["scale"])
     _agree(records, "were made on different test items", lambda record: record["items"])
     _agree(records, "have different numbers of samples an item", lambda record: record["samples"])
-    _one_engine(records)
+    _agree(records, "were decoded by different engines", lambda record: _told(record["engine"]))
     _distinct(records)
     groups: dict[tuple[str, str], dict[int, EvaluationRecord]] = {}
     for _, record in sorted(records, key=lambda pair: pair[1]["seed"]):
@@ -186,24 +182,14 @@ def _merged(records: Sequence[tuple[Path, MetricsFile]]) -> Recordings:
     return Recordings(first["scale"], tuple(_over_seeds(arm, rows, shape) for (arm, _), rows in groups.items()))
 
 
-def _agree(
-    records: Sequence[tuple[Path, MetricsFile]],
-    complaint: str,
-    value: Callable[[MetricsFile], Any],
-) -> None:
+def _agree(records: Sequence[tuple[Path, MetricsFile]], complaint: str, value: Callable[[MetricsFile], object]) -> None:
     (first_path, first), *others = records
     for path, record in others:
-        if value(record) != value(first):
-            raise InputError(f"{first_path} and {path} {complaint}; evaluate both again with one params.yaml")
-
-
-def _one_engine(records: Sequence[tuple[Path, MetricsFile]]) -> None:
-    (first_path, first), *others = records
-    for path, record in others:
-        if record["engine"] != first["engine"]:
-            engines = f"{_told(first['engine'])}; {_told(record['engine'])}"
-            complaint = f"{first_path} and {path} were decoded by different engines ({engines})"
-            raise InputError(f"{complaint}; evaluate both again with one engine")
+        one, other = value(first), value(record)
+        if one != other:
+            values = f" ({one}; {other})" if isinstance(one, str) else ""
+            again = "evaluate both again with one params.yaml and one engine"
+            raise InputError(f"{first_path} and {path} {complaint}{values}; {again}")
 
 
 def _told(engine: EngineRecord) -> str:
