@@ -147,7 +147,7 @@ def test_mathematics_and_sudoku_stand_beside_the_papers_values_row_by_row():
     for name in ("math", "sudoku", "ablations"):
         said = written_in(plots.FIGURES[name](made[name]))
         assert "the paper" in said and EXHIBITS[name].sentence(made[name]).count("[") >= 4
-    assert "not run (35.3)" in written_in(plots.math(made["math"]))
+    assert "not run (35.3)" in written_in(plots.compared(made["math"]))
 
 
 def test_figures_and_tables_of_the_smoke_scale_say_what_they_are_not():
@@ -310,7 +310,7 @@ def test_the_rule_draws_what_the_function_draws_whatever_kernel_is_called_python
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     table = found["ablations"]
-    style.save(plots.ablations(as_read(table)), tmp_path / "direct.svg")
+    style.save(plots.compared(as_read(table)), tmp_path / "direct.svg")
     assert (tmp_path / "figures/ablations.svg").read_bytes() == (tmp_path / "direct.svg").read_bytes()
     assert (tmp_path / "figures/ablations.png").read_bytes() == (tmp_path / "direct.png").read_bytes()
 
