@@ -81,7 +81,8 @@ def cost(evaluations: pd.DataFrame, training: pd.DataFrame, pretrained: int) -> 
     base = [["base model", "–", f"{pretrained:,} (trained on)"]] if pretrained else []
     steps = training.assign(tokens=training.episodes * training.work)
     work = evaluations[(evaluations.measure == "work") & (evaluations.aggregation != "union")]
-    episodes = work["items"] * work.seeds.astype(str).map(lambda seeds: len(seeds.split()))
+    seeds = work.seeds.astype(str).map(lambda names: len(names.split()))
+    episodes = work["items"].astype(float) * seeds.astype(float)
     decoded = work.assign(episodes=episodes, tokens=episodes * work.ours)
     return [*base, *_decoded("RL", steps), *_decoded("evaluation", decoded)]
 
