@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncthink import protocol
-from asyncthink.protocol import Answer, Fork, Join, Parser, Think, format_error, parse, returned
+from asyncthink.protocol import Answer, Fork, Join, Parser, Return, Think, parse, returned
+from asyncthink.schedule import format_error
 
 FRAGMENTS = st.sampled_from(
     [f"<{name}-{number}>" for name in ("FORK", "/FORK", "JOIN", "/JOIN") for number in (1, 2, 12)]
@@ -71,7 +72,7 @@ def test_an_action_is_there_as_soon_as_its_tag_closes():
     assert parser.feed("</FORK-3>") == [Fork(3, "2 + 2")]
     assert parser.feed("<JOIN-3>") == [Join(3)]
     assert parser.feed("<ANSWER>4</ANSWER> and more <JOIN-9>") == [Answer("4")]
-    assert parser.answered and parser.feed("<JOIN-3>") == parser.finish() == []
+    assert parser.ended and parser.feed("<JOIN-3>") == parser.finish() == []
 
 
 @pytest.mark.parametrize(

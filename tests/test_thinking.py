@@ -12,12 +12,11 @@ from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
 from tokenizers.models import BPE
 from transformers import PreTrainedTokenizerFast
 
-from asyncthink import protocol
+from asyncthink import protocol, schedule
 from asyncthink.engines import Request, run
 from asyncthink.engines.scripted import Scripted
 from asyncthink.episode import Episode
 from asyncthink.models.prompts import PROMPTS
-from asyncthink.schedule import validate
 from asyncthink.synthesis import solver_teacher
 from asyncthink.synthesis.assignment import Assignment
 from asyncthink.synthesis.replay import replay
@@ -130,7 +129,7 @@ FAILING = {
 def test_an_episode_ends_at_its_first_format_error(error, text, tokens):
     episode = think(text, {1: FOUND, 2: FOUND, 3: FOUND})
     organizer = episode.traces[0]
-    validate(episode.plan)
+    schedule.validate(episode.plan)
     assert (episode.schedule["format_error"], episode.answer) == (error, None)
     assert organizer.stop == ("eos" if error == "no_answer" else "error")
     assert organizer.decoded == counted(episode) == tokens
@@ -291,7 +290,7 @@ def test_what_the_teacher_writes_can_be_replayed_in_the_word_language(form):
     items = generate(replace(PARAMS.puzzles, train=8, validation=1, test=1), 0)["train"]
     for demonstration in solver_teacher.demonstrate(assignment, PARAMS.puzzles.largest_result, items):
         episode = replay(demonstration, WORDS, THINKING_SETTINGS)
-        error = protocol.format_error(demonstration.actions, THINKING_SETTINGS.capacity)
+        error = schedule.format_error(demonstration.actions, THINKING_SETTINGS.capacity)
         assert episode.schedule["format_error"] == error
         assert episode.traces[0].own_text.split() == demonstration.organizer.split()
 
@@ -305,9 +304,9 @@ SOUP = st.lists(st.sampled_from(["3", "=24", "<ANSWER>", "</ANSWER>", "<RETURN>"
 def test_whatever_is_said_the_plan_accounts_for_all_of_it(organizer, workers, capacity):
     told = {i: " ".join(words) for i, words in enumerate(workers, 1)}
     episode = think(" ".join(organizer), told, capacity=capacity)
-    validate(episode.plan)
+    schedule.validate(episode.plan)
     trace = episode.traces[0]
     assert counted(episode) == trace.decoded <= SETTINGS.organizer_budget
-    assert episode.schedule["format_error"] == protocol.format_error(protocol.parse(trace.own_text), capacity)
+    assert episode.schedule["format_error"] == schedule.format_error(protocol.parse(trace.own_text), capacity)
     assert episode.answer == protocol.answer(protocol.parse(trace.own_text))
     assert all(worker.decoded <= SETTINGS.worker_budget for worker in episode.traces[1:])

@@ -34,7 +34,7 @@ def reason(demonstration: Demonstration, thinking: Thinking, count: Callable[[st
     A sequential demonstration has a pool of one agent, so a Fork in it is a pool overflow.
     """
     capacity = thinking.capacity if demonstration.form == "asynchronous" else 1
-    error = protocol.format_error(demonstration.actions, capacity)
+    error = schedule.format_error(demonstration.actions, capacity)
     if error:
         return error
     workers = demonstration.workers
