@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from latency_formula import recursion
 from taught_model import DEMONSTRATION, ITEM, PARAMS, SEQUENTIAL, THINKING_SETTINGS, WORDS
 from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
 from tokenizers.models import BPE
@@ -239,6 +240,15 @@ def test_what_was_decoded_behind_an_action_that_no_stop_tells_of_is_taken_back()
     assert episode.answer == "8"
 
 
+def test_a_script_ends_also_where_its_tokenizer_has_no_end_of_sequence():
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=CHAT.backend_tokenizer)
+    engine = Scripted(tokenizer, {("s", "sequential"): "no answer"})
+    chosen = replace(SETTINGS, prompts="chat")
+    [episode] = run(engine, [THINKING["sequential"](engine, "countdown", ITEM, chosen, {}, ("s",))])
+    assert (episode.traces[0].own_text, episode.traces[0].stop) == ("no answer", "eos")
+    assert engine.identity().name == "scripted"
+
+
 def test_in_sequential_thinking_only_the_answers_tags_mean_something():
     engine = Scripted(WORDS, {("s", "sequential"): "3 <FORK-1> 5 <JOIN-4> <ANSWER> 8 * 3 </ANSWER> 9"})
     [episode] = run(engine, [THINKING["sequential"](engine, "countdown", ITEM, SETTINGS, {}, ("s",))])
@@ -300,13 +310,18 @@ SOUP = st.lists(st.sampled_from(["3", "=24", "<ANSWER>", "</ANSWER>", "<RETURN>"
 
 
 @settings(max_examples=150, deadline=None)
-@given(SOUP, st.lists(SOUP, min_size=3, max_size=3), st.sampled_from([1, 2, 3]))
-def test_whatever_is_said_the_plan_accounts_for_all_of_it(organizer, workers, capacity):
+@given(
+    SOUP, st.lists(SOUP, min_size=3, max_size=3), st.sampled_from([1, 2, 3]), st.sampled_from(["join", "completion"])
+)
+def test_whatever_is_said_the_plan_accounts_for_all_of_it(organizer, workers, capacity, release):
     told = {i: " ".join(words) for i, words in enumerate(workers, 1)}
-    episode = think(" ".join(organizer), told, capacity=capacity)
-    schedule.validate(episode.plan)
+    episode = think(" ".join(organizer), told, capacity=capacity, slot_release=release)
     trace = episode.traces[0]
     assert counted(episode) == trace.decoded <= SETTINGS.organizer_budget
-    assert episode.schedule["format_error"] == schedule.format_error(protocol.parse(trace.own_text), capacity)
+    assert episode.schedule == schedule.numbers(schedule.simulate(schedule.validate(episode.plan)))
+    if episode.schedule["format_error"] is None:
+        assert episode.schedule["latency"] == recursion(episode.plan)
+    if release == "join":
+        assert episode.schedule["format_error"] == schedule.format_error(protocol.parse(trace.own_text), capacity)
     assert episode.answer == protocol.answer(protocol.parse(trace.own_text))
     assert all(worker.decoded <= SETTINGS.worker_budget for worker in episode.traces[1:])

@@ -6,7 +6,7 @@ encoded again or looked up by text.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -81,7 +81,7 @@ class Episode:
     mode: str  # asynchronous | sequential | parallel
     capacity: int
     traces: list[Trace]
-    plan: dict[str, Any]
+    plan: Mapping[str, Any]
     answer: str | None
     arm: str = ""
     schedule: dict[str, Any] = field(default_factory=dict)
@@ -90,15 +90,16 @@ class Episode:
 
 
 # What a field of a type may hold in JSON, and in words.
-_HOLDS = {
+_HOLDS: dict[Any, tuple[tuple[type, ...], str]] = {
     str: ((str,), "a text"),
     str | None: ((str, type(None)), "a text or null"),
     int: ((int,), "an integer of at least 0"),
     int | None: ((int, type(None)), "an integer of at least 0, or null"),
     bool: ((bool,), "true or false"),
     dict[str, Any]: ((dict,), "an object"),
+    Mapping[str, Any]: ((dict,), "an object"),
 }
-_HOLD_ALL = {
+_HOLD_ALL: dict[Any, tuple[tuple[type, ...], str]] = {
     list[int]: ((int,), "a list of integers"),
     list[float]: ((int, float), "a list of numbers"),
     list[Segment]: ((dict,), "a list of objects"),

@@ -335,7 +335,8 @@ def validate(plan: Any) -> Plan:
         answered = answered or "answer" in action
         if "fork" in action and not answered and str(action["fork"]) not in workers:
             raise InputError(f"action {place} of the organizer: worker {action['fork']} is not in workers")
-    return Plan(**plan)
+    release = plan.get("slot_release", "join")
+    return Plan(capacity=plan["capacity"], organizer=plan["organizer"], workers=workers, slot_release=release)
 
 
 def _validate_action(action: Any, where: str) -> None:

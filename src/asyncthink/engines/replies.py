@@ -7,8 +7,9 @@ person of what is wrong with a reply, the teacher's client decides whether anoth
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
+Value = TypeVar("Value")
 CUT = ("length", "max_tokens", "model_length")  # reasons why an answer ends: its limit, in three vendors' words
 SHOWN = 300  # characters of what a server says
 NAMES = {dict: "an object", list: "a list", str: "text", bool: "a truth value", int: "a number", float: "a number"}
@@ -46,9 +47,9 @@ def hidden_error(body: str) -> tuple[int, str] | None:
     holder = next((each for each in holders if isinstance(each, dict) and is_error(each)), None)
     if holder is None:
         return None
-    error = holder.get("error") if isinstance(holder.get("error"), dict) else holder
-    codes = [error.get(key) for key in ("code", "status", "status_code")]
-    status = next((int(code) for code in codes if str(code).isdigit() and 400 <= int(code) < 600), 500)
+    error = holder["error"] if isinstance(holder.get("error"), dict) else holder
+    codes = [str(error.get(key)) for key in ("code", "status", "status_code")]
+    status = next((int(code) for code in codes if code.isdigit() and 400 <= int(code) < 600), 500)
     return status, one_line(_message(holder))
 
 
@@ -81,7 +82,7 @@ def _message(reply: Any) -> str:
     return next(filter(None, (_message(reply.get(key)) for key in ("error", "message", "detail", "msg"))), "")
 
 
-def value_at(reply: Any, kind: type, *path: str | int) -> Any:
+def value_at(reply: Any, kind: type[Value], *path: str | int) -> Value:
     """The value of that kind at a path; Unreadable says where the reply leaves what is meant."""
     for depth, key in enumerate(path):
         outer = _checked(reply, dict if isinstance(key, str) else list, path[:depth])
@@ -93,7 +94,7 @@ def value_at(reply: Any, kind: type, *path: str | int) -> Any:
     return _checked(reply, kind, path)
 
 
-def first_choice(reply: Mapping[str, Any]) -> dict[str, Any]:
+def first_choice(reply: Any) -> dict[str, Any]:
     """The one choice of a completion; some servers put an error into it."""
     choice = reply if isinstance(reply, dict) and is_error(reply) else value_at(reply, dict, "choices", 0)
     if is_error(choice):
@@ -151,7 +152,7 @@ def _loaded(body: str) -> Any:
         return None
 
 
-def _checked(value: Any, kind: type, path: tuple[str | int, ...]) -> Any:
+def _checked(value: Any, kind: type[Value], path: tuple[str | int, ...]) -> Value:
     if not isinstance(value, kind):
         raise Unreadable(f"answered with {kind_of(value)} where {_dotted(path)} is {NAMES[kind]}")
     return value

@@ -13,12 +13,10 @@ is four), and the stop is part of the text, as an engine's must be.
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Self
 
-from transformers import PreTrainedTokenizerBase
-
-from asyncthink.engines import Completion, Identity, Request, Watcher, reasoning, replies, vocabulary
-from asyncthink.engines.server import ATTEMPTS, Server, broke_off, parts
+from asyncthink.engines import Completion, Identity, Request, reasoning, replies
+from asyncthink.engines.server import ATTEMPTS, Served, broke_off, parts
 from asyncthink.engines.vllm_dialect import SEED_BITS
 from asyncthink.errors import InputError
 
@@ -28,54 +26,28 @@ WARNING = (
 )
 
 
-class TextServer:
-    """Decodes on a server by text; url ends in /v1.
+class TextServer(Served):
+    """Decodes on a server by text. Where `watch` is set, it is told tokens of this tokenizer as the text comes."""
 
-    model is the name it is served under, by default the first one that the server lists. Where `watch` is set, it is
-    called with (trace, token) for each token of this tokenizer as the text comes.
-    """
+    _warned = False
 
-    def __init__(
-        self,
-        url: str,
-        tokenizer: PreTrainedTokenizerBase,
-        model: str | None = None,
-        key: str = "none",
-    ) -> None:
-        self.server = Server(url, model, key)
-        self.watch: Watcher | None = None
-        self.vocabulary = vocabulary.shared(tokenizer)
-        self.encode, self.decode = self.vocabulary.encode, self.vocabulary.decode
-        self._warned = False
-
-    async def __aenter__(self) -> "TextServer":
+    async def __aenter__(self) -> Self:
         if not self._warned:
-            print(f"{self.server.url}: {WARNING}", file=sys.stderr)
+            print(f"{self.url}: {WARNING}", file=sys.stderr)
             self._warned = True
-        await self.server.open()
-        return self
+        return await super().__aenter__()
 
     def identity(self) -> Identity:
         """Such a server has no version that could be asked for."""
         return Identity("text", None, exact=False)
 
-    async def __aexit__(self, *error: object) -> None:
-        await self.server.close()
-
-    async def complete(self, request: Request) -> Completion:
-        """A continuation up to the first stop, as long as the server's context lets it be.
-
-        One without text counts as the end of sequence.
-        """
-        return await self.server.window.completed(request, self._completed)
-
-    async def _completed(self, request: Request) -> Completion:
+    async def ask(self, request: Request) -> Completion:
         """Ask until an answer is whole; the client repeats no stream that broke off, so that is done here."""
         import openai
 
-        reason: Exception | None = None
+        reason: Exception = EOFError()
         for _ in range(ATTEMPTS):
-            with self.server.in_words("/completions"):
+            with self.in_words("/completions"):
                 try:
                     return await self._streamed(request)
                 except (openai.APIStatusError, replies.Unreadable):
@@ -85,7 +57,7 @@ class TextServer:
                         raise
                     reason = error
         words = str(reason) or type(reason.__cause__ or reason).__name__
-        raise InputError(f"{self.server.url}: no whole answer in {ATTEMPTS} attempts ({self.server.said(words)})")
+        raise InputError(f"{self.url}: no whole answer in {ATTEMPTS} attempts ({self.said(words)})")
 
     async def _streamed(self, request: Request) -> Completion:
         """The answer without its reasoning; what may still grow to a longer word or a mark is not told yet."""
@@ -114,11 +86,9 @@ class TextServer:
         return self._completion(text, None if text and finish in replies.CUT else "eos")
 
     def _tell(self, request: Request, piece: str) -> None:
-        for token in self.encode(piece) if self.watch else ():
-            self.watch(request.trace, token)
-
-    def release(self, trace: tuple[Any, ...]) -> None:
-        """Nothing is kept."""
+        if self.watch is not None:
+            for token in self.encode(piece):
+                self.watch(request.trace, token)
 
     def _completion(self, text: str, stop: str | None) -> Completion:
         ids = self.encode(text)
@@ -126,8 +96,8 @@ class TextServer:
 
     async def _pieces(self, request: Request) -> AsyncGenerator[tuple[str, str | None], None]:
         """Pieces of text as they come, each with the reason why it is the last one, or None."""
-        stream = await self.server.client.completions.create(
-            model=self.server.model,
+        stream = await self.client.completions.create(
+            model=self.model,
             prompt=self.decode(request.ids),
             max_tokens=request.max_tokens,
             temperature=request.temperature,

@@ -12,7 +12,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from asyncthink.engines import Completion, Identity, Request, Watcher, vocabulary
+from asyncthink.engines import Completion, Engine, Identity, Request, vocabulary
 from asyncthink.engines.context_window import ContextWindow
 from asyncthink.engines.vllm_dialect import Dialect
 from asyncthink.errors import InputError
@@ -31,17 +31,15 @@ def load(folder: str, **settings: Any) -> Any:
     return LLM(model=folder, **MADE, **settings)
 
 
-class VLLMHere:
+class VLLMHere(Engine):
     """Decodes with a vllm.LLM; tokenizer and outputs as for a server's engine. `watch`, where set, is told tokens."""
 
     def __init__(self, llm: Any, tokenizer: PreTrainedTokenizerBase, outputs: int = 0) -> None:
         self.llm = llm
         self.vocabulary = vocabulary.shared(tokenizer, outputs)
-        self.encode, self.decode = self.vocabulary.encode, self.vocabulary.decode
         self.dialect = Dialect(self.vocabulary, "vllm")
         config = getattr(llm.llm_engine, "model_config", None)
         self.window = ContextWindow(getattr(config, "max_model_len", None))
-        self.watch: Watcher | None = None
         self._numbers = count()
         self._waiting: dict[str, tuple[Request, asyncio.Future[Completion]]] = {}
         self._told: dict[str, int] = {}
@@ -52,9 +50,6 @@ class VLLMHere:
         import vllm
 
         return Identity("vllm", vllm.__version__)
-
-    async def __aenter__(self) -> "VLLMHere":
-        return self
 
     async def __aexit__(self, *error: object) -> None:
         if self._pump is not None:
@@ -81,9 +76,6 @@ class VLLMHere:
         if self._pump is None or self._pump.done():
             self._pump = asyncio.ensure_future(self._decode_all())
         return await future
-
-    def release(self, trace: tuple[Any, ...]) -> None:
-        """Nothing is kept here; the prefix cache forgets by itself."""
 
     def reset_prefix_cache(self) -> None:
         """Forget the keys and values of old weights; InputError if vLLM did not."""

@@ -65,30 +65,31 @@ def pinned(start: str) -> str:
     return start
 
 
-def located(folder: str | Path) -> dict[str, str | None]:
-    """What transformers takes for a folder or a hub name, which may have a commit or a branch after an @."""
+def located(folder: str | Path) -> tuple[str, str]:
+    """A folder or a hub name, and the revision: a commit or a branch, which may stand after an @."""
+    if Path(folder).is_dir():
+        return str(folder), "main"
     name, _, revision = str(folder).partition("@")
-    if not revision or Path(folder).is_dir():
-        return {"pretrained_model_name_or_path": str(folder)}
-    return {"pretrained_model_name_or_path": name, "revision": revision}
+    return name, revision or "main"
 
 
 def load(
     folder: str | Path, dtype: torch.dtype | str = torch.float32
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The model and the tokenizer of a folder or a hub name; weights only from safetensors. dtype "auto": as saved."""
+    name, revision = located(folder)
     with _found(folder):
-        tokenizer = AutoTokenizer.from_pretrained(**located(folder))
-        model = AutoModelForCausalLM.from_pretrained(**located(folder), dtype=dtype, use_safetensors=True)
+        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
+        model = AutoModelForCausalLM.from_pretrained(name, revision=revision, dtype=dtype, use_safetensors=True)
     return ready(model), tokenizer
 
 
 def load_tokenizer(folder: str | Path) -> tuple[PreTrainedTokenizerBase, int]:
     """The tokenizer of a folder or a hub name without its model, and how many tokens that model can say."""
+    name, revision = located(folder)
     with _found(folder):
-        return AutoTokenizer.from_pretrained(**located(folder)), AutoConfig.from_pretrained(
-            **located(folder)
-        ).vocab_size
+        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
+        return tokenizer, AutoConfig.from_pretrained(name, revision=revision).vocab_size
 
 
 @contextmanager
@@ -138,6 +139,6 @@ def deterministic() -> None:
     """The same bytes from the same seed, and no chatter; once, before anything is computed."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # torch makes it later
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()

@@ -11,9 +11,10 @@ import random
 from collections.abc import Iterable, Sequence
 
 from asyncthink import protocol
+from asyncthink.models.prompts import PROMPTS
 from asyncthink.settings import Synthesize
 
-MOST_IDS = 8  # fork ids that the word vocabulary has
+MOST_IDS = len(PROMPTS["word"].fork_ids)  # that the word vocabulary has
 CLASSES = ("none", "interleaved", "batch", "other")
 
 
