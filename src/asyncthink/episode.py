@@ -30,7 +30,7 @@ class Segment:
 class Trace:
     """One context of one agent.
 
-    prompt_ids are not part of the trace's own tokens. ids, logprobs and policy have one entry a token behind the
+    prompt_ids are not part of the trace's own tokens. ids, logprobs and policy have one entry a token after the
     prompt; policy is 1 where the model sampled the token and 0 where it was injected (its logprob is 0.0).
     stop: "answer", "return", "eos", "budget" or "error" (the runtime ended it on a format error).
     """
@@ -126,15 +126,15 @@ def from_mapping(record: dict[str, Any]) -> Episode:
     for name in {"index", "sample"} & record["key"].keys():
         if type(record["key"][name]) is not int:
             raise InputError(f"key.{name} is {_shown(record['key'][name])}; wanted: an integer")
-    traces = [_trace(trace, f"traces[{place}].") for place, trace in enumerate(record["traces"])]
+    traces = [_trace(trace, f"traces[{number}].") for number, trace in enumerate(record["traces"])]
     return Episode(**{**record, "traces": traces})
 
 
 def _trace(record: dict[str, Any], where: str) -> Trace:
     _check(Trace, record, where)
     segments = record.get("segments", [])
-    for place, segment in enumerate(segments):
-        _check(Segment, segment, f"{where}segments[{place}].")
+    for number, segment in enumerate(segments):
+        _check(Segment, segment, f"{where}segments[{number}].")
     return Trace(**{**record, "segments": [Segment(**segment) for segment in segments]})
 
 

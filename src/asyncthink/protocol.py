@@ -29,6 +29,9 @@ FORMAT_ERRORS = ("duplicate_fork", "pool_overflow", "dangling_join", "no_answer"
 
 # 4,300 digits is the longest integer that Python, and so every reader of our JSON in Python, turns into a number.
 _ID = "[1-9][0-9]{0,4299}"
+TAG = re.compile(f"</?(?:(?:FORK|JOIN)-{_ID}|ANSWER|RETURN)>")
+# A Join that a text closes itself, as teachers do: its tag, its id, what stands in it.
+CLOSED_JOIN = re.compile(r"(<JOIN-([1-9]\d{0,8})>)((?:(?!<JOIN-).)*?)</JOIN-\2>", re.DOTALL)
 _ANSWER = f"(?P<answer>{ANSWER_OPEN})"
 # The tags that begin something for each role; the name of a group is the kind of action.
 _OPENING: dict[Role, re.Pattern[str]] = {
@@ -137,9 +140,9 @@ class Parser:
         """Read on; return the actions that ended in this piece. A Think ends where a tag begins."""
         actions: list[Action] = []
         text, self._rest = self._rest + text, ""
-        place: int | None = 0
-        while place is not None and not self.ended:
-            place = self._close(text, place, actions) if self.closing else self._open(text, place, actions)
+        start: int | None = 0
+        while start is not None and not self.ended:
+            start = self._close(text, start, actions) if self.closing else self._open(text, start, actions)
         self._read += len(text) - len(self._rest)
         return actions
 
@@ -154,13 +157,13 @@ class Parser:
         text = self._take()
         return [Think(text, start=end - len(text), end=end)] if text.strip() else []
 
-    def _open(self, text: str, place: int, actions: list[Action]) -> int | None:
-        """Look for the next opening tag from `place`; return the end of it, or None if it has not come yet."""
-        tag = self._opening.search(text, place)
+    def _open(self, text: str, start: int, actions: list[Action]) -> int | None:
+        """Look for the next opening tag from `start`; return the end of it, or None if it has not come yet."""
+        tag = self._opening.search(text, start)
         if tag is None:
-            self._keep(text, place, _unfinished(text, place))
+            self._keep(text, start, _unfinished(text, start))
             return None
-        self._pieces.append(text[place : tag.start()])
+        self._pieces.append(text[start : tag.start()])
         self._start = self._read + tag.start()
         actions += self._think(self._start)
         match tag.lastgroup:
@@ -172,26 +175,26 @@ class Parser:
                 self._fork, self.closing = 0, TELLING[tag[0]]
         return tag.end()
 
-    def _close(self, text: str, place: int, actions: list[Action]) -> int | None:
-        """Look for the closing tag from `place`; return the end of it, or None if it has not come yet."""
+    def _close(self, text: str, start: int, actions: list[Action]) -> int | None:
+        """Look for the closing tag from `start`; return the end of it, or None if it has not come yet."""
         assert self.closing is not None
-        at = text.find(self.closing, place)
+        at = text.find(self.closing, start)
         if at < 0:
-            self._keep(text, place, max(place, len(text) - len(self.closing) + 1))
+            self._keep(text, start, max(start, len(text) - len(self.closing) + 1))
             return None
-        self._pieces.append(text[place:at])
-        inside, end = self._take().strip(), at + len(self.closing)
+        self._pieces.append(text[start:at])
+        said, end = self._take().strip(), at + len(self.closing)
         if self._fork:
-            actions.append(Fork(self._fork, inside, start=self._start, end=self._read + end))
+            actions.append(Fork(self._fork, said, start=self._start, end=self._read + end))
         else:
             told = Answer if self.closing == ANSWER_CLOSE else Return
-            actions.append(told(inside, start=self._start, end=self._read + end))
+            actions.append(told(said, start=self._start, end=self._read + end))
             self.ended = True
         self.closing = None
         return end
 
-    def _keep(self, text: str, place: int, certain: int) -> None:
-        self._pieces.append(text[place:certain])
+    def _keep(self, text: str, start: int, certain: int) -> None:
+        self._pieces.append(text[start:certain])
         self._rest = text[certain:]
 
     def _take(self) -> str:

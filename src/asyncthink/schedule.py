@@ -26,8 +26,8 @@ from asyncthink.protocol import Action, Answer, Fork, Join
 Kind = Literal["think", "fork", "join", "answer"]
 PlannedAction = dict[str, int]  # {"think": 12}, {"fork": 1, "tokens": 6}, {"join": 1, "tokens": 3} or {"answer": 4}
 
-_KINDS = {"think": {"think"}, "fork": {"fork", "tokens"}, "join": {"join", "tokens"}, "answer": {"answer"}}
-_PLAN_KEYS = {"capacity", "organizer", "workers", "slot_release"}
+_ACTIONS = (("think",), ("fork", "tokens"), ("join", "tokens"), ("answer",))
+_PLAN_KEYS = ("capacity", "organizer", "slot_release", "workers")
 _PUBLIC = ("format_error", "latency", "work", "concurrency", "concurrency_ratio", "forks", "joins")
 
 
@@ -313,50 +313,44 @@ def validate(plan: Any) -> Plan:
     """A value as the plan that it is, or InputError; a format error is not bad input."""
     if not isinstance(plan, dict):
         raise InputError(f"a plan is an object, not {_shown(plan)}")
-    _known(plan, _PLAN_KEYS, "the plan")
+    for key in plan:
+        if key not in _PLAN_KEYS:
+            raise InputError(f"the plan: unknown key {_shown(key)}; allowed: {', '.join(_PLAN_KEYS)}")
     for key in ("capacity", "organizer"):
         if key not in plan:
             raise InputError(f"the plan has no {key}")
+    workers, release = plan.get("workers", {}), plan.get("slot_release", "join")
     _count(plan["capacity"], "capacity")
-    if plan.get("slot_release", "join") not in ("join", "completion"):
-        raise InputError(f"slot_release is {_shown(plan['slot_release'])}; allowed: join, completion")
+    if release not in ("join", "completion"):
+        raise InputError(f"slot_release is {_shown(release)}; allowed: join, completion")
     if not isinstance(plan["organizer"], list):
         raise InputError(f"organizer is a list of actions, not {_shown(plan['organizer'])}")
-    workers = plan.get("workers", {})
+    _validate_workers(workers)
+    answered = False
+    for number, action in enumerate(plan["organizer"], 1):
+        where = f"action {number} of the organizer"
+        _validate_action(action, where)
+        answered = answered or "answer" in action
+        if "fork" in action and not answered and str(action["fork"]) not in workers:
+            raise InputError(f"{where}: worker {action['fork']} is not in workers")
+    return Plan(capacity=plan["capacity"], organizer=plan["organizer"], workers=workers, slot_release=release)
+
+
+def _validate_workers(workers: Any) -> None:
     if not isinstance(workers, dict):
         raise InputError(f'workers is an object like {{"1": 25}}, not {_shown(workers)}')
     for key, count in workers.items():
         if not (key.isascii() and key.isdigit() and key[0] != "0" and len(key) <= 4300):
             raise InputError(f"workers: {_shown(key)} is not an id; ids are positive integers without leading zeros")
         _count(count, f"workers: {_shown(key)}")
-    answered = False
-    for place, action in enumerate(plan["organizer"], 1):
-        _validate_action(action, f"action {place} of the organizer")
-        answered = answered or "answer" in action
-        if "fork" in action and not answered and str(action["fork"]) not in workers:
-            raise InputError(f"action {place} of the organizer: worker {action['fork']} is not in workers")
-    release = plan.get("slot_release", "join")
-    return Plan(capacity=plan["capacity"], organizer=plan["organizer"], workers=workers, slot_release=release)
 
 
 def _validate_action(action: Any, where: str) -> None:
-    kinds = [kind for kind in _KINDS if isinstance(action, dict) and kind in action]
-    if isinstance(action, dict):
-        _known(action, {"think", "fork", "join", "answer", "tokens"}, where)
-    if len(kinds) != 1:
-        raise InputError(f"{where} is {_shown(action)}; it has exactly one of think, fork, join, answer")
-    kind = kinds[0]
-    _known(action, _KINDS[kind], where)
-    if kind in ("fork", "join") and "tokens" not in action:
-        raise InputError(f"{where}: {kind} has no tokens")
+    if not isinstance(action, dict) or set(action) not in map(set, _ACTIONS):
+        allowed = ", ".join(" and ".join(keys) for keys in _ACTIONS)
+        raise InputError(f"{where} is {_shown(action)}; it has one of: {allowed}")
     for key, count in action.items():
         _count(count, f"{where}: {key}")
-
-
-def _known(table: dict[str, Any], allowed: set[str], where: str) -> None:
-    for key in table:
-        if key not in allowed:
-            raise InputError(f"{where}: unknown key {_shown(key)}; allowed: {', '.join(sorted(allowed))}")
 
 
 def _count(value: Any, where: str) -> None:

@@ -5,7 +5,6 @@ changes nothing. What an agent is given is whatever its context holds that it di
 its Joins bring in.
 """
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,8 +18,8 @@ from rich.segment import Segment
 from rich.text import Text
 
 from asyncthink.engines import Completion, Engine, Identity, Request
+from asyncthink.protocol import TAG
 
-TAG = re.compile(r"</?[A-Z]+(?:-\d+)?>")
 STATES = {"decodes": "green", "waits": "yellow", "has ended": "dim"}
 REFRESHES = 15  # a second
 

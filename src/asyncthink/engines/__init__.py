@@ -53,7 +53,7 @@ class Completion:
 
 @dataclass(frozen=True)
 class Identity:
-    """What records say of the engine behind them; the same seeds give the same bytes on an equal one at most.
+    """What records say of the engine that made them; the same seeds give the same bytes on an equal one at most.
 
     exact is False where token ids and log-probabilities are not those that were sampled.
     """

@@ -5,6 +5,7 @@ count of a prompt's tokens is not ours, so what a refusal says of the prompt goe
 """
 
 import re
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
@@ -56,10 +57,13 @@ class ContextWindow:
         self.full += 1
         return Completion((), (), FULL)
 
-    def told(self) -> str | None:
-        """What a run says of it at its end, if anything."""
+    def close(self, where: str) -> None:
+        """A run has ended: say on standard error what it met, if anything, and count anew."""
         length = f" of {self.length:,} tokens" if self.length else ""
-        return f"its context{length} was full in {self.full:,} traces, which ended there" if self.full else None
+        if self.full:
+            said = f"{where}: its context{length} was full in {self.full:,} traces, which ended there"
+            print(said, file=sys.stderr)
+        self.full = 0
 
     def _fitted(self, request: Request) -> Request | None:
         if self.length is None:

@@ -44,7 +44,7 @@ def hidden_error(body: str) -> tuple[int, str] | None:
     reply = _loaded(body)
     choices = reply.get("choices") if isinstance(reply, dict) else None
     holders = [reply, *(choices if isinstance(choices, list) else [])]
-    holder = next((each for each in holders if isinstance(each, dict) and is_error(each)), None)
+    holder = next((part for part in holders if isinstance(part, dict) and is_error(part)), None)
     if holder is None:
         return None
     error = holder["error"] if isinstance(holder.get("error"), dict) else holder

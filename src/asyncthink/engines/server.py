@@ -1,6 +1,5 @@
 """An engine that asks an OpenAI-compatible server; what goes wrong on the way is one line that names the server."""
 
-import sys
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -65,9 +64,7 @@ class Served(Engine):
         """Hang up; say what the run met."""
         client, self.client = self.client, None
         await client.close()
-        if told := self.window.told():
-            print(f"{self.url}: {told}", file=sys.stderr)
-        self.window.full = 0
+        self.window.close(self.url)
 
     async def _find_model(self) -> None:
         """Ask once, without patience; a server that does not list its models must be told the name."""

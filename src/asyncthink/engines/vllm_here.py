@@ -5,8 +5,6 @@ environment. GRPO hands in the LLM that TRL made and keeps in step with the trai
 """
 
 import asyncio
-import sys
-from functools import cached_property
 from itertools import count
 from typing import Any
 
@@ -35,10 +33,10 @@ class VLLMHere(Engine):
     """Decodes with a vllm.LLM; tokenizer and outputs as for a server's engine. `watch`, where set, is told tokens."""
 
     def __init__(self, llm: Any, tokenizer: PreTrainedTokenizerBase, outputs: int = 0) -> None:
-        self.llm = llm
+        self.llm, self._core = llm, llm.llm_engine
         self.vocabulary = vocabulary.shared(tokenizer, outputs)
-        self.dialect = Dialect(self.vocabulary, "vllm")
-        config = getattr(llm.llm_engine, "model_config", None)
+        self._dialect = Dialect(self.vocabulary, "vllm")
+        config = getattr(self._core, "model_config", None)
         self.window = ContextWindow(getattr(config, "max_model_len", None))
         self._numbers = count()
         self._waiting: dict[str, tuple[Request, asyncio.Future[Completion]]] = {}
@@ -57,9 +55,7 @@ class VLLMHere(Engine):
             self._pump = None
         self._core.abort_request(list(self._waiting))
         self._waiting.clear()
-        if told := self.window.told():
-            print(f"vllm: {told}", file=sys.stderr)
-        self.window.full = 0
+        self.window.close("vllm")
 
     async def complete(self, request: Request) -> Completion:
         """One continuation, as long as the context lets it be."""
@@ -72,7 +68,8 @@ class VLLMHere(Engine):
         future: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
         name = str(next(self._numbers))
         self._waiting[name] = (request, future)
-        self._core.add_request(name, self._prompt(request), SamplingParams(**self.dialect.sampling(request)))
+        prompt = {"prompt_token_ids": list(request.ids)}
+        self._core.add_request(name, prompt, SamplingParams(**self._dialect.sampling(request)))
         if self._pump is None or self._pump.done():
             self._pump = asyncio.ensure_future(self._decode_all())
         return await future
@@ -81,13 +78,6 @@ class VLLMHere(Engine):
         """Forget the keys and values of old weights; InputError if vLLM did not."""
         if self.llm.reset_prefix_cache() is False:
             raise InputError("vllm: the prefix cache was not reset: requests are still running")
-
-    @cached_property
-    def _core(self) -> Any:
-        return self.llm.llm_engine
-
-    def _prompt(self, request: Request) -> dict[str, list[int]]:
-        return {"prompt_token_ids": list(request.ids)}
 
     async def _decode_all(self) -> None:
         """Step after step, until nobody waits."""
@@ -113,7 +103,7 @@ class VLLMHere(Engine):
             return False
         del self._waiting[output.request_id]
         if not future.done():
-            future.set_result(self.dialect.completion(request, _choice(told)))
+            future.set_result(self._dialect.completion(request, _choice(told)))
         return True
 
 

@@ -78,7 +78,7 @@ def load(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The model and the tokenizer of a folder or a hub name; weights only from safetensors. dtype "auto": as saved."""
     name, revision = located(folder)
-    with _found(folder):
+    with _loading(folder):
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
         model = AutoModelForCausalLM.from_pretrained(name, revision=revision, dtype=dtype, use_safetensors=True)
     return ready(model), tokenizer
@@ -87,13 +87,13 @@ def load(
 def load_tokenizer(folder: str | Path) -> tuple[PreTrainedTokenizerBase, int]:
     """The tokenizer of a folder or a hub name without its model, and how many tokens that model can say."""
     name, revision = located(folder)
-    with _found(folder):
+    with _loading(folder):
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
         return tokenizer, AutoConfig.from_pretrained(name, revision=revision).vocab_size
 
 
 @contextmanager
-def _found(folder: str | Path) -> Iterator[None]:
+def _loading(folder: str | Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # the tokenizers library raises Exception itself where a file is torn

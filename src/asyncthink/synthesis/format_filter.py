@@ -76,22 +76,21 @@ def report(
 
     reasons has one entry for each rejected demonstration; means are over the kept ones and None where there are none.
     """
-    scores = [TASKS[each.task].score(each.item, each.answer) for each in kept]
-    schedules = [schedule.simulate(plan(each, thinking, count)) for each in kept]
-    workers = [count(text) for each in kept for text in each.workers.values()]
+    scores = [TASKS[shown.task].score(shown.item, shown.answer) for shown in kept]
+    schedules = [schedule.simulate(plan(shown, thinking, count)) for shown in kept]
+    ratios = [ran.concurrency_ratio for ran in schedules if ran.concurrency_ratio is not None]
+    workers = [count(text) for shown in kept for text in shown.workers.values()]
     return {
         "demonstrations": len(kept) + len(reasons),
         "kept": len(kept),
-        "rejected": {name: found for name, found in Counter(reasons).most_common()},
+        "rejected": dict(Counter(reasons).most_common()),
         "accuracy": _mean([score["accuracy"] for score in scores]),
         "all_correct": _mean([score["accuracy"] == 1 for score in scores]),
         "topologies": topologies(kept),
-        "forks": _mean([each.forks for each in schedules]),
-        "latency": _mean([each.latency for each in schedules if each.latency is not None]),
-        "concurrency_ratio": _mean(
-            [each.concurrency_ratio for each in schedules if each.concurrency_ratio is not None]
-        ),
-        "organizer_tokens": _lengths([count(each.organizer) for each in kept]),
+        "forks": _mean([ran.forks for ran in schedules]),
+        "latency": _mean([ran.latency for ran in schedules if ran.latency is not None]),
+        "concurrency_ratio": _mean(ratios),
+        "organizer_tokens": _lengths([count(shown.organizer) for shown in kept]),
         "worker_tokens": _lengths(workers),
     }
 
@@ -101,7 +100,7 @@ def topologies(kept: Sequence[Demonstration]) -> dict[str, Any]:
 
     Left alone, the paper's teacher wrote interleaved and batch only: `beyond_the_two` counts the topologies outside.
     """
-    structures = [followed(each.actions) for each in kept]
+    structures = [followed(shown.actions) for shown in kept]
     counts = Counter(topology(structure) for structure in structures)
     sizes = Counter(topology_class(structure) for structure in structures)
     kinds = Counter(topology_class(name.split()) for name in counts)
