@@ -67,7 +67,7 @@ PROMPTS = {
         sequential=lambda question: f"<solve> {question}",
         injected=lambda i, returned: f" {returned} {protocol.join_close(i)}",
         missing="none",
-        fork_ids=range(1, 9),
+        fork_ids=protocol.WORD_IDS,
     ),
     "chat": Prompts(
         organizer=_chat_organizer,

@@ -11,10 +11,9 @@ import random
 from collections.abc import Iterable, Sequence
 
 from asyncthink import protocol
-from asyncthink.models.prompts import PROMPTS
 from asyncthink.settings import Synthesize
 
-MOST_IDS = len(PROMPTS["word"].fork_ids)  # that the word vocabulary has
+MOST_IDS = len(protocol.WORD_IDS)
 CLASSES = ("none", "interleaved", "batch", "other")
 
 
