@@ -20,7 +20,7 @@ from asyncthink.engines.server import ATTEMPTS, Served, broke_off, parts
 from asyncthink.engines.vllm_dialect import SEED_BITS
 from asyncthink.errors import InputError
 
-WARNING = (
+_WARNING = (
     "the server is used by text: token ids and latencies are this tokenizer's reading of what it wrote, reasoning "
     "between <think> and </think> left out, log-probabilities are not known, and nothing can be trained on them"
 )
@@ -33,7 +33,7 @@ class TextServer(Served):
 
     async def __aenter__(self) -> Self:
         if not self._warned:
-            print(f"{self.url}: {WARNING}", file=sys.stderr)
+            print(f"{self.url}: {_WARNING}", file=sys.stderr)
             self._warned = True
         return await super().__aenter__()
 
@@ -42,7 +42,10 @@ class TextServer(Served):
         return Identity("text", None, exact=False)
 
     async def ask(self, request: Request) -> Completion:
-        """Ask until an answer is whole; the client repeats no stream that broke off, so that is done here."""
+        """Ask until an answer is whole; the client repeats no stream that broke off, so that is done here.
+
+        An answer without text counts as the end of sequence.
+        """
         import openai
 
         reason: Exception = EOFError()
@@ -69,7 +72,7 @@ class TextServer(Served):
                 if closed := reasoning.closed_at(text, begin):
                     text, told, begin, thinks = text[closed:], 0, 0, False
                 opened = None if thinks else reasoning.OPEN.search(text, begin)
-                stop = None if thinks else first_stop(text, request.stops, begin)
+                stop = None if thinks else _first_stop(text, request.stops, begin)
                 if stop and (opened is None or stop[0] <= opened.start()):
                     self._tell(request, text[told : stop[0]])
                     return self._completion(text[: stop[0]], stop[1])
@@ -122,7 +125,7 @@ def _piece(choice: dict[str, Any]) -> tuple[str, str | None]:
     return replies.value_at(text, str) if text is not None else "", choice.get("finish_reason")
 
 
-def first_stop(text: str, stops: tuple[str, ...], begin: int = 0) -> tuple[int, str] | None:
+def _first_stop(text: str, stops: tuple[str, ...], begin: int = 0) -> tuple[int, str] | None:
     """The end of the stop that is complete first after `begin`, and that stop."""
     ends = [(at + len(stop), stop) for stop in stops if (at := text.find(stop, begin)) >= 0]
     return min(ends) if ends else None

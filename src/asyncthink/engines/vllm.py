@@ -19,8 +19,8 @@ from asyncthink.engines.server import Served, parts
 from asyncthink.engines.vllm_dialect import Dialect
 from asyncthink.errors import InputError
 
-SHOWN = 5  # of the likeliest tokens, when the server's log-probabilities are checked
-FEWEST_STOPS = 4  # texts that a server takes unless VLLM_MAX_STOP_STRINGS tells it to take more
+_SHOWN = 5  # of the likeliest tokens, when the server's log-probabilities are checked
+_FEWEST_STOPS = 4  # texts that a server takes unless VLLM_MAX_STOP_STRINGS tells it to take more
 
 
 class VLLM(Served):
@@ -53,7 +53,7 @@ class VLLM(Served):
         except TooLong:
             raise
         except InputError as error:
-            many = len(body["stop"]) > FEWEST_STOPS and "stop" in str(error)
+            many = len(body["stop"]) > _FEWEST_STOPS and "stop" in str(error)
             hint = f"; start the server with VLLM_MAX_STOP_STRINGS={len(body['stop'])}" if many else ""
             raise InputError(f"{error}{hint}") from None
         return self._dialect.completion(request, choice)
@@ -88,7 +88,7 @@ class VLLM(Served):
         """The likeliest tokens have other log-probabilities at another temperature, if the server heeds it."""
         shown = []
         for temperature in (1.0, request.temperature):
-            body = self.body(request) | {"temperature": temperature, "max_tokens": 1, "logprobs": SHOWN}
+            body = self.body(request) | {"temperature": temperature, "max_tokens": 1, "logprobs": _SHOWN}
             choice = await self._choice(body)
             with self.in_words("/completions"):
                 shown.append(replies.value_at(choice, dict, "logprobs", "top_logprobs", 0))

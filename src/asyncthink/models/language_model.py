@@ -28,8 +28,8 @@ from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 from asyncthink.errors import InputError
 from asyncthink.settings import Model
 
-LARGE = 100_000_000  # parameters from which on a GPU computes in bfloat16 and recomputes activations
-PINNED = re.compile(r"[^@]+@[0-9a-f]{40}")
+_LARGE = 100_000_000  # parameters from which on a GPU computes in bfloat16 and recomputes activations
+_PINNED = re.compile(r"[^@]+@[0-9a-f]{40}")
 CONTEXT = 4096  # positions that a model built here knows; rotary embeddings, so it costs nothing
 
 
@@ -57,7 +57,7 @@ def build(shape: Model, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTra
 
 def pinned(start: str) -> str:
     """A folder, or a hub name with the commit it is read at; InputError for a name whose weights could change."""
-    if not Path(start).is_dir() and not PINNED.fullmatch(start):
+    if not Path(start).is_dir() and not _PINNED.fullmatch(start):
         raise InputError(
             f"params.yaml: model.start_from is {start!r}: neither a folder here nor a hub name with a commit; write"
             f" NAME@COMMIT with the 40 digits of one, from https://huggingface.co/{start.partition('@')[0]}/commits"
@@ -106,7 +106,7 @@ def ready(model: PreTrainedModel) -> PreTrainedModel:
     Small models are bound by the number of operations. A large one computes in mixed precision, where torch's own norm
     falls back to single operations.
     """
-    if model.num_parameters() > LARGE:
+    if model.num_parameters() > _LARGE:
         return model
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
@@ -126,7 +126,7 @@ def write(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pa
 
 def settings(model: PreTrainedModel) -> dict[str, Any]:
     """Arguments for a trainer that follow from the machine and the model's size."""
-    large = torch.cuda.is_available() and model.num_parameters() > LARGE
+    large = torch.cuda.is_available() and model.num_parameters() > _LARGE
     return {
         "use_cpu": not torch.cuda.is_available(),
         "bf16": large,

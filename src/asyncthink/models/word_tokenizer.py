@@ -14,7 +14,7 @@ from asyncthink.settings import Puzzles
 from asyncthink.tasks import sudoku
 
 PAD, EOS = "<pad>", "<eos>"
-ROLES = ("<organizer>", "<worker>", "<solve>")
+_ROLES = ("<organizer>", "<worker>", "<solve>")
 SIGNS = ("+", "-", "*", "/", "(", ")", ".", "!", ";", "|", "_", "none", "void")
 
 
@@ -34,4 +34,4 @@ def words(puzzles: Puzzles) -> list[str]:
     largest = max(puzzles.largest, puzzles.largest_result)
     numbers = [str(number) for number in range(largest + 1)]
     targets = [f"={number}" for number in range(puzzles.largest_result + 1)]
-    return list(dict.fromkeys([PAD, EOS, *ROLES, *PROMPTS["word"].tags, *SIGNS, *numbers, *targets, *sudoku.WORDS]))
+    return list(dict.fromkeys([PAD, EOS, *_ROLES, *PROMPTS["word"].tags, *SIGNS, *numbers, *targets, *sudoku.WORDS]))
