@@ -85,7 +85,7 @@ def _message(reply: Any) -> str:
 def value_at(reply: Any, kind: type[Value], *path: str | int) -> Value:
     """The value of that kind at a path; Unreadable says where the reply leaves what is meant."""
     for depth, key in enumerate(path):
-        outer = _checked(reply, dict if isinstance(key, str) else list, path[:depth])
+        outer: Any = _checked(reply, dict if isinstance(key, str) else list, path[:depth])
         if isinstance(outer, list) and not outer:
             raise Unreadable(f"answered with no {_dotted(path[:depth])}")
         if isinstance(outer, dict) and key not in outer:
