@@ -19,7 +19,7 @@ from misbehaving_server import KEY, ChatServer
 from obedient_teacher import teacher
 from taught_chat_model import tokenizer as byte_tokenizer
 
-from asyncthink import cli, protocol
+from asyncthink import cli, protocol, schedule
 from asyncthink.config import params
 from asyncthink.errors import InputError
 from asyncthink.files import write_json_lines
@@ -106,7 +106,7 @@ def test_the_worked_examples_keep_the_rules_that_they_teach(task):
     actions = protocol.parse(organizer)
     told = re.findall(r"^\d+\. (\w)\w+ ?(\d*)$", question.split("Sequence of actions:")[1], re.MULTILINE)
     assert followed(actions) == [kind.upper() + i for kind, i in told]
-    assert protocol.format_error(actions, 3) is None
+    assert schedule.format_error(actions, 3) is None
     forks = {action.id for action in actions if isinstance(action, protocol.Fork)}
     assert forks == set(workers)
     assert joined == {i: protocol.returned(text) for i, text in workers.items()}

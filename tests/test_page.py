@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from latency_formula import recursion
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from written_episodes import (
     ALL,
@@ -31,7 +32,6 @@ from asyncthink.episode import Episode, read, write
 from asyncthink.errors import InputError
 from asyncthink.reporting.page import html, picture
 from asyncthink.reporting.page_record import identify, record
-from asyncthink.schedule import recursion
 
 FLAGS = [
     "--no-sandbox",

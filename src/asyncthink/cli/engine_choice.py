@@ -62,7 +62,7 @@ def chosen(args: argparse.Namespace, environment: Mapping[str, str]) -> Choice:
 
 def check_weights(engine: "Engine", model: Path) -> None:
     """InputError where a server says that its weights come from another place than `model`."""
-    root = getattr(engine, "root", None)
+    root = engine.root
     if root is not None and Path(root).resolve() != model.resolve():
         raise InputError(f"the server has its weights from {root}, and not from {model}; serve {model.resolve()}")
 
@@ -90,8 +90,8 @@ def _text(choice: Choice, model: Path) -> "Engine":
     from asyncthink.engines.text_server import TextServer
     from asyncthink.models import language_model
 
-    tokenizer, _ = language_model.load_tokenizer(model)
-    return TextServer(choice.server, tokenizer, choice.served_model, choice.key)
+    assert choice.server is not None  # as `chosen` has seen to
+    return TextServer(choice.server, *language_model.load_tokenizer(model), choice.served_model, choice.key)
 
 
 ENGINES: dict[str, Callable[[Choice, Path], "Engine"]] = {

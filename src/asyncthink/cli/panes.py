@@ -5,11 +5,10 @@ changes nothing. What an agent is given is whatever its context holds that it di
 its Joins bring in.
 """
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol, Self, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.layout import Layout
@@ -18,9 +17,9 @@ from rich.panel import Panel
 from rich.segment import Segment
 from rich.text import Text
 
-from asyncthink.engines import Completion, Engine, Request
+from asyncthink.engines import Completion, Engine, Identity, Request
+from asyncthink.protocol import TAG
 
-TAG = re.compile(r"</?[A-Z]+(?:-\d+)?>")
 STATES = {"decodes": "green", "waits": "yellow", "has ended": "dim"}
 REFRESHES = 15  # a second
 
@@ -44,15 +43,18 @@ class Spectator(Protocol):
         """The agent's trace has ended."""
 
 
-class Observed:
-    """An engine that reports to a spectator. Tokens come one by one if the engine itself calls `heard`."""
+class Observed(Engine):
+    """An engine that reports to a spectator, token by token."""
 
     def __init__(self, engine: Engine, spectator: Spectator) -> None:
         self.engine, self.spectator = engine, spectator
-        self.encode, self.decode = engine.encode, engine.decode
+        self.vocabulary, engine.watch = engine.vocabulary, self.heard
         self._known: dict[tuple[Any, ...], int] = {}
 
-    async def __aenter__(self) -> "Observed":
+    def identity(self) -> Identity:
+        return self.engine.identity()
+
+    async def __aenter__(self) -> Self:
         await self.engine.__aenter__()
         return self
 
@@ -129,11 +131,11 @@ class Panes:
         self._next = time.monotonic()
 
     def __enter__(self) -> "Panes":
-        self._live.__enter__()
+        self._live.start(refresh=True)
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._live.__exit__(*error)
+        self._live.stop()
 
     def given(self, agent: str, text: str) -> None:
         if agent in self._panes:

@@ -98,16 +98,11 @@ def _engine(args: argparse.Namespace) -> Iterator["Engine"]:
     console = Console()
     if args.json:
         yield engine
-        return
-    live = console.is_terminal and not args.plain
-    spectator = Panes(console, args.pace, lambda: getattr(engine, "steps", 0)) if live else Lines()
-    observed = Observed(engine, spectator)
-    engine.watch = observed.heard
-    if not live:
-        yield observed
-        return
-    with spectator:
-        yield observed
+    elif console.is_terminal and not args.plain:
+        with Panes(console, args.pace, lambda: engine.steps) as panes:
+            yield Observed(engine, panes)
+    else:
+        yield Observed(engine, Lines())
 
 
 def _verdict(episode: "Episode") -> str:

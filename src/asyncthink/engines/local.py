@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from asyncthink.engines import Completion, Identity, Request, Watcher, vocabulary
+from asyncthink.engines import Completion, Engine, Identity, Request, Watcher, vocabulary
 from asyncthink.engines.cache import Kept
 from asyncthink.engines.qwen3 import Qwen3
 
@@ -51,7 +51,7 @@ class Row:
         return len(self.ids) + min(self.request.max_tokens - len(self.logprobs), LOOKAHEAD)
 
 
-class Local:
+class Local(Engine):
     """Decodes with a Qwen3ForCausalLM, whose parameters are read anew each time a run begins.
 
     rows is the largest batch; what is asked for beyond it waits its turn. watch is called with (trace, token) for each
@@ -67,7 +67,6 @@ class Local:
     ) -> None:
         self.decoder = Qwen3(model)
         self.vocabulary = vocabulary.shared(tokenizer, model.config.vocab_size)
-        self.encode, self.decode = self.vocabulary.encode, self.vocabulary.decode
         self.steps = self.fed = 0
         self._ends = _ends(model, tokenizer)
         self._limit, self.watch = rows, watch

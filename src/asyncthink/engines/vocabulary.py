@@ -23,7 +23,7 @@ class Vocabulary:
         self._backend = backend
         self._words = tokenizer.get_vocab() if isinstance(backend.model, WordLevel) else None
         self._size = len(tokenizer)
-        self._mute = [""] * (outputs - self._size)
+        self._outputs = outputs
         self.eos = tokenizer.eos_token_id
 
     def encode(self, text: str) -> list[int]:
@@ -32,18 +32,21 @@ class Vocabulary:
             unknown = next((word for word in text.split() if word not in self._words), None)
             if unknown is not None:
                 raise InputError(f"{unknown!r} is not among the {self._size} words of this model's vocabulary")
-        return self._backend.encode(text, add_special_tokens=False).ids
+        ids: list[int] = self._backend.encode(text, add_special_tokens=False).ids
+        return ids
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of tokens; in a word vocabulary the texts of the tokens, joined."""
         if self._words is not None:
             return "".join([self.pieces[i] for i in ids])
-        return self._backend.decode(list(ids), skip_special_tokens=False)
+        text: str = self._backend.decode(list(ids), skip_special_tokens=False)
+        return text
 
     @cached_property
     def pieces(self) -> list[str]:
         """The text of each token by itself. Exact for ASCII, of which stops are made."""
-        return self._backend.decode_batch([[i] for i in range(self._size)], skip_special_tokens=False) + self._mute
+        spoken: list[str] = self._backend.decode_batch([[i] for i in range(self._size)], skip_special_tokens=False)
+        return spoken + [""] * (self._outputs - self._size)
 
     @lru_cache(maxsize=64)  # noqa: B019 (lives as long as the engine)
     def closers(self, stops: tuple[str, ...]) -> frozenset[int]:
@@ -59,8 +62,8 @@ class Vocabulary:
             if len(text) >= wanted:
                 break
             text = self.pieces[i] + text
-        found = (match for match in _pattern(stops).finditer(text) if match.end() > len(text) - own)
-        return next((match[0] for match in found), None)
+        ended = (match[0] for match in _pattern(stops).finditer(text) if match.end() > len(text) - own)
+        return next(ended, None)
 
 
 def shared(tokenizer: PreTrainedTokenizerBase, outputs: int = 0) -> Vocabulary:

@@ -13,10 +13,10 @@ from typing import Any
 from asyncthink import protocol
 from asyncthink.episode import Episode, Trace
 from asyncthink.errors import InputError
-from asyncthink.schedule import validate
+from asyncthink.schedule import Plan, numbers, side_by_side, simulate, validate
 from asyncthink.synthesis.structures import topology
 from asyncthink.tasks import TASKS
-from asyncthink.thinking import THINKING, plans
+from asyncthink.thinking import THINKING
 
 Words = tuple[str, ...]
 
@@ -60,19 +60,18 @@ def scored(episode: Episode) -> Episode:
     if "plans" in episode.plan:
         if not isinstance(episode.plan["plans"], list) or not episode.plan["plans"]:
             raise InputError(f"plan.plans is {ascii(episode.plan['plans'])[:60]}; wanted: a list of at least one plan")
-        summaries = [_schedule(plan) for plan in episode.plan["plans"]]
-        schedule = plans.side_by_side(summaries, episode.answer, episode.capacity)
+        plans = [_checked(plan) for plan in episode.plan["plans"]]
+        schedule = side_by_side(plans, episode.answer, episode.capacity)
     else:
-        schedule = _schedule(episode.plan)
+        schedule = numbers(simulate(_checked(episode.plan)))
     return replace(episode, schedule=schedule, score=TASKS[episode.task].score(episode.item, episode.answer))
 
 
-def _schedule(plan: Any) -> dict[str, Any]:
+def _checked(plan: Any) -> Plan:
     try:
-        validate(plan)
+        return validate(plan)
     except InputError as error:
         raise InputError(f"plan: {error}") from None
-    return plans.summary(plan)
 
 
 def union_scored(episode: Episode) -> Episode:
@@ -83,9 +82,7 @@ def union_scored(episode: Episode) -> Episode:
 
 def _trace_answer(trace: Trace) -> str | None:
     """In a trace without an organizer only the answer's tags have a meaning."""
-    _, opened, rest = trace.own_text.partition(protocol.ANSWER_OPEN)
-    text, closed, _ = rest.partition(protocol.ANSWER_CLOSE)
-    return text.strip() if opened and closed else None
+    return protocol.answer(protocol.parse(trace.own_text, "sequential"))
 
 
 def _answer(episode: Episode) -> dict[str, float]:

@@ -27,10 +27,15 @@ class Prompts:
     fork_ids: range
 
     @property
+    def tags(self) -> list[str]:
+        """Every tag that may occur."""
+        return protocol.tags(self.fork_ids)
+
+    @property
     def organizer_stops(self) -> tuple[str, ...]:
         """The tags at which the runtime has something to do."""
-        tags = [tag(i) for i in self.fork_ids for tag in (protocol.fork_close, protocol.join_open)]
-        return (*tags, protocol.ANSWER_CLOSE)
+        numbered = [tag(i) for i in self.fork_ids for tag in (protocol.fork_close, protocol.join_open)]
+        return (*numbered, protocol.ANSWER_CLOSE)
 
 
 def _chat(role: str, question: str) -> str:
@@ -62,7 +67,7 @@ PROMPTS = {
         sequential=lambda question: f"<solve> {question}",
         injected=lambda i, returned: f" {returned} {protocol.join_close(i)}",
         missing="none",
-        fork_ids=range(1, 9),
+        fork_ids=protocol.WORD_IDS,
     ),
     "chat": Prompts(
         organizer=_chat_organizer,

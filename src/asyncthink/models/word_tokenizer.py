@@ -9,13 +9,12 @@ from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import WordLevel
 from transformers import PreTrainedTokenizerFast
 
-from asyncthink import protocol
+from asyncthink.models.prompts import PROMPTS
 from asyncthink.settings import Puzzles
 from asyncthink.tasks import sudoku
 
 PAD, EOS = "<pad>", "<eos>"
-ROLES = ("<organizer>", "<worker>", "<solve>")
-FORK_IDS = range(1, 9)
+_ROLES = ("<organizer>", "<worker>", "<solve>")
 SIGNS = ("+", "-", "*", "/", "(", ")", ".", "!", ";", "|", "_", "none", "void")
 
 
@@ -35,10 +34,4 @@ def words(puzzles: Puzzles) -> list[str]:
     largest = max(puzzles.largest, puzzles.largest_result)
     numbers = [str(number) for number in range(largest + 1)]
     targets = [f"={number}" for number in range(puzzles.largest_result + 1)]
-    return list(dict.fromkeys([PAD, EOS, *ROLES, *_tags(), *SIGNS, *numbers, *targets, *sudoku.WORDS]))
-
-
-def _tags() -> list[str]:
-    pairs = (protocol.fork_open, protocol.fork_close, protocol.join_open, protocol.join_close)
-    ends = (protocol.ANSWER_OPEN, protocol.ANSWER_CLOSE, protocol.RETURN_OPEN, protocol.RETURN_CLOSE)
-    return [tag(i) for i in FORK_IDS for tag in pairs] + list(ends)
+    return list(dict.fromkeys([PAD, EOS, *_ROLES, *PROMPTS["word"].tags, *SIGNS, *numbers, *targets, *sudoku.WORDS]))

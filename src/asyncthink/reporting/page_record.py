@@ -98,9 +98,7 @@ class Shown:
 
     def __init__(self, episode: Episode) -> None:
         self.episode = episode
-        self.plans = episode.plan.get("plans", [episode.plan])
-        for plan in self.plans:
-            validate(plan)
+        self.plans = [validate(plan) for plan in episode.plan.get("plans", [episode.plan])]
         self.schedules = [simulate(plan) for plan in self.plans]
         self.schedule = episode.schedule or (vars(self.schedules[0]) if len(self.plans) == 1 else {})
         arrows = self.schedules[0].arrows if len(self.plans) == 1 else ()

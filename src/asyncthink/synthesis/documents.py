@@ -100,11 +100,9 @@ def document(settings: Settings, items: Sequence[dict[str, Any]], rng: random.Ra
 
 def weights(text: str, hit_weight: float) -> list[float]:
     """The loss weight of each word: heavy are the marks of a line, and all that an answer or a return tells."""
-    result, until = [], None
-    for word in text.split():
-        result.append(hit_weight if until or word in MARKS else 1.0)
-        until = None if word == until else protocol.TELLING.get(word, until)
-    return result
+    words = text.split()
+    told = protocol.inside(words, protocol.TELLING)
+    return [hit_weight if flag or word in MARKS else 1.0 for word, flag in zip(words, told, strict=True)]
 
 
 def _sequential(rng: random.Random, page: Page) -> str:

@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from asyncthink.errors import InputError
+from asyncthink.protocol import CLOSED_JOIN
 from asyncthink.randomness import keyed
 from asyncthink.settings import Teacher
 from asyncthink.synthesis import structures
@@ -30,7 +31,6 @@ TASK_OF = {  # what a task's items hold and no other's do
 ACTIONS = {"T": "think", "F": "fork", "J": "join", "A": "answer"}
 
 _HEADING = re.compile(r"^[ \t]*=+[ \t]*(?:ORGANIZER|WORKER[ \t]+([1-9]\d{0,8}))[ \t]*=+[ \t]*$", re.MULTILINE | re.I)
-_INJECTED = re.compile(r"(<JOIN-([1-9]\d{0,8})>)((?:(?!<JOIN-).)*?)</JOIN-\2>", re.DOTALL)
 
 
 @cache
@@ -125,5 +125,5 @@ def read_traces(text: str) -> tuple[str, dict[int, str], dict[int, str]]:
         elif organizer is None:
             organizer = section
     organizer = (organizer or "").strip()
-    joined = {int(i): inside.strip() for _, i, inside in reversed(_INJECTED.findall(organizer))}
-    return _INJECTED.sub(r"\1", organizer), workers, joined
+    joined = {int(i): inside.strip() for _, i, inside in reversed(CLOSED_JOIN.findall(organizer))}
+    return CLOSED_JOIN.sub(r"\1", organizer), workers, joined

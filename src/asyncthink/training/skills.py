@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from transformers import PreTrainedModel
 
-from asyncthink.protocol import TELLING
+from asyncthink.protocol import TELLING, inside
 from asyncthink.training.log_probabilities import score
 
 HIT, MISS = "!", "."
@@ -14,14 +14,10 @@ HIT, MISS = "!", "."
 def places(words: Sequence[str]) -> dict[str, list[bool]]:
     """Per skill, at which words of a document it shows: results, the marks of hits, and what an answer tells."""
     following = [*words[1:], ""]
-    told, until = [], None
-    for word in words:
-        told.append(until is not None)
-        until = None if word == until else TELLING.get(word, until)
     return {
         "arithmetic": [mark in (HIT, MISS) for mark in following],
         "hit_recall": [word == HIT for word in words],
-        "copying": told,
+        "copying": inside(words, TELLING),
     }
 
 

@@ -150,8 +150,9 @@ def _tokenizer(start: str) -> Any:
 
     from asyncthink.models.language_model import located
 
+    name, revision = located(start)
     try:
-        return AutoTokenizer.from_pretrained(**located(start), local_files_only=True)
+        return AutoTokenizer.from_pretrained(name, revision=revision, local_files_only=True)
     except (OSError, ValueError):
         return None
 
@@ -190,9 +191,7 @@ def tags(place: Place) -> Finding:
 
 def tag_finding(tokenizer: Any) -> Finding:
     """One token a tag, or several, or a tag that does not come back as it was."""
-    names = [tag(1) for tag in (protocol.fork_open, protocol.fork_close, protocol.join_open, protocol.join_close)]
-    names += [protocol.ANSWER_OPEN, protocol.ANSWER_CLOSE, protocol.RETURN_OPEN, protocol.RETURN_CLOSE]
-    encoded = {name: tokenizer.encode(name, add_special_tokens=False) for name in names}
+    encoded = {name: tokenizer.encode(name, add_special_tokens=False) for name in protocol.tags([1])}
     broken = [name for name, ids in encoded.items() if tokenizer.decode(ids).strip() != name]
     if broken:
         return Finding("lacks", f"{', '.join(broken)} cannot be spelled by this tokenizer")
