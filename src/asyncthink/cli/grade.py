@@ -7,7 +7,7 @@ from typing import Any
 from asyncthink.cli import json_lines
 from asyncthink.errors import InputError
 from asyncthink.tasks import TASKS, Task
-from asyncthink.tasks.mistake import Mistake
+from asyncthink.tasks.task import Mistake
 
 _ANSWERS = """\
 A line in: {"item": {...}, "answer": "..."}; a null answer is none.

@@ -89,17 +89,12 @@ class Request:
         return Charge(prompt, self.max_tokens)
 
 
-@dataclass(frozen=True)
-class Answer:
-    """The teacher's text; finish is "stop", or "length" where max_tokens cut it."""
-
-    text: str
-    finish: str
-
-
-@dataclass(frozen=True)
+@dataclass
 class Response:
-    """A usable chat completion, as it came; the text is without what the model reasoned."""
+    """A usable chat completion, as it came; finish is "stop", or "length" where max_tokens cut it.
+
+    The text is without what the model reasoned.
+    """
 
     model: str
     text: str
@@ -119,7 +114,7 @@ def read_response(request: Request, body: str, names: Sequence[str] = ()) -> Res
         if reply.get("choices") == []:
             raise Fault(EMPTY, billed=request.worst, body=body, words="answered with no choices")
         choice = replies.first_choice(reply)
-        finish = choice.get("finish_reason") if isinstance(choice.get("finish_reason"), str) else "stop"
+        finish = told if isinstance(told := choice.get("finish_reason"), str) else "stop"
         early = finish.lower() in (*FILTERED, *replies.CUT)
         message = replies.value_at(({"message": {}} if early else {}) | choice, dict, "message")
         content, refused = _texts(message.get("content"))

@@ -200,7 +200,7 @@ async def _in_batches(client: Client, plan: Sequence[Lesson]) -> None:
     await ask_in_batches(client, [first[lesson.form](lesson) for lesson in plan])
     answered = client.journal.accepted
     pairs = [(lesson, answered.get(fragments_request(lesson).key)) for lesson in plan if lesson.form == "asynchronous"]
-    await ask_in_batches(client, [traces_request(lesson, record["text"]) for lesson, record in pairs if record])
+    await ask_in_batches(client, [traces_request(lesson, fragments.text) for lesson, fragments in pairs if fragments])
 
 
 async def _report(client: Client, progress: Progress, title: str) -> None:
