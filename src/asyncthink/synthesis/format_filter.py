@@ -37,35 +37,31 @@ def reason(demonstration: Demonstration, thinking: Thinking, count: Callable[[st
     error = protocol.format_error(demonstration.actions, capacity)
     if error:
         return error
-    workers = demonstration.workers
-    forked = demonstration.queries.keys()
-    broken = {
+    workers, joined, forked = demonstration.workers, demonstration.joined or {}, demonstration.queries.keys()
+    broken: dict[str, object] = {
         "missing_worker": forked - workers.keys(),
         "surplus_worker": workers.keys() - forked,
         "unreturned_worker": [i for i, text in workers.items() if protocol.returned(text) is None],
-        "unclosed_join": _joins(demonstration) - (demonstration.joined or {}).keys(),
-        "invented_join": [i for i, text in (demonstration.joined or {}).items() if not _same(text, workers.get(i))],
+        "unclosed_join": _written_joins(demonstration) - joined.keys(),
+        "invented_join": [i for i, text in joined.items() if not _same(text, workers.get(i))],
         "organizer_too_long": count(demonstration.organizer) > thinking.organizer_budget,
         "worker_too_long": any(count(text) > thinking.worker_budget for text in workers.values()),
     }
-    slow = thinking.latency_budget is not None and not any(broken.values()) and _late(demonstration, thinking, count)
-    return next((name for name, holds in (broken | {"over_latency_budget": slow}).items() if holds), None)
+    if thinking.latency_budget is not None and not any(broken.values()):
+        latency = schedule.simulate(plan(demonstration, thinking, count)).elapsed
+        broken["over_latency_budget"] = latency > thinking.latency_budget
+    return next((name for name, holds in broken.items() if holds), None)
 
 
-def _joins(demonstration: Demonstration) -> set[int]:
+def _written_joins(demonstration: Demonstration) -> set[int]:
     """The ids of the Joins into which the teacher should have written a text."""
-    if demonstration.joined is None:
-        return set()
-    return {action.id for action in demonstration.actions if isinstance(action, protocol.Join)}
+    joins = (action.id for action in demonstration.actions if isinstance(action, protocol.Join))
+    return set() if demonstration.joined is None else set(joins)
 
 
 def _same(joined: str, worker: str | None) -> bool:
     """Whether a Join holds what its worker returned, white space apart."""
     return worker is not None and joined.split() == (protocol.returned(worker) or "").split()
-
-
-def _late(demonstration: Demonstration, thinking: Thinking, count: Callable[[str], int]) -> bool:
-    return schedule.simulate(plan(demonstration, thinking, count)).elapsed > thinking.latency_budget
 
 
 def report(
@@ -75,21 +71,20 @@ def report(
 
     reasons has one entry for each rejected demonstration; means are over the kept ones and None where there are none.
     """
-    scores = [TASKS[each.task].score(each.item, each.answer) for each in kept]
-    schedules = [schedule.simulate(plan(each, thinking, count)) for each in kept]
-    workers = [count(text) for each in kept for text in each.workers.values()]
+    accuracies = [TASKS[shown.task].score(shown.item, shown.answer)["accuracy"] for shown in kept]
+    schedules = [schedule.simulate(plan(shown, thinking, count)) for shown in kept]
     return {
         "demonstrations": len(kept) + len(reasons),
         "kept": len(kept),
-        "rejected": {name: found for name, found in Counter(reasons).most_common()},
-        "accuracy": _mean([score["accuracy"] for score in scores]),
-        "all_correct": _mean([score["accuracy"] == 1 for score in scores]),
+        "rejected": dict(Counter(reasons).most_common()),
+        "accuracy": _mean(accuracies),
+        "all_correct": _mean([accuracy == 1 for accuracy in accuracies]),
         "topologies": topologies(kept),
-        "forks": _mean([each.forks for each in schedules]),
-        "latency": _mean([each.latency for each in schedules]),
-        "concurrency_ratio": _mean([each.concurrency_ratio for each in schedules]),
-        "organizer_tokens": _lengths([count(each.organizer) for each in kept]),
-        "worker_tokens": _lengths(workers),
+        "forks": _mean([run.forks for run in schedules]),
+        "latency": _mean([run.latency for run in schedules]),
+        "concurrency_ratio": _mean([run.concurrency_ratio for run in schedules]),
+        "organizer_tokens": _lengths([count(shown.organizer) for shown in kept]),
+        "worker_tokens": _lengths([count(text) for shown in kept for text in shown.workers.values()]),
     }
 
 
@@ -98,7 +93,7 @@ def topologies(kept: Sequence[Demonstration]) -> dict[str, Any]:
 
     Left alone, the paper's teacher wrote interleaved and batch only: `beyond_the_two` counts the topologies outside.
     """
-    structures = [followed(each.actions) for each in kept]
+    structures = [followed(shown.actions) for shown in kept]
     counts = Counter(topology(structure) for structure in structures)
     sizes = Counter(topology_class(structure) for structure in structures)
     kinds = Counter(topology_class(name.split()) for name in counts)
@@ -125,8 +120,10 @@ def plan(demonstration: Demonstration, thinking: Thinking, count: Callable[[str]
     return {"capacity": capacity, "organizer": organizer, "workers": workers, "slot_release": thinking.slot_release}
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    return round(fmean(values), 6) if values else None
+def _mean(values: Sequence[float | None]) -> float | None:
+    """None only where there is nothing; a schedule without a format error, like all that are kept, has its numbers."""
+    known = [value for value in values if value is not None]
+    return round(fmean(known), 6) if known else None
 
 
 def _lengths(tokens: Sequence[int]) -> dict[str, float | None]:

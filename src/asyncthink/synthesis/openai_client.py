@@ -228,20 +228,20 @@ class Client:
         """Remember a form that was answered, so that no later run has to find it out."""
         name = self.endpoint.name
         if form != self.journal.forms.get(name, Form()):
-            await self.journal.append({**record_of(name, FORM, NOTHING, FORM), "form": form})
+            await self.journal.append(record_of(name, FORM, NOTHING, FORM) | {"form": form})
 
     async def keep(self, request: Request, came: Response | Fault) -> None:
         """Write a response to the journal, it is safe when this returns; or count a fault.
 
         What a fault cost and what was said goes to the journal too, and whether it is the lesson's own.
         """
+        fault = came.name if isinstance(came, Fault) else None
+        record = record_of(request.key, request.name, came.billed, fault) | {"body": came.body}
         if isinstance(came, Response):
-            record = record_of(request.key, request.name, came.billed)
-            record |= {"model": came.model, "finish": came.finish, "text": came.text, "body": came.body}
+            record |= {"model": came.model, "finish": came.finish, "text": came.text}
             return await self.journal.append(record)
         self.faults[came.name] += 1
+        if came.own:
+            record["refused"] = self.endpoint.redacted(came.said)
         if came.own or came.billed != NOTHING:
-            record = {**record_of(request.key, request.name, came.billed, came.name), "body": came.body}
-            if came.own:
-                record["refused"] = self.endpoint.redacted(came.said)
             await self.journal.append(record)

@@ -63,14 +63,14 @@ class Answer:
 
 def record_of(key: str, name: str, cost: Charge, fault: str | None = None) -> Record:
     """A line as far as all have it."""
-    return {
-        "key": key,
-        "name": name,
-        "fault": fault,
-        "prompt_tokens": cost.prompt_tokens,
-        "completion_tokens": cost.completion_tokens,
-        "price_share": cost.price_share,
-    }
+    return Record(
+        key=key,
+        name=name,
+        fault=fault,
+        prompt_tokens=cost.prompt_tokens,
+        completion_tokens=cost.completion_tokens,
+        price_share=cost.price_share,
+    )
 
 
 def read_records(path: str | Path) -> Iterator[Record | None]:
@@ -109,10 +109,10 @@ class Responses:
         self.charges: list[Charge] = []
         self.broken = 0
         for record in read_records(self.path):
-            if record is None:
-                self.broken += 1
-            else:
+            if record:
                 self._take(record)
+            else:
+                self.broken += 1
         for other in sorted(set(self.path.parent.glob("*.jsonl")) - {self.path}):
             for record in filter(None, read_records(other)):
                 self._accept(record)

@@ -172,8 +172,7 @@ def _read(answer: str | None) -> list[tuple[str, Offer | None]]:
 def _offer(piece: str) -> Offer | None:
     if not _DIGIT.search(piece):
         return None
-    offer = _equation(piece) if _UNADORNED.fullmatch(piece) else None
-    return offer or _equation(notation.bare(piece))
+    return (_UNADORNED.fullmatch(piece) and _equation(piece)) or _equation(notation.bare(piece))
 
 
 def _equation(text: str) -> Offer | None:
