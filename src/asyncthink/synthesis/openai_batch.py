@@ -67,10 +67,7 @@ async def _handed_in(client: Client, chunk: Sequence[Request]) -> "Batch | None"
     data = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
     file = await api.files.create(file=("requests.jsonl", data), purpose="batch")
     return await client.openai.batches.create(
-        input_file_id=file.id,
-        endpoint="/v1/chat/completions",
-        completion_window="24h",
-        metadata={"asyncthink": name},
+        input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h", metadata={"asyncthink": name}
     )
 
 

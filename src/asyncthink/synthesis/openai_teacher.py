@@ -1,9 +1,9 @@
 """The paper's teacher: a large model behind an OpenAI-compatible interface (GPT-4o there) writes the demonstrations.
 
 An asynchronous demonstration takes two requests (paper, section on the cold start): the first finds conditionally
-independent fragments of thought for the item, the second writes the organizer's and the workers' traces, after a
-worked example and along a randomly sampled sequence of organizer actions. A sequential one takes one request. The
-paper's prompts are not public; ours are the files in prompts/.
+independent fragments of thought for the item, the second writes the organizer's and the workers' traces, after three
+worked examples of the task and along a randomly sampled sequence of organizer actions. A sequential one takes one
+request. The paper's prompts are not public; ours are the files in prompts/.
 
 What the teacher writes is cut into traces and otherwise left as it is: whether its form is right is the filter's
 business, so every lesson that is answered becomes one demonstration. A lesson that the teacher refuses for what it is

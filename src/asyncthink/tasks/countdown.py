@@ -239,7 +239,7 @@ def _value(text: str) -> Fraction | None:
 
 
 def _shown(value: int | Fraction) -> str:
-    return str(value) if abs(value) < _LONG and value.denominator < _LONG else "a long number"
+    return str(value) if -_LONG < value < _LONG and value.denominator < _LONG else "a long number"
 
 
 def _is_integer(value: object, least: int | None = None) -> TypeGuard[int]:

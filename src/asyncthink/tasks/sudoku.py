@@ -142,11 +142,7 @@ def of_split(split: str, sizes: Mapping[str, int]) -> list[Grid]:
 
 
 def generate(
-    sizes: Mapping[str, int],
-    seed: int,
-    clues: int | Sequence[int] = CLUES,
-    solutions: int = 1,
-    most_gaps: int = 4,
+    sizes: Mapping[str, int], seed: int, clues: int | Sequence[int] = CLUES, solutions: int = 1, most_gaps: int = 4
 ) -> dict[str, list[Item]]:
     """Splits of puzzles: {"train": [...], ...} in the order and sizes of `sizes`; no puzzle comes twice.
 
@@ -192,12 +188,7 @@ def from_record(record: Mapping[str, object], number: int) -> Item | None:
 
 
 def _draw(
-    rng: random.Random,
-    solved: Sequence[Grid],
-    clues: tuple[int, int],
-    solutions: int,
-    most_gaps: int,
-    taken: set[Grid],
+    rng: random.Random, solved: Sequence[Grid], clues: tuple[int, int], solutions: int, most_gaps: int, taken: set[Grid]
 ) -> Grid | None:
     """A puzzle that is not taken: cells of a solved grid are emptied in a drawn order, as far as it may go."""
     for _ in range(_MOST_DRAWS if solved else 0):
