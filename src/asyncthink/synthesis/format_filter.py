@@ -37,36 +37,31 @@ def reason(demonstration: Demonstration, thinking: Thinking, count: Callable[[st
     error = schedule.format_error(demonstration.actions, capacity)
     if error:
         return error
-    workers = demonstration.workers
-    forked = demonstration.queries.keys()
-    broken = {
+    workers, joined, forked = demonstration.workers, demonstration.joined or {}, demonstration.queries.keys()
+    broken: dict[str, object] = {
         "missing_worker": forked - workers.keys(),
         "surplus_worker": workers.keys() - forked,
         "unreturned_worker": [i for i, text in workers.items() if protocol.returned(text) is None],
-        "unclosed_join": _joins(demonstration) - (demonstration.joined or {}).keys(),
-        "invented_join": [i for i, text in (demonstration.joined or {}).items() if not _same(text, workers.get(i))],
+        "unclosed_join": _written_joins(demonstration) - joined.keys(),
+        "invented_join": [i for i, text in joined.items() if not _same(text, workers.get(i))],
         "organizer_too_long": count(demonstration.organizer) > thinking.organizer_budget,
         "worker_too_long": any(count(text) > thinking.worker_budget for text in workers.values()),
     }
-    slow = not any(broken.values()) and _late(demonstration, thinking, count)
-    return next((name for name, holds in (broken | {"over_latency_budget": slow}).items() if holds), None)
+    if thinking.latency_budget is not None and not any(broken.values()):
+        latency = schedule.simulate(plan(demonstration, thinking, count)).elapsed
+        broken["over_latency_budget"] = latency > thinking.latency_budget
+    return next((name for name, holds in broken.items() if holds), None)
 
 
-def _joins(demonstration: Demonstration) -> set[int]:
+def _written_joins(demonstration: Demonstration) -> set[int]:
     """The ids of the Joins into which the teacher should have written a text."""
-    if demonstration.joined is None:
-        return set()
-    return {action.id for action in demonstration.actions if isinstance(action, protocol.Join)}
+    joins = (action.id for action in demonstration.actions if isinstance(action, protocol.Join))
+    return set() if demonstration.joined is None else set(joins)
 
 
 def _same(joined: str, worker: str | None) -> bool:
     """Whether a Join holds what its worker returned, white space apart."""
     return worker is not None and joined.split() == (protocol.returned(worker) or "").split()
-
-
-def _late(demonstration: Demonstration, thinking: Thinking, count: Callable[[str], int]) -> bool:
-    limit = thinking.latency_budget
-    return limit is not None and schedule.simulate(plan(demonstration, thinking, count)).elapsed > limit
 
 
 def report(
@@ -128,8 +123,10 @@ def plan(demonstration: Demonstration, thinking: Thinking, count: Callable[[str]
     return {"capacity": capacity, "organizer": organizer, "workers": workers, "slot_release": thinking.slot_release}
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    return round(fmean(values), 6) if values else None
+def _mean(values: Sequence[float | None]) -> float | None:
+    """None only where there is nothing; a schedule without a format error, like all that are kept, has its numbers."""
+    known = [value for value in values if value is not None]
+    return round(fmean(known), 6) if known else None
 
 
 def _lengths(tokens: Sequence[int]) -> dict[str, float | None]:
