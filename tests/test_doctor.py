@@ -156,7 +156,9 @@ def test_every_arm_is_counted_once_and_twice_the_steps_take_twice_the_hours():
 
 def test_a_step_of_known_size_takes_the_hours_that_its_operations_take():
     load = estimate.Load("x", 1, decoded=1e9, trained=2e9)
-    assert load.hours(1000, {"decode": 1e9, "train": 2e9}) == pytest.approx((2e12 / 1e9 + 12e12 / 2e9) / 3600)
+    assert load.hours(1000, estimate.Rate("", decode=1e9, train=2e9, measured=True, source="")) == pytest.approx(
+        (2e12 / 1e9 + 12e12 / 2e9) / 3600
+    )
 
 
 @pytest.mark.parametrize("scale", ["smoke", "nano", "small", "paper"])

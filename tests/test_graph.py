@@ -445,20 +445,40 @@ def test_the_slurm_profile_fits_the_graph_of_the_scale_it_is_written_for(tmp_pat
         assert {f"{name}={value}" for name, value in values.items()} <= set(resources), rule
 
 
-def test_the_lock_holds_what_the_package_asks_for_and_no_place_of_one_machine():
+def extras():
+    """What the package asks for, and by the name of an extra what else it can have."""
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return project["dependencies"], project["optional-dependencies"]
+
+
+def test_the_lock_holds_what_the_package_asks_for_and_no_place_of_one_machine():
+    needed, optional = extras()
     versions = {name.lower().replace("_", "-"): version for name, version in LOCK.items()}
-    for text in project["dependencies"] + project["optional-dependencies"]["test"]:
-        wanted = Requirement(text)
-        assert wanted.specifier.contains(versions[wanted.name.lower()]), text
+    for wanted in map(Requirement, needed + optional["dev"]):
+        assert wanted.specifier.contains(versions[wanted.name.lower()]), wanted
     for line in (ROOT / "requirements.lock").read_text().splitlines():
         assert line.startswith("#") or re.fullmatch(r"[\w.-]+==[\w.]+", line), line
 
 
-def test_conda_users_get_the_versions_of_the_lock():
+def test_conda_users_get_the_versions_of_the_lock_and_what_a_rule_may_need_beside_it():
+    needed, optional = extras()
     dependencies = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
-    pins = dict(line.split("==") for line in dependencies[-1]["pip"])
-    assert pins == {name: LOCK[name] for name in pins}
-    assert {"torch", "transformers", "trl", "snakemake", "dvc", "papermill"} <= set(pins)
+    pins = {pin.name: pin for pin in map(Requirement, dependencies[-1]["pip"])}
+    of_the_lock = {name: str(pin.specifier) for name, pin in pins.items() if name in LOCK}
+    assert of_the_lock == {name: f"=={LOCK[name]}" for name in of_the_lock}
+    assert {name.lower() for name in of_the_lock} == {
+        Requirement(text).name.lower() for text in needed + optional["dev"]
+    }
+    [vllm], [remotes] = map(Requirement, optional["vllm"]), map(Requirement, optional["remotes"])
+    assert pins["vllm"].specifier == vllm.specifier
+    assert pins.keys() - of_the_lock.keys() == {"vllm", *(f"dvc-{name}" for name in remotes.extras)}
+
+
+@pytest.mark.parametrize("recipe", ["Dockerfile", "asyncthink.def"])
+def test_a_container_has_the_lock_the_lowest_python_and_what_the_package_is_built_from(recipe):
+    text = (ROOT / recipe).read_text()
+    assert re.search(r"^FROM:? +python:3\.11-slim$", text, re.MULTILINE | re.IGNORECASE)
+    assert "--requirement requirements.lock" in text and "--no-deps ." in text
+    assert all(name in text for name in ("pyproject.toml", "README.md", "src"))

@@ -52,8 +52,10 @@ def read_evidence(args: argparse.Namespace, given: "Params") -> "Evidence":
 
 def evidence_of(places: Mapping[Path, Path], records: "Records", given: "Params") -> "Evidence":
     """The evidence in records, each at its own place."""
-    kinds = (records.evaluations, records.histories, records.filters)
-    return _evidence(*([places[name] for name in kind] for kind in kinds), given)
+    evaluations, histories, filters = (
+        [places[name] for name in kind] for kind in (records.evaluations, records.histories, records.filters)
+    )
+    return _evidence(evaluations, histories, filters, given)
 
 
 def _evidence(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from asyncthink.cli import engine_choice
 from asyncthink.errors import InputError
+from asyncthink.settings import COUNTDOWN
 from asyncthink.tasks.countdown import SPLITS
 
 EXAMPLE = r"""asyncthink evaluate --test-set countdown --split test --arm asyncthink --seed 1 \
@@ -34,7 +35,7 @@ def run(args: argparse.Namespace) -> None:
     from asyncthink.training import checkpoints
     from asyncthink.workflow import graph
 
-    if args.test_set != params.COUNTDOWN and args.split != "test":
+    if args.test_set != COUNTDOWN and args.split != "test":
         raise InputError(f"{args.test_set} has no {args.split} items; say --split test")
     if args.episodes.suffix != ".gz":
         raise InputError(f"{args.episodes}: episodes are recorded gzipped; end the name in .jsonl.gz")

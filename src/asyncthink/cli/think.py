@@ -4,7 +4,7 @@ import argparse
 import math
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,13 +100,10 @@ def _engine(args: argparse.Namespace) -> Iterator["Engine"]:
         yield engine
         return
     live = console.is_terminal and not args.plain
-    spectator = Panes(console, args.pace, lambda: getattr(engine, "steps", 0)) if live else Lines()
-    observed = Observed(engine, spectator)
+    panes = Panes(console, args.pace, lambda: getattr(engine, "steps", 0)) if live else None
+    observed = Observed(engine, panes or Lines())
     engine.watch = observed.heard
-    if not live:
-        yield observed
-        return
-    with spectator:
+    with panes or nullcontext():
         yield observed
 
 
