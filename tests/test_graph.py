@@ -375,6 +375,47 @@ def test_the_graph_is_whole_at_every_scale(tmp_path, name):
         assert jobs == 0 or re.search(rf"^{rule} +{jobs}$", done.stdout, re.MULTILINE)
 
 
+@pytest.fixture(scope="module")
+def adopted(tmp_path_factory):
+    """A graph with an API teacher, of which Snakemake holds every file for up to date in a plain environment."""
+    text = scales.merge(scales.scaled(ROOT, "smoke"), "synthesize: {teacher: openai}")
+    directory = laid_out(tmp_path_factory.mktemp("adopted"), text)
+    for _, _, outputs in jobs(directory):
+        for path in (directory / name for name in outputs):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("x")
+    assert snakemake(directory, "--cores", "1", "--touch", "--forceall", "--quiet", "all").returncode == 0
+    return directory
+
+
+SERVER = "http://127.0.0.1:8000/v1"
+
+
+@pytest.mark.parametrize(
+    ("environment", "stale"),
+    [
+        ({}, set()),
+        ({"ASYNCTHINK_ENGINE": "local", "ASYNCTHINK_TEACHER_MODEL": "gpt-4o"}, set()),
+        ({"ASYNCTHINK_ENGINE": "vllm"}, {"grpo", "evaluate"}),
+        ({"ASYNCTHINK_SERVER": SERVER}, {"grpo", "evaluate"}),
+        ({"ASYNCTHINK_TEACHER_MODEL": "another"}, {"synthesize"}),
+        ({"OPENAI_BASE_URL": SERVER}, {"synthesize"}),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
+)
+def test_who_decodes_and_who_teaches_make_stale_what_another_one_made(adopted, environment, stale):
+    done = snakemake(adopted, "--dry-run", ASYNCTHINK_DETAILS="1", **environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    blocks = re.findall(r"^rule (\w+):\n((?:    .*\n)+)", done.stdout, re.MULTILINE)
+    assert {rule for rule, block in blocks if "Params have changed" in block} == stale
+    assert stale or "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_an_engine_that_is_not_there_stops_snakemake_before_anything_runs(adopted):
+    done = snakemake(adopted, "--dry-run", ASYNCTHINK_ENGINE="vlm")
+    assert done.returncode != 0 and "no engine 'vlm'; allowed: local, vllm, text" in done.stdout + done.stderr
+
+
 def test_arms_on_mathematics_share_no_cold_start_with_countdown(tmp_path):
     (tmp_path / "params.yaml").write_text(scales.scaled(ROOT, "paper"))
     given = params.read(tmp_path / "params.yaml")
