@@ -17,7 +17,7 @@ from asyncthink import cli
 from asyncthink.config import params
 from asyncthink.workflow import caches, doctor, estimate, surroundings
 from asyncthink.workflow.doctor import fitting_scale, tag_finding, template_finding
-from asyncthink.workflow.findings import Finding, Place
+from asyncthink.workflow.surroundings import Finding, Place
 
 ROOT = Path(__file__).parent.parent
 NANO = params.read(ROOT / "params.yaml")
