@@ -437,6 +437,13 @@ def test_a_mistyped_key_stops_snakemake_with_the_nearest_one(tmp_path):
     assert said in done.stdout + done.stderr
 
 
+def test_a_dry_run_counts_the_jobs_on_one_screen_and_says_why(tmp_path):
+    done = snakemake(laid_out(tmp_path, (ROOT / "params.yaml").read_text()), "--dry-run")
+    said = done.stdout + done.stderr
+    assert re.search(r"^evaluate +18$", said, re.MULTILINE) and "output files have to be generated" in said
+    assert "Shell command" not in said and len(said.splitlines()) <= 60
+
+
 def test_a_number_cannot_be_changed_beside_params_yaml(tmp_path):
     laid_out(tmp_path, (ROOT / "params.yaml").read_text())
     done = snakemake(tmp_path, "--dry-run", "--config", "seed=7")
@@ -457,7 +464,7 @@ def test_a_training_starts_as_many_processes_as_its_resources_say(tmp_path):
     target = "metrics/grpo/asyncthink/1.jsonl"
     nodes = ("grpo:gpu=8", "grpo:nodes=2", "grpo:tasks=2", "grpo:mpi=srun")
     asked = ("--resources", "gpu=8", "--set-resources", "pretrain:gpu=4", "sft:processes=2", "sft:shard=1", *nodes)
-    done = snakemake(tmp_path, "--dry-run", *asked, "--", target)
+    done = snakemake(tmp_path, "--dry-run", *asked, "--", target, ASYNCTHINK_DETAILS="1")
     shell = {rule: line for line in done.stdout.splitlines() for rule in re.findall(r"-m asyncthink (\w+) ", line)}
     assert shell["puzzles"].startswith("Shell command: python -m asyncthink puzzles")
     assert "--num_processes 4 --num_machines 1" in shell["pretrain"]

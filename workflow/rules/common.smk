@@ -11,6 +11,7 @@ from asyncthink.errors import InputError
 machine.activate()
 caches.settle()
 run_lock.guard(workflow)
+outlook.brief(workflow)
 # They run this directory's own source, which is what `code` hashes, and notebooks the interpreter that runs papermill.
 shell.prefix(
     f"set -euo pipefail; {run_lock.SHELL}"

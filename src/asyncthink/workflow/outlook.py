@@ -159,6 +159,14 @@ class Outlook(logging.Handler):
         return f"{job.title}: {note.line if note else f'running for {self.clock() - job.since:.0f} s'}"[:WIDEST]
 
 
+def brief(workflow: Any) -> None:
+    """Let a dry run count its jobs and say why they would run, in place of a paragraph on each of them."""
+    from snakemake.logging import logger
+
+    if workflow.output_settings.dryrun and machine.told("every job"):
+        logger.addFilter(lambda record: getattr(record, "event", None) not in ("job_info", "shellcmd"))
+
+
 def follow(workflow: Any, params: Params) -> None:
     """Tell how a run of Snakemake gets on, from its start; not where it was asked to be quiet about its progress."""
     from snakemake.logging import logger
