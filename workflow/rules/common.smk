@@ -22,7 +22,7 @@ try:
     PARAMS = parameters.read("params.yaml")
     if parameters.from_mapping(config) != PARAMS:
         raise InputError("params.yaml is the one file that counts; change it there, not with --config")
-    ITEM_SETS = [name for name, found in {**PARAMS.training_sets, **PARAMS.test_sets}.items() if found]
+    ITEM_SETS = [name for name, entry in {**PARAMS.training_sets, **PARAMS.test_sets}.items() if entry]
     OWN_SOURCES = {name: graph.own_source(PARAMS, name) for name in ITEM_SETS}
     ENGINE = engine_choice.declared(os.environ)
 except InputError as error:
