@@ -58,8 +58,10 @@ def reads(step):
 
 def outside(step, arm):
     """What the environment, and not params.yaml, says of who decodes and of who teaches."""
-    if step == "synthesize":
-        return graph.teacher(PARAMS.arm_params(arm), os.environ)
+    if step == "synthesize" and PARAMS.arm_params(arm).synthesize.teacher == "openai":
+        from asyncthink.synthesis import openai_client
+
+        return {"teacher": openai_client.named(os.environ).name}
     return ENGINE if step in ("grpo", "evaluate") else {}
 
 

@@ -236,7 +236,7 @@ def dvc_remote(place: Place) -> Finding:
 
 def teacher(place: Place) -> Finding:
     """Whom `synthesize` asks."""
-    from asyncthink.synthesis.openai_client import endpoint
+    from asyncthink.synthesis.openai_client import NO_KEY, endpoint
 
     if place.params.synthesize.teacher == "solver":
         return Finding("ok", "the solver; no network, no key")
@@ -244,7 +244,7 @@ def teacher(place: Place) -> Finding:
         where = endpoint(place.environment)
     except InputError as error:
         return Finding("lacks", str(error))
-    key = "a key is set" if where.key != "none" else "no key"
+    key = "a key is set" if where.key != NO_KEY else "no key"
     return Finding("ok", f"{where.model} at {where.host}, {key}; see asyncthink estimate for the cost")
 
 

@@ -96,16 +96,6 @@ def reads(step: str, params: Params, arm: str | None = None, item_set: str = COU
     return _reads(step, params.arm_params(arm) if arm else params, arm is not None, item_set)
 
 
-def teacher(own: Params, environment: Mapping[str, str]) -> dict[str, str]:
-    """Whom `synthesize` asks for an arm. The environment says it, and it decides what is written."""
-    if own.synthesize.teacher == "solver":
-        return {}
-    from asyncthink.synthesis.openai_client import DEFAULT_MODEL, OPENAI, Endpoint
-
-    model = environment.get("ASYNCTHINK_TEACHER_MODEL", "").strip() or DEFAULT_MODEL
-    return {"teacher": Endpoint(model, environment.get("OPENAI_BASE_URL", "").strip() or OPENAI, key="").name}
-
-
 def alike(step: str, params: Params) -> dict[str, str]:
     """For each arm the first of those whose cold start is the same up to and including a step; it names the files."""
     steps = COLD_START[: COLD_START.index(step) + 1]
