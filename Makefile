@@ -1,6 +1,7 @@
 # make reproduce   everything, at the scale in params.yaml; ends by saying where the report is
 # make smoke       the same graph in minutes, in work/smoke; this params.yaml and these results stay as they are
-# make test        all tests
+# make test        all tests, after `check`
+# make check       style and types: ruff, snakefmt, mypy
 # make vllm-check  thinking on a real vLLM server on this CPU, held to the local engine; after make reproduce
 # make schema      workflow/params.schema.json from the ranges of params.yaml's keys, after changing one
 # make lock        requirements.lock from the environment, after changing pyproject.toml
@@ -8,7 +9,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: reproduce smoke test vllm-check schema lock
+.PHONY: reproduce smoke test check vllm-check schema lock
 .DELETE_ON_ERROR:
 
 reproduce: $(READY)
@@ -19,8 +20,14 @@ smoke: $(READY)
 	cd work/smoke && ../../$(BIN)/snakemake --cores all --quiet host reason
 	@echo "Scale smoke: shows the graph, not the science."
 
-test: $(READY)
+test: check
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+check: $(READY)
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/mypy
 
 vllm-check: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/vllm_cpu_check.py --model results/sft/asyncthink/1 --items data/puzzles/test.jsonl

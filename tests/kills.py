@@ -158,7 +158,8 @@ def mend(project: Project, said: str) -> bool:
 
 def leaf_commands(project: Project) -> list[list[str]]:
     """Every step's own command as Snakemake would give it, without the place of its log, in an order that works."""
-    said = project.run("snakemake", "--dry-run", "--forceall", "--nolock", "--printshellcmds")
+    told = Project(project.directory, ASYNCTHINK_DETAILS="1")
+    said = told.run("snakemake", "--dry-run", "--forceall", "--nolock", "--printshellcmds")
     lines = re.findall(r"^Shell command: python -m (.*) > (\S+) 2>&1$", said, re.MULTILINE)
     for _, log in lines:
         (project.directory / log).parent.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ from misbehaving_server import KEY, ChatServer
 from obedient_teacher import teacher
 from taught_chat_model import tokenizer as byte_tokenizer
 
-from asyncthink import cli, protocol, schedule
+from asyncthink import cli, protocol
 from asyncthink.config import params
 from asyncthink.errors import InputError
 from asyncthink.files import write_json_lines

@@ -46,7 +46,10 @@ def _distinct(entries: tuple[Any, ...]) -> tuple[Any, ...]:
     return entries
 
 
-def _run(arms: dict[str, Any]) -> dict[str, Any]:
+def _run(arms: Any) -> Any:
+    """Those that are run at this scale."""
+    if not isinstance(arms, dict):
+        return arms
     run = {name: override for name, override in arms.items() if override is not None}
     require(bool(run), "", "empty", "one arm or more that is not null")
     return run
@@ -63,7 +66,8 @@ Text = Annotated[str, Field(min_length=1)]
 UNIQUE = (Field(min_length=1, json_schema_extra={"uniqueItems": True}), AfterValidator(_distinct))
 Seeds = Annotated[tuple[Whole, ...], *UNIQUE]
 Names = Annotated[tuple[Text, ...], *UNIQUE]
-Arms = Annotated[dict[str, dict[str, dict[str, Any]] | None], AfterValidator(_run)]
+Overrides = dict[str, dict[str, Any]]  # by section and key
+Arms = Annotated[dict[str, Overrides], BeforeValidator(_run, json_schema_input_type=dict[str, Overrides | None])]
 SOURCES = (
     "generated, deepscaler, aime-24, amc-23, math-500, enigmata, mmlu-pro, or a file that ends in .jsonl; a name of the"
     " hub takes a commit after an @"

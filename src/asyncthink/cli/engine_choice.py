@@ -1,7 +1,8 @@
 """Which engine decodes: ours, vLLM (in this process or on a server), or any OpenAI-compatible server by text.
 
-That is a matter of the machine and decides nothing that params.yaml could name, so it stands on the command line or in
-the environment, and what was chosen stands in the records. No two engines give equal bytes: they round differently.
+Which one there is depends on the machine, so it stands on the command line or in the environment, and not in
+params.yaml. No two engines give equal bytes, for they round differently: what was chosen stands in the records, and
+Snakemake holds for stale what another one decoded.
 """
 
 import argparse
@@ -58,6 +59,13 @@ def chosen(args: argparse.Namespace, environment: Mapping[str, str]) -> Choice:
     if name == "text" and not told["server"]:
         raise InputError("the engine text needs a --server, like http://127.0.0.1:8000/v1")
     return Choice(name, told["server"], told["served_model"], environment.get(KEY, "").strip() or "none")
+
+
+def declared(environment: Mapping[str, str]) -> dict[str, str]:
+    """What the environment chooses for the steps of a run, as far as it decides their results; {} for the default."""
+    choice = chosen(argparse.Namespace(**dict.fromkeys(FLAGS)), environment)
+    served = {"served_model": choice.served_model} if choice.served_model else {}
+    return {} if choice.name == "local" else {"engine": choice.name} | served
 
 
 def check_weights(engine: "Engine", model: Path) -> None:

@@ -28,6 +28,7 @@ from asyncthink.synthesis.teacher_faults import FORM, SKIP, STOP, Fault, refusal
 
 DEFAULT_MODEL = "gpt-4o"
 OPENAI = "https://api.openai.com/v1"
+NO_KEY = "none"  # what the client is given where a server needs no key
 LONGEST_BACKOFF = 60.0  # seconds
 SHORTEST_SECRET = 8  # characters; "EMPTY" and the like, as local servers take them, are no secrets
 
@@ -74,19 +75,26 @@ class Endpoint:
         return text.replace(self.key, "[key]") if len(self.key) >= SHORTEST_SECRET else text
 
 
-def endpoint(environment: Mapping[str, str]) -> Endpoint:
-    """OPENAI_BASE_URL, OPENAI_API_KEY and ASYNCTHINK_TEACHER_MODEL; only OpenAI's own endpoint needs the key."""
+def named(environment: Mapping[str, str]) -> Endpoint:
+    """Whom OPENAI_BASE_URL, OPENAI_API_KEY and ASYNCTHINK_TEACHER_MODEL name, whether or not it can be asked."""
+    model = environment.get("ASYNCTHINK_TEACHER_MODEL", "").strip() or DEFAULT_MODEL
     url = environment.get("OPENAI_BASE_URL", "").strip() or OPENAI
-    key = environment.get("OPENAI_API_KEY", "").strip()
+    return Endpoint(model, url, environment.get("OPENAI_API_KEY", "").strip() or NO_KEY)
+
+
+def endpoint(environment: Mapping[str, str]) -> Endpoint:
+    """The same, to be asked; only OpenAI's own endpoint needs the key. InputError for what cannot be."""
+    where = named(environment)
+    url, key = where.url, where.key
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
         raise InputError("OPENAI_BASE_URL must be an http address like http://127.0.0.1:8000/v1")
     if url.rstrip("/").endswith("/completions"):
         raise InputError("OPENAI_BASE_URL is the part of the address before /chat/completions, ending in /v1")
-    if not key and url == OPENAI:
+    if key == NO_KEY and url == OPENAI:
         raise InputError("OPENAI_API_KEY is not set; export it, or set OPENAI_BASE_URL to a server that needs no key")
     if not all(33 <= ord(letter) <= 126 for letter in key):
         raise InputError("OPENAI_API_KEY holds a space or a letter that no key has; export it again")
-    return Endpoint(environment.get("ASYNCTHINK_TEACHER_MODEL", "").strip() or DEFAULT_MODEL, url, key or "none")
+    return where
 
 
 def backoff(attempt: int, asked: float, draw: float) -> float:
