@@ -58,6 +58,11 @@ class Identity:
     version: str | None
     exact: bool = True
 
+    @property
+    def repeats_whole_runs(self) -> bool:
+        """Equal seeds give equal bytes, of a whole run only: traces that are decoded side by side round together."""
+        return self.name == "local"
+
 
 class Engine(Protocol):
     """What `asyncthink.thinking` asks of an engine."""
