@@ -11,12 +11,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import recorded_experiment as experiment
+import torch
 import written_episodes as written
+from taught_model import random_model
 
 from asyncthink import episode
 from asyncthink.config import params
 from asyncthink.config.subject import subject
 from asyncthink.engines import Identity
+from asyncthink.engines.local import Local
 from asyncthink.engines.scripted import Scripted
 from asyncthink.errors import InputError
 from asyncthink.evaluation import episode_chunks, evaluate, measure, measures, metrics, recordings
@@ -99,6 +102,33 @@ def test_a_killed_recording_goes_on_behind_the_last_finished_chunk(tmp_path):
     for engine, path in zip(engines, (killed, whole), strict=True):
         evaluate.record(subject, engine, path)
     assert killed.read_bytes() == whole.read_bytes() and killed.read_bytes().startswith(finished)
+
+
+class MortalModel(Local):
+    """Dies when its third organizer ends."""
+
+    organizers = 0
+
+    def release(self, trace):
+        self.organizers += trace[-1] == "organizer"
+        if self.organizers == 3:
+            raise Killed
+        super().release(trace)
+
+
+def test_what_rounds_together_is_decoded_together_again_after_a_kill(tmp_path):
+    """A part of a chunk that the local engine decodes alone has other log-probabilities in its last digits."""
+    about = experiment.subject(GIVEN, "asyncthink", 1)
+    headline = {"headline": about.evaluations["headline"]}
+    about = replace(about, evaluations=headline, engine=Identity("local", torch.__version__))
+    model, words = random_model(build(GIVEN.puzzles)), build(GIVEN.puzzles)
+    killed, whole = tmp_path / "killed.jsonl.gz", tmp_path / "whole.jsonl.gz"
+    with pytest.raises(Killed):
+        evaluate.record(about, MortalModel(model, words), killed)
+    assert not list(tmp_path.iterdir())
+    for path in (killed, whole):
+        evaluate.record(about, Local(model, words), path)
+    assert killed.read_bytes() == whole.read_bytes()
 
 
 TORN = {

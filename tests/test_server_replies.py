@@ -4,10 +4,13 @@ import asyncio
 import gc
 import json
 import sys
+import time
 import warnings
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+import recorded_experiment as experiment
 from misbehaving_server import KEY, Answer, Server
 from test_engine_choice import model, think  # noqa: F401 (a fixture)
 from test_vllm_engine import episode, scripted
@@ -22,7 +25,7 @@ from asyncthink.engines.text_server import TextServer
 from asyncthink.engines.vllm import VLLM
 from asyncthink.engines.vllm_here import VLLMHere
 from asyncthink.errors import InputError
-from asyncthink.evaluation import episode_chunks
+from asyncthink.evaluation import episode_chunks, evaluate
 from asyncthink.evaluation.measure import rescored
 from asyncthink.thinking import THINKING
 
@@ -106,6 +109,57 @@ def test_one_episode_beyond_the_context_is_recorded_beside_those_that_finish(kin
     assert [each.key["index"] for each in recorded] == [0, 1, 2] and {each.answer for each in recorded} == {"8 * 3"}
     assert [told[0], told[2]] == [whole[0], whole[2]] and told[1].traces[:2] == whole[1].traces[:2]
     assert (whole[1].traces[2].decoded, told[1].traces[2].decoded, told[1].traces[2].stop) == (46, 44, "budget")
+
+
+class Mortal(VLLMStub):
+    """A server that hangs up on everybody once it has told `answers` organizers their last words."""
+
+    def __init__(self, style, answers):
+        super().__init__(style)
+        self.answers = answers
+
+    def __call__(self, call):
+        if call.path != "/v1/completions":
+            return super().__call__(call)
+        prompt = call.body["prompt"]
+        last = (prompt if isinstance(prompt, str) else self.vocabulary.decode(prompt)).count("</JOIN-") == 2
+        if not self.answers:
+            time.sleep(0.2)  # what was told before has been read
+            return Answer({}, ending="reset")
+        self.answers -= last
+        return super().__call__(call)
+
+
+def of_six_items(engine):
+    """What is recorded where six items are answered once each."""
+    about = experiment.subject(experiment.settings(items=6), "asyncthink", 1)
+    return replace(about, items=[ITEM] * 6, evaluations={"headline": SETTINGS["word"]}, engine=engine.identity())
+
+
+@pytest.mark.parametrize("cut", [0, 5], ids=["a server died", "and we too, while an episode was written"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_after_a_servers_death_only_the_episodes_that_had_not_finished_are_asked_for(kind, cut, tmp_path, monkeypatch):
+    monkeypatch.setattr(connection, "ATTEMPTS", 0)
+    monkeypatch.setattr("asyncthink.engines.text_server.ATTEMPTS", 1)
+    stubs, recordings = [], [tmp_path / name / "episodes.jsonl.gz" for name in ("whole", "cut")]
+
+    def recorded(recording, answers):
+        stubs.append(Mortal("word", answers))
+        with Server(stubs[-1]) as server:
+            engine = kind(server.url, WORDS)
+            evaluate.record(of_six_items(engine), engine, recording)
+
+    recorded(recordings[0], 6)
+    with pytest.raises(InputError, match=r"127\.0\.0\.1"):
+        recorded(recordings[1], 3)
+    [begun] = recordings[1].parent.iterdir()
+    begun.write_bytes(begun.read_bytes()[: begun.stat().st_size - cut])
+    left = 6 - len(list(episode_chunks.whole(begun)))
+    recorded(recordings[1], 6)
+    assert recordings[1].read_bytes() == recordings[0].read_bytes() and not begun.exists()
+    every, before, after = ([body["seed"] for body in stub.bodies] for stub in stubs)
+    assert 0 < left < 6 and len(set(every)) == len(every) and set(after) < set(every)
+    assert len(after) == len(every) * left // 6 and set(every) - set(after) <= set(before)
 
 
 @pytest.mark.parametrize("kind", KINDS)

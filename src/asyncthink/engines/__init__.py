@@ -62,6 +62,11 @@ class Identity:
     version: str | None
     exact: bool = True
 
+    @property
+    def repeats_whole_runs(self) -> bool:
+        """Equal seeds give equal bytes, of a whole run only: traces that are decoded side by side round together."""
+        return self.name == "local"
+
 
 class Engine(Protocol):
     """All that is asked of an engine. One that inherits from it says how it completes a request and what it is.

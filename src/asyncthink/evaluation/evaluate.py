@@ -2,8 +2,9 @@
 
 The headline comes first, then each variant of params.yaml that names the arm (other budgets, another n). All of them
 share their sampling seeds, so that a variant differs from the headline by what it overrides and nothing else.
-The work is done in chunks of whole items, each recorded once; a killed run goes on after its last one. Nothing is
-measured here, so that a change of a measure decodes nothing again.
+The work is done in chunks of whole items, each recorded once; a killed run goes on after its last one. What had
+finished of the chunk after it is kept too, unless the engine repeats whole runs to the byte and a part of one would not
+be equal. Nothing is measured here, so that a change of a measure decodes nothing again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -94,8 +95,10 @@ def record(subject: Subject, engine: Engine, path: Path) -> None:
     for name, keys in chunks:
         episodes, done = next(recorded, None), done + len(keys)
         if episodes is None:
-            episodes = _decoded(subject, engine, name, evaluations[name], keys)
+            begun = path.with_name(f"begun-{path.name}")
+            episodes = _decoded(subject, engine, name, evaluations[name], keys, begun)
             episode_chunks.append(path, episodes)
+            begun.unlink(missing_ok=True)
             progress.tell(done)
         else:
             progress.resume(done)
@@ -111,23 +114,39 @@ def _chunks(subject: Subject) -> Iterator[list[tuple[int, int]]]:
 
 
 def _decoded(
-    subject: Subject, engine: Engine, variant: str, thinking: Thinking, keys: Sequence[tuple[int, int]]
+    subject: Subject, engine: Engine, variant: str, thinking: Thinking, pairs: Sequence[tuple[int, int]], begun: Path
 ) -> list[Episode]:
+    """The episodes of a chunk's (index, sample) pairs. `begun` is the file of those that an earlier run finished."""
+    base = {"split": subject.item_set, "seed": subject.seed, "variant": variant}
+    keys = {(index, sample): {**base, "index": index, "sample": sample} for index, sample in pairs}
+    finished = {_pair(e): e for group in episode_chunks.whole(begun) for e in group if e.key in keys.values()}
     think = THINKING[subject.arm_settings.mode]
-    key = {"split": subject.item_set, "seed": subject.seed, "variant": variant}
     coroutines = [
         think(
             engine,
             subject.task,
             subject.items[index],
             thinking,
-            {**key, "index": index, "sample": sample},
+            keys[index, sample],
             (subject.seed, subject.item_set, index, sample),
         )
-        for index, sample in keys
+        for index, sample in pairs
+        if (index, sample) not in finished
     ]
-    finished = [finish(replace(e, arm=subject.arm), subject.reward) for e in run(engine, coroutines)]
-    return finished if variant == HEADLINE else [slim(e) for e in finished]
+
+    def ended(e: Episode) -> None:
+        finished[_pair(e)] = e
+        if not subject.engine.repeats_whole_runs:
+            episode_chunks.append(begun, [e])
+
+    if coroutines:
+        run(engine, coroutines, ended)
+    episodes = [finish(replace(finished[pair], arm=subject.arm), subject.reward) for pair in pairs]
+    return episodes if variant == HEADLINE else [slim(e) for e in episodes]
+
+
+def _pair(recorded: Episode) -> tuple[int, int]:
+    return recorded.key["index"], recorded.key["sample"]
 
 
 def slim(recorded: Episode) -> Episode:
