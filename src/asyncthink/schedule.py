@@ -15,17 +15,18 @@ Nothing here knows text or models; the episode page draws `lanes`, `arrows` and 
 import heapq
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from itertools import permutations
+from typing import Any, NamedTuple
 
 from asyncthink.errors import InputError
 
 _KINDS = {"think": {"think"}, "fork": {"fork", "tokens"}, "join": {"join", "tokens"}, "answer": {"answer"}}
+_SHAPES = {order for keys in _KINDS.values() for order in permutations(keys)}  # the keys of an action, in any order
 _PLAN_KEYS = {"capacity", "organizer", "workers", "slot_release"}
 _PUBLIC = ("format_error", "latency", "work", "concurrency", "concurrency_ratio", "forks", "joins")
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(NamedTuple):
     """Steps start+1 to end of one agent: `kind` is think, fork, join, answer, work (a worker decodes) or wait."""
 
     kind: str
@@ -33,16 +34,14 @@ class Interval:
     end: int
 
 
-@dataclass(frozen=True)
-class Lane:
+class Lane(NamedTuple):
     """What one agent did, in time order: the organizer has fork None, a worker the id of its Fork."""
 
     fork: int | None
     intervals: tuple[Interval, ...]
 
 
-@dataclass(frozen=True)
-class Arrow:
+class Arrow(NamedTuple):
     """A sub-query on its way down (kind fork) or a result on its way up (kind join), from one clock to another."""
 
     kind: str
@@ -51,8 +50,7 @@ class Arrow:
     end: int
 
 
-@dataclass(frozen=True)
-class Stretch:
+class Stretch(NamedTuple):
     """Steps start+1 to end of the critical path, in the lane of `fork` (None: the organizer's)."""
 
     fork: int | None
@@ -250,6 +248,8 @@ def validate(plan: Any) -> None:
 
 
 def _validate_action(action: Any, where: str) -> None:
+    if isinstance(action, dict) and tuple(action) in _SHAPES and all(type(n) is int and n > 0 for n in action.values()):
+        return
     kinds = [kind for kind in _KINDS if isinstance(action, dict) and kind in action]
     if isinstance(action, dict):
         _known(action, {"think", "fork", "join", "answer", "tokens"}, where)
