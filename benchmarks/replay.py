@@ -2,6 +2,7 @@
 
 A model that was not trained never forks, and one that was is no part of a clean clone. So the text of each call comes
 from a demonstration of the solver teacher, and beside it the local engine decodes as many tokens with random weights.
+It keeps the context that it decoded itself, so that its cache works as it does for real.
 """
 
 from collections import defaultdict, deque
@@ -45,7 +46,7 @@ def random_model(given: params.Params) -> tuple[PreTrainedModel, PreTrainedToken
 
 def demonstrations(given: params.Params, count: int, items: int) -> list[Demonstration]:
     """Of asynchronous thinking, over so many items in turn."""
-    sizes = replace(given.puzzles, train=items, validation=1, test=1)
+    sizes = replace(given.puzzles, train=items, validation=items, test=items)
     drawn = countdown.generate(sizes, given.seed)["train"]
     synthesize = replace(given.synthesize, demonstrations=count)
     assignment = Assignment("asynchronous", given.seed, synthesize, given.thinking)
@@ -64,6 +65,7 @@ class Replay:
         self.local, self.script = local, script
         self.encode, self.decode = local.encode, local.decode
         self._stretches: dict[tuple[Any, ...], deque[str]] = {}
+        self._decoded: dict[tuple[Any, ...], tuple[int, tuple[int, ...]]] = {}  # length of the context said, decoded
 
     async def __aenter__(self) -> "Replay":
         await self.local.__aenter__()
@@ -72,16 +74,21 @@ class Replay:
     async def __aexit__(self, *error: object) -> None:
         await self.local.__aexit__(*error)
         self._stretches.clear()
+        self._decoded.clear()
 
     def release(self, trace: tuple[Any, ...]) -> None:
         self.local.release(trace)
         self._stretches.pop(trace, None)
+        self._decoded.pop(trace, None)
 
     async def complete(self, request: Request) -> Completion:
         """The next stretch of the trace's text, after as many tokens were decoded."""
         text = self.upcoming(request.trace).popleft()
         ids = tuple(self.encode(text))
-        await self.local.complete(replace(request, stops=NEVER, max_tokens=len(ids)))
+        known, decoded = self._decoded.get(request.trace, (0, ()))
+        context = (*decoded, *request.ids[known:])  # what a Join injected comes behind what was decoded
+        done = await self.local.complete(replace(request, ids=context, stops=NEVER, max_tokens=len(ids)))
+        self._decoded[request.trace] = len(request.ids) + len(ids), (*context, *done.ids)
         return Completion(ids, (0.0,) * len(ids), text.split()[-1])
 
     def upcoming(self, trace: tuple[Any, ...]) -> deque[str]:

@@ -1,11 +1,21 @@
 """Seconds of two sides, taken in turns."""
 
-import resource
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+
+STARTER = """
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[2:])
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+open(sys.argv[1], "w").write(f"{used.ru_utime + used.ru_stime} {used.ru_maxrss}")
+sys.exit(code)
+"""
 
 
 def cpu(call: Callable[[], object]) -> float:
@@ -22,12 +32,32 @@ def wall(call: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+@dataclass(frozen=True)
+class Spent:
+    """What a process took: processor seconds, with those of the children that it waited for, and its largest memory."""
+
+    seconds: float
+    peak_mib: float
+
+
+def of_process(command: Sequence[str | Path], directory: Path | None = None) -> Spent:
+    """A command's whole life; CalledProcessError, with what it printed last, where it fails.
+
+    A small process starts it: a child's largest memory begins with that of the process that it was split from.
+    """
+    with tempfile.TemporaryFile() as output, tempfile.NamedTemporaryFile() as spent:
+        words = [sys.executable, "-c", STARTER, spent.name, *map(str, command)]
+        code = subprocess.run(words, cwd=directory, stdout=output, stderr=output).returncode
+        if code:
+            output.seek(0)
+            raise subprocess.CalledProcessError(code, words[4:], output.read()[-2000:].decode())
+        seconds, kib = map(float, spent.read().split())
+    return Spent(seconds, kib / 1024)
+
+
 def of_command(command: Sequence[str | Path], directory: Path | None = None) -> float:
     """Processor seconds of a command and all that it starts and waits for."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(list(map(str, command)), cwd=directory, check=True, capture_output=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return of_process(command, directory).seconds
 
 
 def alternating(
