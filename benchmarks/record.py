@@ -62,7 +62,7 @@ def main(measure: Callable[[], Row | list[Row]]) -> None:
     into = parser.parse_args().into
     begin = time.perf_counter()
     measured = measure()
-    rows = [_whole(row) for row in (measured if isinstance(measured, list) else [measured])]
+    rows = [whole(row) for row in (measured if isinstance(measured, list) else [measured])]
     record = {"name": name, "rows": rows, "machine": machine(), "versions": versions()}
     record["seconds"] = round(time.perf_counter() - begin, 1)
     record["peak_mib"] = round(peak_mib())
@@ -71,7 +71,7 @@ def main(measure: Callable[[], Row | list[Row]]) -> None:
         print(f"{name}: {row['what']}: {row['value']} ({row['goal'] or 'no goal'}, met: {row['met']})", flush=True)
 
 
-def _whole(row: Row) -> dict[str, Any]:
+def whole(row: Row) -> dict[str, Any]:
     """The row with medians, spread (half the distance between the quartiles, as a share of the median) and verdict."""
     measured = value(row)
     sides = {f"{side}_median": _digits(median(row[side])) if row[side] else None for side in ("ours", "theirs")}
