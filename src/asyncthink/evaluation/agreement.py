@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 MARGINS = {"points": 0.05, "%": 0.05, "% less": 0.05, "% change": 0.10, "tokens": 10.0, "forks": 0.5, "structures": 1.0}
 SAME, AGREES, DIFFERS, UNTOLD = "same", "agrees", "differs", "cannot tell"
@@ -65,7 +65,7 @@ def equivalence(ours_S: np.ndarray, theirs_S: np.ndarray, margin: float) -> str:
     squares = sum(((values - values.mean()) ** 2).sum() for values in (ours_S, theirs_S))
     error = np.sqrt(squares / freedom * (1 / len(ours_S) + 1 / len(theirs_S)))
     difference = ours_S.mean() - theirs_S.mean()
-    half = error * stats.t.ppf(1 - RISK, freedom)
+    half = error * special.stdtrit(freedom, 1 - RISK)
     if abs(difference) + half <= margin:
         return AGREES
     return DIFFERS if abs(difference) - half > margin else UNTOLD
