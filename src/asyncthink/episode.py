@@ -8,7 +8,6 @@ encoded again or looked up by text.
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, asdict, dataclass, field, fields
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -91,7 +90,7 @@ class Episode:
 
 
 # What a field of a type may hold in JSON, and in words.
-_HOLDS = {
+_HOLDS: dict[Any, tuple[tuple[type, ...], str]] = {
     str: ((str,), "a text"),
     str | None: ((str, type(None)), "a text or null"),
     int: ((int,), "an integer of at least 0"),
@@ -99,7 +98,7 @@ _HOLDS = {
     bool: ((bool,), "true or false"),
     dict[str, Any]: ((dict,), "an object"),
 }
-_HOLD_ALL = {
+_HOLD_ALL: dict[Any, tuple[tuple[type, ...], str]] = {
     list[int]: ((int,), "a list of integers"),
     list[float]: ((int, float), "a list of numbers"),
     list[Segment]: ((dict,), "a list of objects"),
@@ -148,8 +147,7 @@ class _Part:
     needed: bool
 
 
-@cache
-def _parts(kind: type[Any]) -> dict[str, _Part]:
+def _parts(kind: type[Segment | Trace | Episode]) -> dict[str, _Part]:
     table = {}
     for part in fields(kind):
         allowed, wanted = _HOLDS.get(part.type) or _HOLD_ALL[part.type]
@@ -158,9 +156,12 @@ def _parts(kind: type[Any]) -> dict[str, _Part]:
     return table
 
 
+_PARTS: dict[type, dict[str, _Part]] = {kind: _parts(kind) for kind in (Segment, Trace, Episode)}
+
+
 def _check(kind: type[T], record: dict[str, Any], where: str) -> None:
     """InputError unless the record has the fields of a part, each of its type; `where` stands in front of a key."""
-    known = _parts(kind)
+    known = _PARTS[kind]
     for name in record:
         if name not in known:
             raise InputError(f"{where}{ascii(name)[:60]} is an unknown key; allowed: {', '.join(known)}")

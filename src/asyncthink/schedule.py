@@ -252,10 +252,8 @@ def _plain(action: Any) -> bool:
     """Whether an action is one at first sight, as nearly all are."""
     if type(action) is not dict or tuple(action) not in _SHAPES:
         return False
-    for count in action.values():
-        if type(count) is not int or count < 1:
-            return False
-    return True
+    counts = action.values()
+    return set(map(type, counts)) == {int} and min(counts) > 0
 
 
 def _validate_action(action: Any, where: str) -> None:
