@@ -25,6 +25,7 @@ from benchmarks import record, replay, timing
 LOADS = {1: 12, 8: 32, 64: 128}  # load -> episodes of a turn
 REPEATS = 3
 QUANTILES = (50, 95)
+NOTE = "on a CPU a decoding step takes longer the more rows it has, so a full batch wins little by waiting less"
 
 
 class Barrier(replay.Replay):
@@ -93,7 +94,27 @@ def measure() -> list[record.Row]:
             for peer in PEERS
             for quantile in QUANTILES
         ]
+    rows += [_steps(local, given, written[: LOADS[1]], peer) for peer in PEERS]
     return rows
+
+
+def _steps(local: Local, given: Any, written: list[Demonstration], peer: Peer) -> record.Row:
+    """Decoding steps of episodes one at a time: their latency where a step takes the same whatever its rows."""
+    counts = []
+    for kind in (replay.Replay, peer.engine):
+        before = local.steps
+        latencies(kind(local, replay.by_episode(written)), given, written, 1)
+        counts.append((local.steps - before) / len(written))
+    return {
+        "what": "decoding steps of a fork-join episode, load 1",
+        "against": peer.name,
+        "goal": peer.goal,
+        "ratio": counts[1] / counts[0],
+        "unit": "steps an episode",
+        "ours": counts[:1],
+        "theirs": counts[1:],
+        "checked": "every word of every agent of every episode",
+    }
 
 
 def latencies(engine: replay.Replay, given: Any, written: list[Demonstration], load: int) -> list[float]:
@@ -132,6 +153,7 @@ def _row(load: int, quantile: int, peer: Peer, ours: list[list[float]], theirs: 
         "ours": own,
         "theirs": other,
         "checked": "every word of every agent of every episode",
+        "note": NOTE,
     }
 
 
