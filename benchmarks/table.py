@@ -85,7 +85,7 @@ def _side(row: dict[str, Any], side: str) -> str:
     if not row[side] or row["value"] is None:
         return "–"
     spread = row[f"{side}_spread"]
-    return f"{row[f'{side}_median']:g} {row['unit']}" + ("" if spread is None else f" ± {100 * spread:.0f} %")
+    return f"{row[f'{side}_median']:g} {row['unit']}".rstrip() + ("" if spread is None else f" ± {100 * spread:.0f} %")
 
 
 def _machine(machine: dict[str, Any]) -> str:
