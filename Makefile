@@ -3,13 +3,15 @@
 # make test        all tests, after `check`
 # make check       style and types: ruff, snakefmt, mypy
 # make vllm-check  thinking on a real vLLM server on this CPU, held to the local engine; after make reproduce
+# make bench       every benchmark, in about a quarter of an hour; writes benchmarks/results/ and README's table
+# make bench-check the same, held to the committed ratios; writes nothing
 # make schema      workflow/params.schema.json from the ranges of params.yaml's keys, after changing one
 # make lock        requirements.lock from the environment, after changing pyproject.toml
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: reproduce smoke test check vllm-check schema lock
+.PHONY: reproduce smoke test check vllm-check bench bench-check schema lock
 .DELETE_ON_ERROR:
 
 reproduce: $(READY)
@@ -31,6 +33,12 @@ check: $(READY)
 
 vllm-check: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/vllm_cpu_check.py --model results/sft/asyncthink/1 --items data/puzzles/test.jsonl
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+bench-check: $(READY)
+	$(BIN)/python -m benchmarks --check
 
 schema: $(READY)
 	$(BIN)/python -m asyncthink.config.schema > workflow/params.schema.json

@@ -24,7 +24,7 @@ from asyncthink.engines import Identity
 from asyncthink.engines.scripted import Scripted
 from asyncthink.evaluation import evaluate, measure, recordings
 from asyncthink.models.word_tokenizer import build
-from asyncthink.tasks import countdown
+from asyncthink.tasks import countdown, solver
 
 ROOT = Path(__file__).parents[1]
 ENGINE = Identity("scripted", None)
@@ -62,7 +62,7 @@ class Author(Mapping):
         key = role if role.startswith("trace") else "episode"
         rng = random.Random(f"{self.arm}/{seed}/{index}/{sample}/{key}")
         item = self.items[index]
-        solutions = [_spaced(text) for text in countdown.solve(item["numbers"], item["target"], 2, "+-*", 60)]
+        solutions = [_spaced(text) for text in solver.solutions(item["numbers"], item["target"], "+-*", 60, uses=2)]
         found = [solution for solution in solutions if rng.random() < self.skill.found]
         search = " 8 - 3 5 ." * (self.skill.lines + rng.randrange(3))
         if role.startswith("worker"):

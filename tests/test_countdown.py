@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from asyncthink.config import params
 from asyncthink.errors import InputError
 from asyncthink.files import write_json_lines
-from asyncthink.tasks import countdown, expressions
-from asyncthink.tasks.countdown_puzzles import Solver
+from asyncthink.tasks import countdown, expressions, solver
 
 WORLD = params.Puzzles(
     numbers=4,
@@ -497,23 +496,31 @@ def test_the_question_names_the_rules():
 # -- solver and generator -----------------------------------------------------------------------------------------
 
 
+def found_by_the_solver(numbers, operations, uses):
+    """target -> its solutions as flattened forms, and that they are as many as were counted."""
+    counted = solver.counts(numbers, operations, uses=uses)
+    texts = {target: solver.solutions(numbers, target, operations, uses=uses) for target in counted}
+    assert counted == {target: len(solutions) for target, solutions in texts.items()}
+    return {target: {flattened(parsed(text)) for text in solutions} for target, solutions in texts.items()}
+
+
 @settings(max_examples=25)
 @given(
     st.lists(st.integers(0, 12), min_size=1, max_size=4), st.data(), st.sampled_from(["+-*/", "+-*", "+", "-/", "*+"])
 )
 def test_the_solver_finds_what_brute_force_finds(numbers, data, operations):
     uses = data.draw(st.integers(1, min(3, len(numbers))))
-    found = Solver(operations).solutions(numbers, uses)
-    forms = {target: {flattened(parsed(text)) for text in texts} for target, texts in found.items()}
-    assert forms == brute_force(numbers, uses, operations)
-    assert all(len(forms[target]) == len(texts) for target, texts in found.items())
+    assert found_by_the_solver(numbers, operations, uses) == brute_force(numbers, uses, operations)
 
 
-def test_the_solver_finds_what_brute_force_finds_with_all_of_four_numbers():
-    found = Solver().solutions([1, 5, 5, 6], 4)
-    assert {t: {flattened(parsed(x)) for x in texts} for t, texts in found.items()} == brute_force(
-        [1, 5, 5, 6], 4, "+-*/"
-    )
+@pytest.mark.parametrize("numbers", [(1, 5, 5, 6), (2, 3, 7, 10), (4, 4, 4, 4), (0, 3, 3, 9)])
+def test_the_solver_finds_what_brute_force_finds_with_all_of_four_numbers(numbers):
+    assert found_by_the_solver(numbers, "+-*/", 4) == brute_force(numbers, 4, "+-*/")
+
+
+def test_the_solver_is_exact_beyond_64_bits():
+    numbers = (7, 10**8 + 1, 10**9, 10**12)
+    assert found_by_the_solver(numbers, "+*/", 4) == brute_force(numbers, 4, "+*/")
 
 
 @pytest.mark.parametrize(
@@ -521,14 +528,32 @@ def test_the_solver_finds_what_brute_force_finds_with_all_of_four_numbers():
     [([1, 1, 1, 1], []), ([3, 3, 8, 8], ["8 / (3 - 8 / 3)"]), ([1, 5, 5, 5], ["(5 - 1 / 5) * 5"])],
 )
 def test_the_famous_puzzles_of_twenty_four(numbers, solutions):
-    assert countdown.solve(numbers, 24) == solutions
+    assert solver.solutions(numbers, 24) == solutions
 
 
 def test_the_solver_can_keep_to_whole_results_within_a_bound():
-    assert countdown.solve([3, 3, 8, 8], 24, largest_result=1000) == []
-    assert countdown.solve([2, 50, 40], 60, largest_result=100) == ["50 * 2 - 40"]
-    assert countdown.solve([2, 50, 40], 60, largest_result=99) == []
-    assert countdown.solve([1, 5, 6], 2, uses=3, largest_result=20) == countdown.solve([1, 5, 6], 2, largest_result=20)
+    assert solver.solutions([3, 3, 8, 8], 24, limit=1000) == []
+    assert solver.solutions([2, 50, 40], 60, limit=100) == ["50 * 2 - 40"]
+    assert solver.solutions([2, 50, 40], 60, limit=99) == []
+
+
+def through_whole_results(numbers, limit):
+    """Brute force over values alone: what four numbers reach through whole results from 0 to the limit."""
+    if len(numbers) == 1:
+        return set(numbers)
+    reached = set()
+    for x, y in permutations(range(len(numbers)), 2):
+        others = [number for at, number in enumerate(numbers) if at not in (x, y)]
+        a, b = numbers[x], numbers[y]
+        for value in (a + b, a - b, a * b, Fraction(a, b) if b else -1):
+            if 0 <= value <= limit and value == int(value):
+                reached |= through_whole_results([*others, int(value)], limit)
+    return reached
+
+
+@pytest.mark.parametrize("numbers", [(1, 5, 6, 13), (2, 2, 9, 11), (30, 7, 4, 3)])
+def test_a_target_is_reached_within_a_bound_exactly_if_some_order_keeps_to_it(numbers):
+    assert set(solver.counts(numbers, limit=20)) == through_whole_results(list(numbers), 20)
 
 
 @pytest.fixture(scope="module")
@@ -539,8 +564,8 @@ def splits():
 def test_the_solvers_own_solutions_score_one_on_every_item(splits):
     for item in (item for items in splits.values() for item in items):
         countdown.check(item)
-        solutions = countdown.solve(
-            item["numbers"], item["target"], item["uses"], item["operations"], WORLD.largest_result
+        solutions = solver.solutions(
+            item["numbers"], item["target"], item["operations"], WORLD.largest_result, item["uses"]
         )
         assert WORLD.required <= len(solutions) == item["solutions"] <= WORLD.most_solutions
         score = countdown.score(item, " ; ".join(solutions))

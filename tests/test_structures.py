@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from asyncthink import protocol, schedule
 from asyncthink.randomness import keyed
 from asyncthink.synthesis import format_filter, search, structures
-from asyncthink.tasks import countdown
+from asyncthink.tasks import solver
 
 
 def actions_of(structure):
@@ -145,4 +145,4 @@ def test_a_deep_search_finds_what_the_solver_of_the_task_counts(uses):
             for step in search.steps(branch, target, search.World(uses, "+-*/", 100))
             if step.hit
         }
-        assert found == set(countdown.solve(numbers, target, uses, "+-*/", 100))
+        assert found == set(solver.solutions(numbers, target, "+-*/", 100, uses))

@@ -138,23 +138,45 @@ def _trace(record: dict[str, Any], where: str) -> Trace:
     return Trace(**{**record, "segments": [Segment(**segment) for segment in segments]})
 
 
+@dataclass(frozen=True)
+class _Part:
+    """What a field may hold: values of `allowed`, or a list of them; `wanted` says it in words."""
+
+    allowed: tuple[type, ...]
+    listed: bool
+    wanted: str
+    needed: bool
+
+
+def _parts(kind: type[Segment | Trace | Episode]) -> dict[str, _Part]:
+    table = {}
+    for part in fields(kind):
+        allowed, wanted = _HOLDS.get(part.type) or _HOLD_ALL[part.type]
+        needed = part.default is MISSING and part.default_factory is MISSING
+        table[part.name] = _Part(allowed, part.type in _HOLD_ALL, wanted, needed)
+    return table
+
+
+_PARTS: dict[type, dict[str, _Part]] = {kind: _parts(kind) for kind in (Segment, Trace, Episode)}
+
+
 def _check(kind: type[T], record: dict[str, Any], where: str) -> None:
     """InputError unless the record has the fields of a part, each of its type; `where` stands in front of a key."""
-    known = {part.name: part for part in fields(kind)}
-    for name in (name for name in record if name not in known):
-        raise InputError(f"{where}{ascii(name)[:60]} is an unknown key; allowed: {', '.join(known)}")
+    known = _PARTS[kind]
+    for name in record:
+        if name not in known:
+            raise InputError(f"{where}{ascii(name)[:60]} is an unknown key; allowed: {', '.join(known)}")
     for name, part in known.items():
-        allowed, wanted = _HOLDS.get(part.type) or _HOLD_ALL[part.type]
         if name not in record:
-            if part.default is MISSING and part.default_factory is MISSING:
-                raise InputError(f"{where}{name} is missing; wanted: {wanted}")
-        elif not _holds(record[name], allowed, listed=part.type in _HOLD_ALL):
-            raise InputError(f"{where}{name} is {_shown(record[name])}; wanted: {wanted}")
+            if part.needed:
+                raise InputError(f"{where}{name} is missing; wanted: {part.wanted}")
+        elif not _holds(record[name], part.allowed, listed=part.listed):
+            raise InputError(f"{where}{name} is {_shown(record[name])}; wanted: {part.wanted}")
 
 
 def _holds(value: Any, allowed: tuple[type, ...], *, listed: bool) -> bool:
     if listed:
-        return isinstance(value, list) and all(type(entry) in allowed for entry in value)
+        return isinstance(value, list) and {type(entry) for entry in value} <= set(allowed)
     return type(value) in allowed and not (type(value) is int and value < 0)
 
 

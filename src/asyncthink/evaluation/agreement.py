@@ -11,7 +11,7 @@ has two seeds, nothing can be told. With one new seed beside three most rows can
 from collections.abc import Iterable
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from asyncthink.evaluation.ledger import Ledger, LedgerPart, LedgerRow, ReferenceRow
 
@@ -74,7 +74,7 @@ def equivalence(ours_S: np.ndarray, theirs_S: np.ndarray, margin: float) -> str:
     squares = sum(((values - values.mean()) ** 2).sum() for values in (ours_S, theirs_S))
     error = np.sqrt(squares / freedom * (1 / len(ours_S) + 1 / len(theirs_S)))
     difference = ours_S.mean() - theirs_S.mean()
-    half = error * stats.t.ppf(1 - RISK, freedom)
+    half = error * special.stdtrit(freedom, 1 - RISK)
     if abs(difference) + half <= margin:
         return AGREES
     return DIFFERS if abs(difference) - half > margin else UNTOLD

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 LEVEL = 0.95
 STEP = 1e-6  # of the difference quotients in `combine`, relative to the operand
@@ -48,7 +48,7 @@ class Estimate:
         """Two-sided, of no effect."""
         if self.error == 0:
             return float(self.value == 0)
-        return float(2 * stats.t.sf(abs(self.value) / self.error, self.freedom))
+        return float(2 * special.stdtr(self.freedom, -abs(self.value) / self.error))
 
     def at(self, level: float) -> "Estimate":
         """The same with an interval of another level."""
@@ -58,7 +58,7 @@ class Estimate:
         return replace(self, value=-self.value)
 
     def _half(self) -> float:
-        return 0.0 if self.error == 0 else self.error * float(stats.t.ppf((1 + self.level) / 2, self.freedom))
+        return 0.0 if self.error == 0 else self.error * float(special.stdtrit(self.freedom, (1 + self.level) / 2))
 
 
 @dataclass(frozen=True)

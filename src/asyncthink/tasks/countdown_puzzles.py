@@ -1,4 +1,4 @@
-"""Countdown's solver and generator: every distinct solution of a puzzle, and three splits that share no numbers.
+"""Countdown's generator: three splits that share no numbers.
 
 A multiset of numbers belongs to one split by its hash, in proportion to the sizes of the splits, so no draw and no
 target can carry it from training to test. Item `index` of a split is drawn from the key (seed, split, index); only a
@@ -9,16 +9,13 @@ import hashlib
 import json
 import math
 import random
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from itertools import combinations
 from typing import Any
 
 from asyncthink.errors import InputError
 from asyncthink.settings import Puzzles
-from asyncthink.tasks import expressions
-from asyncthink.tasks.expressions import Node
 from asyncthink.tasks.splits import split_of
 
 SPLITS = ("train", "validation", "test")
@@ -29,69 +26,13 @@ Multiset = tuple[int, ...]  # sorted
 Item = dict[str, Any]
 
 
-class Solver:
-    """Enumerates every expression over some operations; what it finds for a multiset it keeps.
-
-    With largest_result only those count that can be calculated, in some order, through whole results from 0 to it.
-    """
-
-    def __init__(self, operations: str = expressions.OPERATIONS, largest_result: int | None = None) -> None:
-        self.operations = operations
-        self.largest_result = largest_result
-        self._nodes: dict[Multiset, tuple[Node, ...]] = {}
-
-    def solutions(self, numbers: Sequence[int], uses: int) -> dict[int, list[str]]:
-        """Whole number -> every distinct expression of exactly `uses` of the numbers that equals it, both sorted."""
-        reached: dict[int, set[str]] = defaultdict(set)
-        for chosen in set(combinations(sorted(numbers), uses)):
-            for node in self.nodes(chosen):
-                if isinstance(node.value, int):
-                    reached[node.value].add(node.text)
-        return {target: sorted(texts) for target, texts in sorted(reached.items())}
-
-    def nodes(self, numbers: Multiset) -> tuple[Node, ...]:
-        """Every canonical form that takes all of the numbers and has a value."""
-        if numbers not in self._nodes:
-            found = {(node.kind, node.parts): node for node in self._combined(numbers) if self._fits(node.value)}
-            self._nodes[numbers] = tuple(found.values())
-        return self._nodes[numbers]
-
-    def _combined(self, numbers: Multiset) -> Iterator[Node]:
-        if len(numbers) == 1:
-            yield expressions.number(numbers[0])
-        for left, right in _halves(numbers):
-            for a in self.nodes(left):
-                for b in self.nodes(right):
-                    for operation in self.operations:
-                        yield expressions.combine(operation, a, b)
-                        if operation in "-/":
-                            yield expressions.combine(operation, b, a)
-
-    def _fits(self, value: Any) -> bool:
-        if value is None or self.largest_result is None:
-            return value is not None
-        return isinstance(value, int) and 0 <= value <= self.largest_result
-
-
-def solve(
-    numbers: Sequence[int],
-    target: int,
-    uses: int | None = None,
-    operations: str = expressions.OPERATIONS,
-    largest_result: int | None = None,
-) -> list[str]:
-    """Every distinct solution in canonical form, sorted; see Solver for largest_result."""
-    solver = Solver(operations, largest_result)
-    return solver.solutions(numbers, len(numbers) if uses is None else uses).get(target, [])
-
-
 def generate(puzzles: Puzzles, seed: int, tell: Callable[[str], None] = lambda _: None) -> dict[str, list[Item]]:
     """The three splits, in the sizes that `puzzles` asks for; InputError if its world does not hold so many.
 
     An item: {"id", "numbers" in drawn order, "target", "required", "uses", "operations", "solutions": how many}.
     `tell` gets a line of progress now and then.
     """
-    world = _World(puzzles, seed, Solver(puzzles.operations, puzzles.largest_result))
+    world = _World(puzzles, seed)
     splits: dict[str, list[Item]] = {}
     for split in SPLITS:
         size, items = getattr(puzzles, split), splits.setdefault(split, [])
@@ -105,8 +46,8 @@ def generate(puzzles: Puzzles, seed: int, tell: Callable[[str], None] = lambda _
 class _World:
     """The multisets that were drawn so far, and what is left of each."""
 
-    def __init__(self, puzzles: Puzzles, seed: int, solver: Solver) -> None:
-        self.puzzles, self.seed, self.solver = puzzles, seed, solver
+    def __init__(self, puzzles: Puzzles, seed: int) -> None:
+        self.puzzles, self.seed = puzzles, seed
         self.sizes = {split: getattr(puzzles, split) for split in SPLITS}
         self.drawn: dict[Multiset, str] = {}  # its split
         self.left: dict[str, dict[Multiset, dict[int, int]]] = {split: {} for split in SPLITS}
@@ -140,9 +81,12 @@ class _World:
         if self.drawn[multiset] != split:
             return {}
         if multiset not in self.left[split]:
-            counts = self.solver.solutions(multiset, self.puzzles.uses)
+            from asyncthink.tasks.solver import counts  # numpy, which grading does without
+
+            puzzles = self.puzzles
+            reached = counts(multiset, puzzles.operations, puzzles.largest_result, puzzles.uses)
             self.left[split][multiset] = {
-                target: len(found) for target, found in counts.items() if self._asked_for(target, len(found))
+                target: times for target, times in reached.items() if self._asked_for(target, times)
             }
         return self.left[split][multiset]
 
@@ -204,14 +148,3 @@ def _statistics(items: Sequence[Item]) -> dict[str, Any]:
         "sha256": hashlib.sha256(lines.encode()).hexdigest(),
         "solutions": {str(count): solutions[count] for count in sorted(solutions)},
     }
-
-
-def _halves(numbers: Multiset) -> set[tuple[Multiset, Multiset]]:
-    """Every way to part a multiset in two that are not empty, each once."""
-    places = range(1, len(numbers))
-    ways = set()
-    for size in range(len(numbers) - 1):
-        for others in combinations(places, size):
-            left = (numbers[0], *(numbers[place] for place in others))
-            ways.add((left, tuple(numbers[place] for place in places if place not in others)))
-    return ways
