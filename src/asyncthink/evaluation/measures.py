@@ -64,7 +64,7 @@ def scored(episode: Episode) -> Episode:
         schedule = side_by_side(plans, episode.answer, episode.capacity)
     else:
         schedule = numbers(simulate(_checked(episode.plan)))
-    return replace(episode, schedule=schedule, score=TASKS[episode.task].score(episode.item, episode.answer))
+    return replace(episode, schedule=schedule, score=dict(TASKS[episode.task].score(episode.item, episode.answer)))
 
 
 def _checked(plan: Any) -> Plan:
@@ -77,7 +77,7 @@ def _checked(plan: Any) -> Plan:
 def union_scored(episode: Episode) -> Episode:
     """A parallel episode scored by all that its traces found together, in place of their vote."""
     answers = [_trace_answer(trace) for trace in episode.traces]
-    return replace(episode, score=TASKS[episode.task].union(episode.item, answers))
+    return replace(episode, score=dict(TASKS[episode.task].union(episode.item, answers)))
 
 
 def _trace_answer(trace: Trace) -> str | None:
