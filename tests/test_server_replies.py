@@ -24,9 +24,10 @@ from asyncthink.engines.reasoning import answer_of
 from asyncthink.engines.text_server import TextServer
 from asyncthink.engines.vllm import VLLM
 from asyncthink.engines.vllm_here import VLLMHere
+from asyncthink.episode import read_lines
 from asyncthink.errors import InputError
 from asyncthink.evaluation import episode_chunks, evaluate
-from asyncthink.evaluation.measure import rescored
+from asyncthink.evaluation.measure import measured
 from asyncthink.thinking import THINKING
 
 KINDS = [VLLM, TextServer]
@@ -105,7 +106,8 @@ def test_one_episode_beyond_the_context_is_recorded_beside_those_that_finish(kin
     with Server(Narrow(style, context, "vllm", listed)) as server:
         told = many(kind(server.url, TOKENIZERS[style]), style, budgets)
     episode_chunks.append(recording, told)
-    recorded = list(rescored(recording))
+    assert sum(map(len, measured(recording).values())) == 3
+    recorded = [each for _, each in read_lines(recording)]
     assert [each.key["index"] for each in recorded] == [0, 1, 2] and {each.answer for each in recorded} == {"8 * 3"}
     assert [told[0], told[2]] == [whole[0], whole[2]] and told[1].traces[:2] == whole[1].traces[:2]
     assert (whole[1].traces[2].decoded, told[1].traces[2].decoded, told[1].traces[2].stop) == (46, 44, "budget")
