@@ -132,6 +132,13 @@ def test_a_share_that_every_item_has_is_not_certain(items):
     assert both.estimate().error == pytest.approx(np.sqrt(2) * mean(np.ones((3, items))).estimate().error)
 
 
+def test_seeds_count_alike_however_many_of_their_episodes_have_a_value():
+    values = np.array([[1.0, np.nan, np.nan, np.nan], [3.0, 5.0, 3.0, 5.0]])
+    assert mean(values).value == 2.5
+    twice = mean(np.stack([values, values], axis=2))
+    assert (twice.value, twice.estimate().error) == pytest.approx((2.5, mean(values).estimate().error))
+
+
 def test_a_seed_without_any_value_is_no_seed_at_the_mean():
     values = np.ones((3, 5))
     values[1] = np.nan

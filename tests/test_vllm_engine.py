@@ -99,10 +99,15 @@ def test_without_the_package_it_is_said_what_to_do():
         load("anything")
 
 
-def test_a_server_says_its_version_and_by_text_there_is_none():
+def test_a_server_says_its_version_and_by_text_the_name_of_its_model():
     with Server(VLLMStub("word")) as server:
         assert VLLM(server.url, WORDS).identity() == Identity("vllm", "0.31.0")
-        assert TextServer(server.url, WORDS).identity() == Identity("text", None, exact=False)
+        unnamed = TextServer(server.url, WORDS).identity()
+        assert (
+            unnamed
+            == TextServer(server.url, WORDS, unnamed.version).identity()
+            == Identity("text", "served", exact=False)
+        )
 
 
 @pytest.mark.parametrize("style", TOKENIZERS)

@@ -10,6 +10,7 @@ The answer is streamed, and the connection is closed at the first stop. So the n
 is four), and the stop is part of the text, as an engine's must be.
 """
 
+import asyncio
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -38,8 +39,13 @@ class TextServer(Served):
         return await super().__aenter__()
 
     def identity(self) -> Identity:
-        """Such a server has no version that could be asked for."""
-        return Identity("text", None, exact=False)
+        """By the name of the model that it serves; such a server has no version that could be asked for."""
+
+        async def asked() -> str | None:
+            async with self:
+                return self.model
+
+        return Identity("text", asyncio.run(asked()), exact=False)
 
     async def ask(self, request: Request) -> Completion:
         """Ask until an answer is whole; the client repeats no stream that broke off, so that is done here.

@@ -116,7 +116,8 @@ def _error(influence_SI: np.ndarray) -> tuple[float, float]:
 
 
 def mean(values_SIN: np.ndarray) -> Statistic:
-    """The mean over seeds, items and an item's samples; nan marks what has no value (latency of a broken episode).
+    """The mean over seeds of each seed's mean over items and samples; nan marks what has no value (latency of a broken
+    episode). Seeds count alike, however many of their episodes have a value.
 
     nan where a seed has no value at all: the others say nothing of it.
 
@@ -130,8 +131,9 @@ def mean(values_SIN: np.ndarray) -> Statistic:
     counts_SI = present_SIN.sum(2).astype(float)
     if not counts_SI.any(axis=1).all():
         return Statistic(np.nan, np.zeros(sums_SI.shape))
-    value = sums_SI.sum() / counts_SI.sum()
-    return Statistic(float(value), (sums_SI - value * counts_SI) / counts_SI.mean(), _least(values_SIN, present_SIN))
+    mean_S = sums_SI.sum(1) / counts_SI.sum(1)
+    within_SI = (sums_SI - mean_S[:, None] * counts_SI) / counts_SI.mean(1, keepdims=True)
+    return replace(mean_of_seeds(mean_S, within_SI), least=_least(values_SIN, present_SIN))
 
 
 def _least(values_SIN: np.ndarray, present_SIN: np.ndarray) -> float:
