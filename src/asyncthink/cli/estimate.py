@@ -7,6 +7,7 @@ from typing import Any
 
 from asyncthink.config import params
 from asyncthink.files import read_json_lines
+from asyncthink.settings import COUNTDOWN
 from asyncthink.workflow import graph
 from asyncthink.workflow.estimate import disk, loads, memory, parameters, rates
 
@@ -63,7 +64,7 @@ def _items(given: params.Params, task: str, puzzles: Path) -> list[dict[str, Any
     """Training items of a task; generated countdown stands for what is not here yet: a prompt of about that length."""
     from asyncthink.tasks import countdown_puzzles
 
-    made = puzzles if task == params.COUNTDOWN else Path(graph.items(task, "train"))
+    made = puzzles if task == COUNTDOWN else Path(graph.items(task, "train"))
     if made.exists():
         return read_json_lines(made)
     few = replace(given.puzzles, train=SAMPLE, validation=1, test=1)
