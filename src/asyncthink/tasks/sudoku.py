@@ -14,8 +14,6 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import NotRequired, TypedDict
 
-import numpy as np
-
 from asyncthink.errors import InputError
 from asyncthink.files import json_object
 from asyncthink.tasks import grid_text, single_answer
@@ -210,15 +208,22 @@ def _draw(
 
 
 @cache
-def _solved() -> np.ndarray:
-    """All solved grids, [grid, cell]."""
-    return np.array(grids())
+def _holding() -> dict[tuple[int, int], int]:
+    """(cell, digit) -> the set of solved grids with that digit in that cell, one bit a grid."""
+    holding = dict.fromkeys(itertools.product(range(16), (1, 2, 3, 4)), 0)
+    for number, grid in enumerate(grids()):
+        for given in enumerate(grid):
+            holding[given] |= 1 << number
+    return holding
 
 
 def _count(puzzle: Sequence[int]) -> int:
     """How many solutions a puzzle has."""
-    given = np.array(puzzle)
-    return int(((_solved() == given) | (given == 0)).all(axis=1).sum())
+    left = (1 << len(grids())) - 1
+    for cell, digit in enumerate(puzzle):
+        if digit:
+            left &= _holding()[cell, digit]
+    return left.bit_count()
 
 
 def _fits(grid: Grid, puzzle: Grid) -> bool:
