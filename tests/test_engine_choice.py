@@ -104,7 +104,7 @@ def evaluate(model, server, folder, *flags):
     ("engine", "identity"),
     [
         ("vllm", {"name": "vllm", "version": "0.31.0", "exact": True}),
-        ("text", {"name": "text", "version": None, "exact": False}),
+        ("text", {"name": "text", "version": "served", "exact": False}),
     ],
 )
 def test_the_record_of_an_evaluation_names_the_engine(engine, identity, model, tmp_path, monkeypatch):
