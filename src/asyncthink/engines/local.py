@@ -1,54 +1,93 @@
 """The local engine: every live trace of every episode in one batch, on the device of a torch model.
 
-Requests arrive at any time and join the batch at its next step; rows leave as they finish. The key/value cache of a
-trace is kept between its requests, so an organizer that goes on behind a Fork costs nothing and one that goes on behind
-a Join costs only the injected text. A trace that waits is taken out of the batch and put back when it goes on.
+Requests arrive at any time and join the batch at its next step; rows leave as they finish. A trace has one slot of the
+key/value cache for as long as it lives, so an organizer that goes on after a Fork costs nothing and one that goes on
+after a Join costs only the injected text. What is known of a slot stands in arrays, so that a step does nothing in
+Python for a row that merely goes on.
 
-Sampling is keyed by the request: one uniform number a token from its own Philox stream, turned into a token by the
-inverse of the cumulative distribution. What a trace says depends on no other trace (but for the rounding of sums).
+Sampling is keyed by the request: one uniform number a token from a stream of its own (SplitMix64 of its seed), turned
+into a token by the inverse of the cumulative distribution. What a trace says depends on no other trace (but for the
+rounding of sums).
 """
 
 import asyncio
-import math
+import heapq
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from asyncthink.engines import Completion, Engine, Identity, Request, Watcher, vocabulary
-from asyncthink.engines.cache import Kept
-from asyncthink.engines.qwen3 import Qwen3
+from asyncthink.engines import Completion, Identity, Request, Watcher, vocabulary
+from asyncthink.engines.qwen3 import Feed, Qwen3
+from asyncthink.models import kernels, operations
 
 SETTLING = 4  # turns of the event loop in which whoever got a result can ask for more, before a step goes without it
-STEP_TOKENS = 8192  # fed in one step at most, one row's tokens apart: bounds the memory of long prompts
 LOOKAHEAD = 128  # tokens for which a row finds room in the cache ahead of time
+STEP_TOKENS = 8192  # fed in one step at most, one row's tokens apart: bounds the memory of long prompts
 
 
 @dataclass
 class Row:
-    """One request in the batch. ids is the context so far; the first `cached` of them have keys and values."""
+    """One request in the batch, and the slot of its trace."""
 
     request: Request
     future: asyncio.Future[Completion]
-    ids: list[int]
-    cached: int
-    uniforms: list[float]
-    closers: frozenset[int]
-    logprobs: list[float] = field(default_factory=list)
+    slot: int = -1
 
-    @property
-    def live(self) -> bool:
-        """False when somebody has its result, or nobody waits for it any more."""
-        return not self.future.done()
 
-    @property
-    def reach(self) -> int:
-        """Room to ask for: what is to come as well, as far as it is not much."""
-        return len(self.ids) + min(self.request.max_tokens - len(self.logprobs), LOOKAHEAD)
+@dataclass(frozen=True)
+class Known:
+    """A trace that lives: its slot, and the tokens of which the first ones are cached there."""
+
+    slot: int
+    ids: Sequence[int]
+
+
+class Slots:
+    """What is known of each slot, as arrays over slots.
+
+    cached is how many tokens have keys and values, last the token to be fed next, decoded how many tokens the request
+    has got of `limit`, ending which row of the table of ending tokens it goes by; tokens and logprobs are (slot, place).
+    """
+
+    def __init__(self) -> None:
+        self.free: list[int] = []
+        self.cached, self.last, self.decoded, self.limit, self.ending = (np.zeros(0, np.int64) for _ in range(5))
+        self.seed, self.temperature = np.zeros(0, np.uint64), np.zeros(0, np.float32)
+        self.tokens, self.logprobs = np.zeros((0, 0), np.int64), np.zeros((0, 0), np.float32)
+
+    def take(self) -> int:
+        """The first free slot."""
+        if not self.free:
+            count = len(self.last)
+            self.free = list(range(count, 2 * count + 64))
+            self._grow(2 * count + 64, self.tokens.shape[1])
+        return heapq.heappop(self.free)
+
+    def begin(self, slot: int, request: Request, cached: int, ending: int) -> None:
+        """A request goes on with a slot."""
+        if request.max_tokens > self.tokens.shape[1]:
+            self._grow(len(self.last), 2 * request.max_tokens)
+        self.cached[slot], self.last[slot], self.decoded[slot] = cached, request.ids[-1], 0
+        self.limit[slot], self.ending[slot] = request.max_tokens, ending
+        self.seed[slot], self.temperature[slot] = request.seed & (2**64 - 1), request.temperature
+
+    def said(self, slot: int) -> tuple[tuple[int, ...], tuple[float, ...]]:
+        """The tokens of the slot's request so far, and their log-probabilities."""
+        count = self.decoded[slot]
+        return tuple(self.tokens[slot, :count].tolist()), tuple(self.logprobs[slot, :count].tolist())
+
+    def _grow(self, slots: int, places: int) -> None:
+        for name, values in vars(self).items():
+            if isinstance(values, np.ndarray):
+                shape = (slots, places)[: values.ndim]
+                setattr(self, name, np.pad(values, [(0, new - old) for new, old in zip(shape, values.shape, strict=True)]))
 
 
 class Local(Engine):
@@ -70,15 +109,22 @@ class Local(Engine):
         self.steps = self.fed = 0
         self._ends = _ends(model, tokenizer)
         self._limit, self.watch = rows, watch
-        self._rows: list[Row] = []  # row b of the batch is in slot b of the cache
-        self._waiting: deque[Row] = deque()
-        self._kept: dict[tuple[Any, ...], tuple[list[int], Kept]] = {}
-        self._names: set[tuple[Any, ...]] = set()
+        self._endings: dict[tuple[str, ...], int] = {}
+        self._ending = np.zeros((0, model.config.vocab_size), bool)  # by set of stops: the tokens that may end a row
         self._pump: asyncio.Task[None] | None = None
+        self._clear()
+
+    def _clear(self) -> None:
+        self._rows: list[Row] = []
+        self._batch = np.zeros(0, np.int64)  # the slots of the rows
+        self._waiting: deque[Row] = deque()
+        self._traces: dict[tuple[Any, ...], Known] = {}
+        self._names: set[tuple[Any, ...]] = set()
+        self._slots = Slots()
 
     def identity(self) -> Identity:
-        """By the version of torch, which decides the rounding."""
-        return Identity("local", torch.__version__)
+        """By what decides the rounding: the version of torch, and who computes between the products."""
+        return Identity("local", f"{torch.__version__}, {kernels.used()}")
 
     async def __aenter__(self) -> "Local":
         self.decoder.refresh()
@@ -88,153 +134,157 @@ class Local(Engine):
         if self._pump is not None:
             self._pump.cancel()
             self._pump = None
-        self._rows.clear()
-        self._waiting.clear()
-        self._kept.clear()
+        self._clear()
         self.decoder.free()
 
     async def complete(self, request: Request) -> Completion:
         """Join the batch; come back with the tokens up to a stop, the end of sequence or max_tokens."""
-        future: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
-        uniforms = np.random.Generator(np.random.Philox(key=request.seed)).random(request.max_tokens).tolist()
-        closers = self.vocabulary.closers(request.stops) | self._ends
         if request.trace in self._names:
             raise ValueError(f"two traces are called {request.trace}")
+        row = Row(request, asyncio.get_running_loop().create_future())
         self._names.add(request.trace)
-        self._waiting.append(Row(request, future, list(request.ids), 0, uniforms, closers))
+        if self._rows:  # what goes on is served before what has not begun, so few traces hold a slot
+            self._waiting.appendleft(row)
+        else:
+            self._waiting.append(row)
         if self._pump is None or self._pump.done():
             self._pump = asyncio.ensure_future(self._decode_all())
         try:
-            return await future
+            return await row.future
         finally:
-            self._names.remove(request.trace)
+            self._names.discard(request.trace)
 
     def release(self, trace: tuple[Any, ...]) -> None:
         """Drop what is kept of a trace."""
-        self._kept.pop(trace, None)
-        for row in self._rows:
-            if row.request.trace == trace and not row.live:
-                row.ids, row.cached = [], 0
+        known = self._traces.pop(trace, None)
+        if known is not None:
+            heapq.heappush(self._slots.free, known.slot)
 
     async def _decode_all(self) -> None:
         """Step after step, until nobody asks for more."""
         try:
             while True:
-                self._arrange()
+                earlier = self._arrange()
                 if not self._rows:
                     return
-                turns = SETTLING if self._step() else 1
+                turns = SETTLING if self._step(earlier) else 1
                 for _ in range(turns):
                     await asyncio.sleep(0)
         except Exception as error:
             for row in (*self._rows, *self._waiting):
-                if row.live:
+                if not row.future.done():
                     row.future.set_exception(error)
 
-    def _arrange(self) -> None:
-        """Finished rows leave or go on in place, new ones come in; the batch stays dense."""
-        idle = {row.request.trace: slot for slot, row in enumerate(self._rows) if not row.live}
-        arriving: list[Row] = []
-        tokens = len(self._rows)
-        while self._waiting and len(self._rows) - len(idle) + len(arriving) < self._limit and tokens < STEP_TOKENS:
+    def _arrange(self) -> dict[int, list[int]]:
+        """Finished rows leave, new ones come in; by row of the batch, what new ones are fed before their last token."""
+        rows = [row for row in self._rows if not row.future.done()]
+        earlier: dict[int, list[int]] = {}
+        tokens, reach = len(rows), 0
+        while self._waiting and len(rows) < self._limit and tokens < STEP_TOKENS:
             row = self._waiting.popleft()
-            if not row.live:
+            if row.future.done():  # nobody waits for it any more
                 continue
-            slot = idle.pop(row.request.trace, None)
-            if slot is None:
-                arriving.append(row)
-            else:
-                row.cached = _common(self._rows[slot].ids, row.ids, self._rows[slot].cached)
-                self._rows[slot] = row
-            tokens += len(row.ids) - row.cached
-        for slot in sorted(idle.values(), reverse=True):
-            self._leave(slot)
-        rows = len(self._rows) + len(arriving)
-        if rows:
-            self.decoder.cache.reserve(rows, max(row.reach for row in (*self._rows, *arriving)))
-        for row in arriving:
-            self._enter(row)
+            cached = self._enter(row)
+            reach = max(reach, len(row.request.ids) + min(row.request.max_tokens, LOOKAHEAD))
+            if cached + 1 < len(row.request.ids):
+                earlier[len(rows)] = list(row.request.ids[cached:-1])
+            tokens += len(row.request.ids) - cached
+            rows.append(row)
+        self._rows, self._batch = rows, np.array([row.slot for row in rows], np.int64)
+        self.decoder.cache.reserve(int(self._batch.max(initial=-1)) + 1, reach)
+        return earlier
 
-    def _leave(self, slot: int) -> None:
-        """Keep the row's cache for its next request, unless its trace has ended; the last row fills the hole."""
-        row, last = self._rows[slot], self._rows.pop()
-        if row.ids:
-            self._kept[row.request.trace] = (row.ids, self.decoder.cache.take(slot, row.cached))
-        if last is not row:
-            self.decoder.cache.move(len(self._rows), slot, last.cached)
-            self._rows[slot] = last
+    def _enter(self, row: Row) -> int:
+        """Give a row the slot of its trace; how many of its tokens are cached there."""
+        request = row.request
+        known = self._traces.get(request.trace)
+        row.slot = self._slots.take() if known is None else known.slot
+        cached = 0 if known is None else _common(known.ids, request.ids, int(self._slots.cached[row.slot]))
+        self._traces[request.trace] = Known(row.slot, request.ids)
+        self._slots.begin(row.slot, request, cached, self._ending_of(request.stops))
+        return cached
 
-    def _enter(self, row: Row) -> None:
-        ids, kept = self._kept.pop(row.request.trace, ([], None))
-        if kept is not None:
-            row.cached = _common(ids, row.ids, kept.values.shape[2])
-            self.decoder.cache.put(len(self._rows), kept, row.cached)
-        self._rows.append(row)
+    def _ending_of(self, stops: tuple[str, ...]) -> int:
+        if stops not in self._endings:
+            self._endings[stops] = len(self._ending)
+            self._ending = np.pad(self._ending, ((0, 1), (0, 0)))
+            self._ending[-1, sorted(self.vocabulary.closers(stops) | self._ends)] = True
+        return self._endings[stops]
 
-    def _step(self) -> bool:
+    def _step(self, earlier: dict[int, list[int]]) -> bool:
         """One token for every row; True when a row has finished."""
-        rows = self._rows
-        feeds = [row.ids[row.cached :] for row in rows]
-        logits = self.decoder.step(feeds, [row.cached for row in rows])
+        batch, slots = self._batch, self._slots
+        ends = slots.cached[batch]
+        for row, tokens in earlier.items():
+            ends[row] += len(tokens)
+        logits = self.decoder.step(Feed.of(slots.last[batch], ends, batch, earlier))
         self.steps += 1
-        self.fed += sum(map(len, feeds))
-        uniforms = [row.uniforms[len(row.logprobs)] for row in rows]
-        tokens, logprobs = sample(logits, [row.request.temperature for row in rows], uniforms)
-        if not math.isfinite(sum(logprobs)):
+        self.fed += len(batch) + sum(map(len, earlier.values()))
+        decoded = slots.decoded[batch]
+        token, logprob = sample(logits, slots.temperature[batch], uniforms(slots.seed[batch], decoded))
+        if not np.isfinite(logprob.sum()):
             raise FloatingPointError("the model's logits are not finite")
-        finished = False
-        for row, token, logprob in zip(rows, tokens, logprobs, strict=True):
-            row.cached = len(row.ids)
-            row.ids.append(token)
-            row.logprobs.append(logprob)
-            if token in row.closers or len(row.logprobs) == row.request.max_tokens:
-                finished |= self._finish(row)
-            if self.watch is not None:
-                self.watch(row.request.trace, token)
-        return finished
+        slots.tokens[batch, decoded], slots.logprobs[batch, decoded] = token, logprob
+        slots.cached[batch], slots.last[batch], slots.decoded[batch] = ends + 1, token, decoded + 1
+        ended = self._ending[slots.ending[batch], token] | (decoded + 1 == slots.limit[batch])
+        if self.watch is not None:
+            for row, said in zip(self._rows, token.tolist(), strict=True):
+                self.watch(row.request.trace, said)
+        return any([self._finish(self._rows[row]) for row in np.flatnonzero(ended)])
 
     def _finish(self, row: Row) -> bool:
         """Hand the row's tokens over if it has come to an end."""
-        own = row.ids[len(row.request.ids) :]
+        own, logprobs = self._slots.said(row.slot)
         stop = "eos" if own[-1] in self._ends else self.vocabulary.stop(own, row.request.stops)
         if stop is None and len(own) < row.request.max_tokens:
             return False
-        if row.live:
-            row.future.set_result(Completion(tuple(own), tuple(row.logprobs), stop))
+        self._traces[row.request.trace] = Known(row.slot, (*row.request.ids, *own))
+        if not row.future.done():
+            row.future.set_result(Completion(own, logprobs, stop))
         return True
 
 
+def uniforms(seeds: NDArray[np.uint64], places: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The numbers in [0, 1) at some places of the streams of some seeds: SplitMix64 (Steele, Lea and Flood 2014)."""
+    mixed = seeds + (places + 1).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
+
+
 @torch.inference_mode()
-def sample(logits: Tensor, temperatures: list[float], uniforms: list[float]) -> tuple[list[int], list[float]]:
+def sample(
+    logits: Tensor, temperatures: NDArray[np.float32], uniforms: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """A token and its log-probability for each row of (B, vocabulary) logits; greedy, with 0.0, at temperature 0.
 
-    Token i of the distribution p is the one with sum(p[:i]) <= u < sum(p[: i + 1]) for the row's uniform u.
+    The token is where the cumulative distribution passes the row's uniform number.
     """
-    greedy = not any(temperatures)
-    if greedy:
-        return logits.argmax(-1).tolist(), [0.0] * len(temperatures)
-    if len(set(temperatures)) == 1:
-        scaled = logits if temperatures[0] == 1.0 else logits / temperatures[0]
+    wanted, warmth = torch.from_numpy(uniforms), torch.from_numpy(temperatures)
+    if logits.device.type == "cpu" and kernels.library() is not None:
+        tokens, logprobs = operations.draw(logits.contiguous(), warmth, wanted)
     else:
-        scaled = logits / torch.tensor([value or 1.0 for value in temperatures], device=logits.device)[:, None]
-    probabilities = scaled.softmax(-1)
+        tokens, logprobs = _drawn(logits, warmth.to(logits), wanted.to(logits))
+    return tokens.cpu().numpy(), logprobs.cpu().numpy()
+
+
+def _drawn(logits: Tensor, temperatures: Tensor, uniforms: Tensor) -> tuple[Tensor, Tensor]:
+    """The same in operations of torch."""
+    still = temperatures == 0
+    probabilities = (logits / temperatures.masked_fill(still, 1.0)[:, None]).softmax(-1)
     cumulative = probabilities.cumsum(-1)
     total = cumulative[:, -1:]
-    drawn = torch.from_numpy(np.array(uniforms)).to(logits)[:, None] * total
-    below = torch.minimum(drawn, torch.nextafter(total, torch.zeros_like(total)))  # rounding must not pass the end
-    tokens = torch.searchsorted(cumulative, below, right=True).clamp_(max=logits.shape[-1] - 1)
-    chosen = probabilities.gather(1, tokens).log_()
-    if not all(temperatures):
-        still = torch.tensor([value == 0 for value in temperatures], device=logits.device)
-        tokens[still, 0] = logits[still].argmax(-1)
-        chosen[still] = 0.0
-    return tokens[:, 0].tolist(), chosen[:, 0].tolist()
+    below = torch.minimum(uniforms[:, None] * total, torch.nextafter(total, torch.zeros_like(total)))
+    tokens = torch.searchsorted(cumulative, below, right=True).clamp_(max=logits.shape[-1] - 1)[:, 0]
+    tokens = torch.where(still, logits.argmax(-1), tokens)
+    chosen = probabilities.gather(1, tokens[:, None])[:, 0].log()
+    return tokens, chosen.masked_fill(still, 0.0)
 
 
-def _common(known: list[int], ids: list[int], cached: int) -> int:
+def _common(known: Sequence[int], ids: Sequence[int], cached: int) -> int:
     """How many cached tokens still stand for `ids`; at least its last token is fed anew."""
     limit = min(cached, len(ids) - 1)
-    if known[:limit] == ids[:limit]:
+    if tuple(known[:limit]) == tuple(ids[:limit]):
         return limit
     return next(place for place in range(limit) if known[place] != ids[place])
 

@@ -7,7 +7,8 @@ a step, because small models are bound by the number of operations and by the by
   (a new prompt, or text injected at a Join) share every projection;
 * query, key and value weights are one matrix, gate and up weights another;
 * the two halves of a head are interleaved in the weights, so that the rotary embedding is one complex product;
-* attention reads the cache where it lies, up to the longest row.
+* attention reads the cache where it lies, up to the longest row;
+* on a CPU what lies between the products is compiled (models.operations), and a query looks no farther than its own row.
 
 Left out on purpose: sliding windows and rotary embeddings that depend on the length of the input.
 
@@ -15,18 +16,21 @@ Letters in shapes: N tokens fed, B rows, P rows that feed more than one token, M
 positions, H heads, K key/value heads, G = H / K, D head size.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel, Qwen3ForCausalLM
 from transformers.models.qwen3.modeling_qwen3 import Qwen3DecoderLayer
 
 from asyncthink.engines.cache import Cache
 from asyncthink.errors import InputError
+from asyncthink.models import kernels
+from asyncthink.models.operations import Heads, angles, cached_attention, linear, rms_norm, rounded, swiglu
 
 LARGEST_BIAS = 1 << 25  # elements: what long prompts may take, beside the cache
 
@@ -46,65 +50,113 @@ class Layer:
     down: Tensor
 
 
+@dataclass(frozen=True)
+class Feed:
+    """The tokens of a step, (N) each: first the last token of each of B rows, then row by row all that go before them.
+
+    A token's position is its place in its trace; earlier are the rows that have more than one token, and how many more.
+    """
+
+    tokens: NDArray[np.int64]
+    positions: NDArray[np.int64]
+    slots: NDArray[np.int64]
+    rows: int
+    earlier: list[tuple[int, int]]
+
+    @classmethod
+    def of(
+        cls, last: NDArray[np.int64], ends: NDArray[np.int64], slots: NDArray[np.int64], earlier: Mapping[int, list[int]]
+    ) -> "Feed":
+        """(B) last tokens, their positions and slots; earlier: by row the tokens before the last, where there are any."""
+        if not earlier:
+            return cls(last, ends, slots, len(slots), [])
+        counts = [(row, len(tokens)) for row, tokens in earlier.items()]
+        before = [np.arange(ends[row] - count, ends[row]) for row, count in counts]
+        return cls(
+            np.concatenate([last, *earlier.values()]).astype(np.int64),
+            np.concatenate([ends, *before]),
+            np.concatenate([slots, *(np.full(count, slots[row]) for row, count in counts)]),
+            len(slots),
+            counts,
+        )
+
+
 class Qwen3:
-    """A model and its cache. Slots 0..B-1 are the rows of a step; whoever calls keeps the rows dense."""
+    """A model and its cache. Who calls says which slot a trace has."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         _check(model)
         config = model.config
         self.model = model
-        self.heads, self.kv_heads, self.head_size = (
-            config.num_attention_heads,
-            config.num_key_value_heads,
-            config.head_dim,
+        self.shape = Heads(
+            config.num_attention_heads, config.num_key_value_heads, config.head_dim, config.rms_norm_eps
         )
-        self.epsilon = config.rms_norm_eps
         self.refresh()
         self.free()
 
     @torch.inference_mode()
     def refresh(self) -> None:
         """Read the live model's parameters again."""
-        self.device, self.dtype = self.model.lm_head.weight.device, self.model.lm_head.weight.dtype
-        pairs = torch.arange(self.head_size, device=self.device).view(2, -1).t().flatten()
+        weight = self.model.lm_head.weight
+        self.device, self.dtype, self.compiled = weight.device, weight.dtype, kernels.fit(self.model)
+        pairs = torch.arange(self.shape.size, device=self.device)
+        if not self.compiled:
+            pairs = pairs.view(2, -1).t().flatten()
         self.layers = [self._layer(layer, pairs) for layer in self.model.model.layers]
         self.embedding = self.model.model.embed_tokens.weight.detach()
         self.norm = self.model.model.norm.weight.detach()
-        self.head = self.model.lm_head.weight.detach()
-        self.rotation = torch.empty(0)
+        self.head = weight.detach()
+        self.angles = torch.empty(0)
 
     def free(self) -> None:
-        """Drop the cache, and with it every row."""
-        self.cache = Cache(len(self.layers), self.kv_heads, self.head_size, self.dtype, self.device)
+        """Drop the cache, and with it every trace."""
+        self.cache = Cache(len(self.layers), self.shape.keys, self.shape.size, self.dtype, self.device)
 
     @torch.inference_mode()
-    def step(self, feeds: list[list[int]], starts: list[int]) -> Tensor:
-        """Feed row b the tokens feeds[b] behind its starts[b] cached ones; logits (B, vocabulary) of their last."""
-        layout = Layout(feeds, starts, self.heads // self.kv_heads, self.device, self.dtype)
-        self.cache.reserve(layout.rows, layout.length)
-        if len(self.rotation) < self.cache.length:
-            self.rotation = self._rotation(self.cache.length)
+    def step(self, feed: Feed) -> Tensor:
+        """Feed some rows their tokens; logits (B, vocabulary) after the last of each."""
+        self.cache.reserve(int(feed.slots.max()) + 1, int(feed.positions.max()) + 1)
+        if len(self.angles) < self.cache.length:
+            self.angles = angles(self.model, self.cache.length)
+        return self._compiled_step(feed) if self.compiled else self._plain_step(feed)
+
+    def _compiled_step(self, feed: Feed) -> Tensor:
+        places = torch.from_numpy(feed.slots), torch.from_numpy(feed.positions)
+        tokens = F.pad(torch.from_numpy(feed.tokens), (0, rounded(len(feed.tokens)) - len(feed.tokens)))
+        hidden = F.embedding(tokens, self.embedding)
+        for layer, keys, values in zip(self.layers, self.cache.keys, self.cache.values, strict=True):
+            qkv = linear(rms_norm(hidden, layer.input_norm, self.shape.epsilon), layer.qkv)
+            mixed = cached_attention(qkv, layer.head_norm, self.angles, *places, keys, values, self.shape)
+            hidden = linear(mixed, layer.out, hidden)
+            normed = rms_norm(hidden, layer.post_norm, self.shape.epsilon)
+            hidden = linear(swiglu(linear(normed, layer.gate_up)), layer.down, hidden)
+        last = rms_norm(hidden[: rounded(feed.rows)], self.norm, self.shape.epsilon)
+        return linear(last, self.head)[: feed.rows]
+
+    def _plain_step(self, feed: Feed) -> Tensor:
+        layout = Layout(feed, self.shape.queries // self.shape.keys, self.device, self.dtype)
         hidden = F.embedding(layout.tokens, self.embedding)
-        rotation = self.rotation[layout.positions].unsqueeze(1)
+        cosine, sine = self.angles[layout.positions].unsqueeze(1).chunk(2, -1)
+        rotation = torch.complex(cosine.contiguous(), sine.contiguous())
         for number in range(len(self.layers)):
             hidden = self._block(number, hidden, rotation, layout)
-        hidden = F.rms_norm(hidden[: layout.rows], self.norm.shape, self.norm, self.epsilon)
+        hidden = F.rms_norm(hidden[: layout.rows], self.norm.shape, self.norm, self.shape.epsilon)
         return F.linear(hidden, self.head).float()
 
     def _block(self, number: int, hidden: Tensor, rotation: Tensor, layout: "Layout") -> Tensor:
         """One layer over all N tokens: (N, hidden) in and out; their keys and values go into the cache first."""
-        layer, turning = self.layers[number], self.heads + self.kv_heads
-        normed = F.rms_norm(hidden, layer.input_norm.shape, layer.input_norm, self.epsilon)
-        heads = F.linear(normed, layer.qkv, layer.qkv_bias).view(len(hidden), -1, self.head_size)
-        scaled = F.rms_norm(heads[:, :turning], (self.head_size,), None, self.epsilon) * layer.head_norm
+        layer, shape, turning = self.layers[number], self.shape, self.shape.queries + self.shape.keys
+        normed = F.rms_norm(hidden, layer.input_norm.shape, layer.input_norm, shape.epsilon)
+        heads = F.linear(normed, layer.qkv, layer.qkv_bias).view(len(hidden), -1, shape.size)
+        scaled = F.rms_norm(heads[:, :turning], (shape.size,), None, shape.epsilon) * layer.head_norm
         turned = _rotated(scaled, rotation)
-        self.cache.write(number, layout.slots, layout.positions, turned[:, self.heads :], heads[:, turning:])
-        query = turned[:, : self.heads].view(len(hidden), self.kv_heads, -1, self.head_size)
+        self.cache.write(number, layout.slots, layout.positions, turned[:, shape.queries :], heads[:, turning:])
+        query = turned[:, : shape.queries].view(len(hidden), shape.keys, -1, shape.size)
         mixed = layout.attention(query, self.cache.keys[number], self.cache.values[number])
         if layer.out_bias is not None:
             hidden = hidden + layer.out_bias
         hidden = torch.addmm(hidden, mixed.view(len(hidden), -1), layer.out.t())
-        normed = F.rms_norm(hidden, layer.post_norm.shape, layer.post_norm, self.epsilon)
+        normed = F.rms_norm(hidden, layer.post_norm.shape, layer.post_norm, shape.epsilon)
         gate, up = F.linear(normed, layer.gate_up).chunk(2, -1)
         return torch.addmm(hidden, F.silu(gate) * up, layer.down.t())
 
@@ -117,7 +169,7 @@ class Qwen3:
             biases = [_interleaved(projection.bias, pairs) for projection in turned]
             bias = torch.cat([*biases, attention.v_proj.bias])
         scaled = attention.q_norm.weight[pairs] * attention.scaling
-        norms = scaled.expand(self.heads, -1), attention.k_norm.weight[pairs].expand(self.kv_heads, -1)
+        norms = scaled.expand(self.shape.queries, -1), attention.k_norm.weight[pairs].expand(self.shape.keys, -1)
         return Layer(
             input_norm=layer.input_layernorm.weight.detach(),
             qkv=torch.cat([*query_key, attention.v_proj.weight]),
@@ -129,13 +181,6 @@ class Qwen3:
             gate_up=torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]),
             down=mlp.down_proj.weight.detach(),
         )
-
-    def _rotation(self, length: int) -> Tensor:
-        """(length, D / 2) complex: the rotary embedding of every position, from the model's own table."""
-        positions = torch.arange(length, device=self.device)
-        cosine, sine = self.model.model.rotary_emb(torch.empty(0, device=self.device), positions[None])
-        half = self.head_size // 2
-        return torch.complex(cosine[0, :, :half].contiguous(), sine[0, :, :half].contiguous())
 
 
 @dataclass(frozen=True)
@@ -149,29 +194,23 @@ class Early:
 
 
 class Layout:
-    """Where the tokens of a step lie: first the last token of every row, then all that go before them.
+    """How the tokens of a step attend where torch computes.
 
-    The last tokens attend in one dense call over slots 0..B-1. The tokens before them, if there are any, attend over a
-    copy of their rows' cache, as many rows at once as `LARGEST_BIAS` allows.
+    The last tokens attend in one dense call over the slots of all rows. The tokens before them, if there are any,
+    attend over a copy of their rows' slots, as many rows at once as `LARGEST_BIAS` allows.
     """
 
-    def __init__(
-        self, feeds: list[list[int]], starts: list[int], groups: int, device: torch.device, dtype: torch.dtype
-    ) -> None:
-        self.rows, self._groups = len(feeds), groups
-        last = [start + len(feed) - 1 for start, feed in zip(starts, feeds, strict=True)]
-        self.length = max(last) + 1
-        tokens, positions, slots = [feed[-1] for feed in feeds], list(last), list(range(self.rows))
-        spans: list[tuple[int, int, int]] = []  # (count, first place among the N, row) of each row's early tokens
-        for row, feed in enumerate(feeds):
-            if len(feed) > 1:
-                spans.append((len(feed) - 1, len(tokens), row))
-                tokens += feed[:-1]
-                positions += range(starts[row], last[row])
-                slots += [row] * (len(feed) - 1)
-        self.tokens, self.positions, self.slots = torch.from_numpy(np.array([tokens, positions, slots])).to(device)
+    def __init__(self, feed: Feed, groups: int, device: torch.device, dtype: torch.dtype) -> None:
+        self.rows, self._groups = feed.rows, groups
+        self.length = int(feed.positions.max()) + 1
+        parts = (feed.tokens, feed.positions, feed.slots)
+        self.tokens, self.positions, self.slots = (torch.from_numpy(part).to(device) for part in parts)
+        dense = np.array_equal(feed.slots[: feed.rows], np.arange(feed.rows))
+        self._own = slice(feed.rows) if dense else self.slots[: feed.rows]
         self._columns = torch.arange(self.length, device=device)
         self.bias = _bias(self._columns, self.positions[: self.rows, None], dtype).unsqueeze(1)
+        firsts = np.cumsum([feed.rows, *(count for _, count in feed.earlier)]).tolist()
+        spans = [(count, first, row) for (row, count), first in zip(feed.earlier, firsts, strict=False)]
         self.early = [self._early(part, dtype) for part in self._parts(spans)]
 
     def _parts(self, spans: list[tuple[int, int, int]]) -> Iterator[list[tuple[int, int, int]]]:
@@ -195,28 +234,29 @@ class Layout:
 
     def attention(self, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """(N, K, G, D) queries over a layer's cache; the G heads of a group stand as positions of one query."""
-        last = _dense(query[: self.rows], keys[: self.rows], values[: self.rows], self.bias)
+        last = _dense(query[: self.rows], keys[self._own], values[self._own], self.bias)
         if not self.early:
             return last
         mixed = torch.empty_like(query)
         mixed[: self.rows] = last
         for early in self.early:
             grid = query[early.grid].transpose(1, 2)  # (P, K, M, G, D)
-            seen = (tensor[early.rows, :, : self.length] for tensor in (keys, values))
-            part = F.scaled_dot_product_attention(grid.flatten(2, 3), *seen, early.bias, scale=1.0)
+            slots = self.slots[early.rows]
+            own_keys, own_values = keys[slots, :, :, : self.length].mT, values[slots, :, : self.length]
+            part = F.scaled_dot_product_attention(grid.flatten(2, 3), own_keys, own_values, early.bias, scale=1.0)
             mixed[early.grid[early.real]] = part.view(grid.shape).transpose(1, 2)[early.real]
         return mixed
 
 
 def _dense(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
-    """One position of every row, (B, K, G, D), over the first T positions of its slot, by bias (B, 1, 1, T).
+    """One position of every row, (B, K, G, D), over the first T positions of a slot, by bias (B, 1, 1, T).
 
     Two batched products: for one query a row this is quicker on a CPU than fused attention.
     """
     rows, heads, groups, size = query.shape
     length = bias.shape[-1]
-    keys, values = keys.flatten(0, 1)[:, :length], values.flatten(0, 1)[:, :length]
-    scores = torch.bmm(query.reshape(-1, groups, size), keys.transpose(1, 2)).view(rows, heads, groups, length)
+    keys, values = keys.flatten(0, 1)[:, :, :length], values.flatten(0, 1)[:, :length]
+    scores = torch.bmm(query.reshape(-1, groups, size), keys).view(rows, heads, groups, length)
     weights = scores.add_(bias).softmax(-1, dtype=torch.float32).to(query.dtype)
     return torch.bmm(weights.view(-1, groups, length), values).view(query.shape)
 

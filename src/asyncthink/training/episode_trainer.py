@@ -45,7 +45,7 @@ from asyncthink.thinking.agents import sampling_seed
 from asyncthink.thinking.scoring import finish as scored
 from asyncthink.training import episode_rows, micro_batches
 from asyncthink.training.grpo_history import EPISODES, numbers, summary
-from asyncthink.training.log_probabilities import head_of, layout_of, score
+from asyncthink.training.log_probabilities import score
 from asyncthink.training.resumption import Resumable
 from asyncthink.training.samplers import ROUNDED, Sampler
 
@@ -172,9 +172,8 @@ class EpisodeTrainer(Resumable, GRPOTrainer):
         trace_BT, width = batch["traces"], batch["completion_ids"].shape[1]
         ids_N = torch.cat([batch["prompt_ids"], batch["completion_ids"]], 1)[trace_BT != episode_rows.NO_TRACE]
         lengths = episode_rows.lengths(trace_BT)
-        suited = {"layout": layout_of(self.model), "head": head_of(self.model)}
         with self.accelerator.autocast():
-            scores = score(model, ids_N, lengths, temperature=self.temperature, **suited)
+            scores = score(model, ids_N, lengths, temperature=self.temperature)
         logprob_BT = episode_rows.in_rows(scores.logprob_N, trace_BT)
         return logprob_BT[:, -width:], episode_rows.in_rows(scores.entropy_N, trace_BT)[:, -width:]
 

@@ -6,6 +6,8 @@ The traces of a batch follow one another in a *stream* of N tokens. A layout cut
     packed   several traces a row, told apart by position_ids that restart: with FlashAttention, which reads the
              restarts as borders between sequences (at one row a pass), nothing is padded. Elsewhere the mask is dense.
 
+A small model on a CPU has a pass of its own (compiled_pass), which takes the stream as it is.
+
 Neither passes an attention mask or a cache. Both matter: transformers sees packed rows by their positions only while
 there is no mask and no cache, and otherwise lets the traces attend to each other without a word.
 """
@@ -17,6 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from asyncthink.models import kernels
+from asyncthink.training import compiled_pass
 from asyncthink.training.sharding import most
 
 BUDGETS = {"cpu": 4096, "cuda": 65536}  # cells a pass: caches set it on a CPU, memory on a GPU
@@ -117,16 +121,22 @@ def score(
     lengths: Sequence[int],
     *,
     temperature: float = 1.0,
-    layout: Layout = padded,
-    head: Head = plain,
+    layout: Layout | None = None,
+    head: Head | None = None,
     budget: int | None = None,
 ) -> Scores:
     """Score every token of a stream of traces; gradients flow through the log-probabilities.
 
-    budget is the most cells of a pass; by default what suits the device.
+    budget is the most cells of a pass. What is not said is what suits the model and the device; where nothing is, the
+    compiled kernels compute what they can.
     """
+    budget = budget or BUDGETS[ids_N.device.type]
+    if layout is None and head is None and lengths and kernels.fit(model):
+        return _flat(model, ids_N, lengths, temperature, budget)
+    own = getattr(model, "module", model)  # of several processes' wrapper
+    layout, head = layout or layout_of(own), head or head_of(own)
     starts = torch.tensor([0, *lengths]).cumsum(0).tolist()
-    passes = layout(lengths, budget or BUDGETS[ids_N.device.type]) or [NOTHING]
+    passes = layout(lengths, budget) or [NOTHING]
     passes += [NOTHING] * (most(model, len(passes)) - len(passes))
     parts = []
     for rows in passes:
@@ -141,6 +151,14 @@ def score(
         nothing_N.index_put((token_M,), entropy_M),
         nothing_N.bool().index_put((token_M,), likeliest_M),
     )
+
+
+def _flat(model: Any, ids_N: Tensor, lengths: Sequence[int], temperature: float, budget: int) -> Scores:
+    """By the compiled kernels: whole traces one after another, as many a pass as the budget holds."""
+    own = [[lengths[trace] for trace in traces] for (traces,) in packed(lengths, budget)]
+    streams = ids_N.split([sum(part) for part in own])
+    parts = [compiled_pass.scored(model, ids, part, temperature) for ids, part in zip(streams, own, strict=True)]
+    return Scores(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
 def _cells(rows: Rows, starts: Sequence[int], lengths: Sequence[int]) -> tuple[Tensor, Tensor]:

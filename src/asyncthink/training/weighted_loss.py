@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from asyncthink.training.log_probabilities import head_of, score
+from asyncthink.training.log_probabilities import score
 
 IGNORED = -100  # the label of a token without loss
 
@@ -50,7 +50,7 @@ class WeightedLoss:
         """The share of this micro-batch; DistributedDataParallel averages over processes, so it is scaled up."""
         batch = self.stream(inputs)
         with self.accelerator.autocast():
-            scores = score(model, batch.ids_N, batch.lengths, head=head_of(self.model))
+            scores = score(model, batch.ids_N, batch.lengths)
         self._count(batch, scores.likeliest_N)
         total = -(batch.weight_N * scores.logprob_N).sum() / num_items_in_batch
         return total * self.accelerator.num_processes

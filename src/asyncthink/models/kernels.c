@@ -1,0 +1,431 @@
+/* The operations of a small Qwen3 model between its matrix products, one pass over the data each.
+
+Small models are bound by the number of operations and by the bytes that each of them reads and writes, not by the
+products. Here an operation is one function over rows: single precision, contiguous, one thread, sums always in the same
+order.
+
+Letters: N rows (tokens), W width of a row, H query heads, K key/value heads, D size of a head, V words, T capacity of a
+slot of the cache. A row of qkv holds H query heads, K key heads, K value heads. */
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#define ALWAYS static inline __attribute__((always_inline))
+
+#define BLOCK 4
+#define WIDE 16 /* keys side by side, in one register */
+#define NARROW 8 /* parts of a head side by side; head sizes are multiples of it */
+typedef float wide __attribute__((vector_size(4 * WIDE), aligned(4)));
+typedef float narrow __attribute__((vector_size(4 * NARROW), aligned(4)));
+
+#define OF_SIZE(call) \
+    switch (size) { case 16: call(16); break; case 24: call(24); break; case 32: call(32); break; \
+                    case 64: call(64); break; case 128: call(128); break; default: call(size); }
+
+/* e^x to two units in the last place up to e^87, and 0 below e^-87: without a branch, so loops become vectors. */
+ALWAYS float exponential(float given) {
+    float x = given < -87.0f ? -87.0f : given > 87.0f ? 87.0f : given;
+    float whole = nearbyintf(x * 1.44269504f);
+    float rest = fmaf(whole, 2.12194440e-4f, fmaf(whole, -0.693359375f, x));
+    float sum = 1.9875691500e-4f;
+    sum = sum * rest + 1.3981999507e-3f;
+    sum = sum * rest + 8.3334519073e-3f;
+    sum = sum * rest + 4.1665795894e-2f;
+    sum = sum * rest + 1.6666665459e-1f;
+    sum = sum * rest + 5.0000001201e-1f;
+    sum = sum * rest * rest + rest + 1.0f;
+    int32_t bits;
+    memcpy(&bits, &sum, 4);
+    bits += (int32_t)whole * (1 << 23);
+    memcpy(&sum, &bits, 4);
+    return given < -87.0f ? 0.0f : sum;
+}
+
+ALWAYS float sum_of_squares(const float *restrict x, int64_t width) {
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < width; i++) sum += x[i] * x[i];
+    return sum;
+}
+
+ALWAYS float dot(const float *restrict a, const float *restrict b, int64_t width) {
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < width; i++) sum += a[i] * b[i];
+    return sum;
+}
+
+ALWAYS float largest(const float *restrict x, int64_t count) {
+    float most = x[0];
+#pragma omp simd reduction(max : most)
+    for (int64_t i = 1; i < count; i++) most = x[i] > most ? x[i] : most;
+    return most;
+}
+
+/* x becomes e^(x - shift); their sum. */
+ALWAYS float exponentials(float *restrict x, int64_t count, float shift) {
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < count; i++) {
+        x[i] = exponential(x[i] - shift);
+        sum += x[i];
+    }
+    return sum;
+}
+
+/* ---- RMSNorm: y = x * weight / sqrt(mean(x^2) + epsilon) ---- */
+
+void rms_norm(int64_t rows, int64_t width, float epsilon, const float *restrict x, const float *restrict weight, float *restrict y) {
+    for (int64_t n = 0; n < rows; n++, x += width, y += width) {
+        float scale = 1.0f / sqrtf(sum_of_squares(x, width) / width + epsilon);
+        for (int64_t i = 0; i < width; i++) y[i] = x[i] * scale * weight[i];
+    }
+}
+
+/* One row: dx from dy, and what the row adds to dweight. */
+ALWAYS void norm_backward(int64_t width, float epsilon, const float *restrict x, const float *restrict weight, const float *restrict dy, float *restrict dx,
+                          float *restrict dweight) {
+    float scale = 1.0f / sqrtf(sum_of_squares(x, width) / width + epsilon), along = 0;
+#pragma omp simd reduction(+ : along)
+    for (int64_t i = 0; i < width; i++) along += dy[i] * weight[i] * x[i];
+    along *= scale * scale / width;
+    for (int64_t i = 0; i < width; i++) {
+        float pulled = dy[i];
+        dweight[i] += pulled * x[i] * scale;
+        dx[i] = scale * (pulled * weight[i] - along * x[i]);
+    }
+}
+
+void rms_norm_backward(int64_t rows, int64_t width, float epsilon, const float *restrict x, const float *restrict weight, const float *restrict dy,
+                       float *restrict dx, float *restrict dweight) {
+    for (int64_t n = 0; n < rows; n++) norm_backward(width, epsilon, x + n * width, weight, dy + n * width, dx + n * width, dweight);
+}
+
+/* ---- SwiGLU: y = gate / (1 + e^-gate) * up, from rows of gate | up ---- */
+
+void swiglu(int64_t rows, int64_t width, const float *restrict gate_up, float *restrict y) {
+    for (int64_t n = 0; n < rows; n++, gate_up += 2 * width, y += width)
+        for (int64_t i = 0; i < width; i++) y[i] = gate_up[i] / (1.0f + exponential(-gate_up[i])) * gate_up[width + i];
+}
+
+void swiglu_backward(int64_t rows, int64_t width, const float *restrict gate_up, const float *restrict dy, float *restrict dgate_up) {
+    for (int64_t n = 0; n < rows; n++, gate_up += 2 * width, dgate_up += 2 * width, dy += width)
+        for (int64_t i = 0; i < width; i++) {
+            float gate = gate_up[i], open = 1.0f / (1.0f + exponential(-gate));
+            dgate_up[i] = dy[i] * gate_up[width + i] * open * (1.0f + gate * (1.0f - open));
+            dgate_up[width + i] = dy[i] * gate * open;
+        }
+}
+
+/* ---- Heads: RMSNorm of each query and key head, then the rotary embedding of its position (cosines | sines) ---- */
+
+ALWAYS void turn(int64_t size, float epsilon, const float *x, const float *weight, const float *angle, float *y) {
+    int64_t half = size / 2;
+    float scale = 1.0f / sqrtf(sum_of_squares(x, size) / size + epsilon);
+    for (int64_t i = 0; i < half; i++) {
+        float a = x[i] * scale * weight[i], b = x[half + i] * scale * weight[half + i];
+        y[i] = a * angle[i] - b * angle[half + i];
+        y[half + i] = b * angle[i] + a * angle[half + i];
+    }
+}
+
+ALWAYS void turn_heads_sized(int64_t rows, int64_t query_heads, int64_t heads, int64_t size, float epsilon, const float *restrict weight,
+                const float *restrict angles, const int64_t *positions, const float *restrict qkv, float *restrict y) {
+    int64_t turned = query_heads + heads, width = (turned + heads) * size;
+    for (int64_t n = 0; n < rows; n++, qkv += width, y += width) {
+        for (int64_t h = 0; h < turned; h++)
+            turn(size, epsilon, qkv + h * size, weight + h * size, angles + positions[n] * size, y + h * size);
+        memcpy(y + turned * size, qkv + turned * size, heads * size * sizeof(float));
+    }
+}
+
+void turn_heads(int64_t rows, int64_t query_heads, int64_t heads, int64_t size, float epsilon, const float *weight,
+                const float *angles, const int64_t *positions, const float *qkv, float *y) {
+#define CALL(D) turn_heads_sized(rows, query_heads, heads, D, epsilon, weight, angles, positions, qkv, y)
+    OF_SIZE(CALL)
+#undef CALL
+}
+
+/* dy, of the turned heads and the values, becomes dqkv where it lies. */
+ALWAYS void turn_heads_backward_sized(int64_t rows, int64_t query_heads, int64_t heads, int64_t size, float epsilon,
+                         const float *restrict weight, const float *restrict angles, const int64_t *positions, const float *restrict qkv,
+                         float *restrict dy, float *restrict dweight) {
+    int64_t turned = query_heads + heads, width = (turned + heads) * size, half = size / 2;
+    float back[size];
+    for (int64_t n = 0; n < rows; n++, qkv += width, dy += width)
+        for (int64_t h = 0; h < turned; h++) {
+            const float *restrict angle = angles + positions[n] * size;
+            float *restrict own = dy + h * size;
+            for (int64_t i = 0; i < half; i++) {
+                back[i] = own[i] * angle[i] + own[half + i] * angle[half + i];
+                back[half + i] = own[half + i] * angle[i] - own[i] * angle[half + i];
+            }
+            norm_backward(size, epsilon, qkv + h * size, weight + h * size, back, own, dweight + h * size);
+        }
+}
+
+void turn_heads_backward(int64_t rows, int64_t query_heads, int64_t heads, int64_t size, float epsilon,
+                         const float *weight, const float *angles, const int64_t *positions, const float *qkv,
+                         float *dy, float *dweight) {
+#define CALL(D) turn_heads_backward_sized(rows, query_heads, heads, D, epsilon, weight, angles, positions, qkv, dy, dweight)
+    OF_SIZE(CALL)
+#undef CALL
+}
+
+/* ---- Decoding: each token looks at its slot of the cache up to its own position ----
+
+Keys stand transposed, (slots, K, D, T), so that WIDE of them are compared at once; values are (slots, K, T, D). */
+
+/* score[t] = query . key t, in whole registers: capacity is a multiple of theirs. */
+ALWAYS void compare(int64_t count, int64_t size, int64_t capacity, const float *query, const float *keys,
+                    float *restrict score) {
+    for (int64_t t = 0; t < count; t += WIDE) {
+        wide even = {0}, odd = {0};
+        for (int64_t i = 0; i < size; i += 2) {
+            even += query[i] * *(const wide *)(keys + i * capacity + t);
+            odd += query[i + 1] * *(const wide *)(keys + (i + 1) * capacity + t);
+        }
+        *(wide *)(score + t) = even + odd;
+    }
+}
+
+/* sum = sum over t of weight[t] * value t, BLOCK values at once; weights go on with zeros to a whole block. */
+ALWAYS void mix(int64_t count, int64_t size, const float *weight, const float *values, float *restrict sum) {
+    narrow parts[BLOCK][size / NARROW];
+    memset(parts, 0, sizeof parts);
+    for (int64_t t = 0; t < count; t += BLOCK)
+        for (int64_t i = 0; i < size / NARROW; i++)
+            for (int b = 0; b < BLOCK; b++)
+                parts[b][i] += weight[t + b] * *(const narrow *)(values + (t + b) * size + i * NARROW);
+    for (int64_t i = 0; i < size / NARROW; i++)
+        *(narrow *)(sum + i * NARROW) = (parts[0][i] + parts[1][i]) + (parts[2][i] + parts[3][i]);
+}
+
+/* The tokens' keys and values go into their slots; then their queries, which are turned where they lie, look. */
+ALWAYS void attend_cached_sized(int64_t rows, int64_t query_heads, int64_t heads, int64_t size, int64_t capacity,
+                                float epsilon, const float *weight, const float *angles, const int64_t *slots,
+                                const int64_t *positions, float *qkv, float *keys, float *values, float *mixed,
+                                float *score) {
+    int64_t width = (query_heads + 2 * heads) * size, group = query_heads / heads;
+    for (int64_t n = 0; n < rows; n++) {
+        float *own = qkv + n * width, key[size];
+        for (int64_t h = 0; h < query_heads; h++)
+            turn(size, epsilon, own + h * size, weight + h * size, angles + positions[n] * size, own + h * size);
+        for (int64_t k = 0; k < heads; k++) {
+            int64_t slot = (slots[n] * heads + k) * capacity * size, h = query_heads + k;
+            turn(size, epsilon, own + h * size, weight + h * size, angles + positions[n] * size, key);
+            for (int64_t i = 0; i < size; i++) keys[slot + i * capacity + positions[n]] = key[i];
+            memcpy(values + slot + positions[n] * size, own + (h + heads) * size, size * sizeof(float));
+        }
+    }
+    for (int64_t n = 0; n < rows; n++)
+        for (int64_t h = 0; h < query_heads; h++) {
+            int64_t slot = (slots[n] * heads + h / group) * capacity * size, count = positions[n] + 1;
+            compare(count, size, capacity, qkv + n * width + h * size, keys + slot, score);
+            float all = exponentials(score, count, largest(score, count));
+            for (int64_t t = 0; t < count; t++) score[t] /= all;
+            for (int64_t t = count; t < count + BLOCK; t++) score[t] = 0;
+            mix(count, size, score, values + slot, mixed + (n * query_heads + h) * size);
+        }
+}
+
+void attend_cached(int64_t rows, int64_t query_heads, int64_t heads, int64_t size, int64_t capacity, float epsilon,
+                   const float *weight, const float *angles, const int64_t *slots, const int64_t *positions,
+                   float *qkv, float *keys, float *values, float *mixed, float *score) {
+#define CALL(D) attend_cached_sized(rows, query_heads, heads, D, capacity, epsilon, weight, angles, slots, positions, \
+                                    qkv, keys, values, mixed, score)
+    OF_SIZE(CALL)
+#undef CALL
+}
+
+/* ---- Training: each token looks at its own trace up to itself, BLOCK queries at a time ---- */
+
+/* score[b, t] = a[b] . row t, for rows that stand transposed as (D, room); whole registers. */
+ALWAYS void products(int64_t count, int64_t size, int64_t room, const float *a, const float *restrict columns,
+                     float *restrict score) {
+    for (int64_t t = 0; t < count; t += WIDE) {
+        wide sum[BLOCK] = {0};
+        for (int64_t i = 0; i < size; i++) {
+            wide column = *(const wide *)(columns + i * room + t);
+            for (int b = 0; b < BLOCK; b++) sum[b] += a[b * size + i] * column;
+        }
+        for (int b = 0; b < BLOCK; b++) *(wide *)(score + b * room + t) = sum[b];
+    }
+}
+
+/* sum[b] = sum over t of weight[b, t] * row t, for rows that lie `stride` apart. */
+ALWAYS void gather(int64_t count, int64_t size, int64_t room, int64_t stride, const float *restrict weight,
+                   const float *restrict rows, float *restrict sum) {
+    narrow parts[BLOCK][size / NARROW];
+    memset(parts, 0, sizeof parts);
+    for (int64_t t = 0; t < count; t++)
+        for (int64_t i = 0; i < size / NARROW; i++) {
+            narrow part = *(const narrow *)(rows + t * stride + i * NARROW);
+            for (int b = 0; b < BLOCK; b++) parts[b][i] += weight[b * room + t] * part;
+        }
+    memcpy(sum, parts, sizeof parts);
+}
+
+/* row t += sum over b of weight[b, t] * a[b]. */
+ALWAYS void scatter(int64_t count, int64_t size, int64_t room, int64_t stride, const float *restrict weight,
+                    const float *restrict a, float *restrict rows) {
+    for (int64_t t = 0; t < count; t++)
+        for (int64_t i = 0; i < size / NARROW; i++) {
+            narrow part = *(narrow *)(rows + t * stride + i * NARROW);
+            for (int b = 0; b < BLOCK; b++) part += weight[b * room + t] * *(const narrow *)(a + b * size + i * NARROW);
+            *(narrow *)(rows + t * stride + i * NARROW) = part;
+        }
+}
+
+ALWAYS void transpose(int64_t count, int64_t size, int64_t room, int64_t stride, const float *rows, float *columns) {
+    memset(columns, 0, size * room * sizeof(float));
+    for (int64_t t = 0; t < count; t++)
+        for (int64_t i = 0; i < size; i++) columns[i * room + t] = rows[t * stride + i];
+}
+
+/* The rows of a block one after another, zeros where the trace has ended. */
+ALWAYS void block_of(int64_t count, int64_t size, int64_t stride, const float *rows, float *block) {
+    memset(block, 0, BLOCK * size * sizeof(float));
+    for (int64_t b = 0; b < count; b++) memcpy(block + b * size, rows + b * stride, size * sizeof(float));
+}
+
+ALWAYS int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* logsum (N, H): of each query the logarithm of the sum of its exponentials, for the way back. */
+ALWAYS void attend_trace(int64_t length, int64_t query_heads, int64_t heads, int64_t size, const float *turned,
+                         float *mixed, float *logsum, float *scratch) {
+    int64_t width = (query_heads + 2 * heads) * size, room = (length + WIDE - 1) / WIDE * WIDE;
+    float *columns = scratch, *score = columns + size * room, query[BLOCK * size], sum[BLOCK * size];
+    for (int64_t h = 0; h < query_heads; h++) {
+        const float *key = turned + (query_heads + h / (query_heads / heads)) * size;
+        transpose(length, size, room, width, key, columns);
+        for (int64_t n = 0; n < length; n += BLOCK) {
+            int64_t own = least(BLOCK, length - n), end = n + own;
+            block_of(own, size, width, turned + n * width + h * size, query);
+            products(end, size, room, query, columns, score);
+            for (int64_t b = 0; b < BLOCK; b++) {
+                int64_t count = least(n + b + 1, end);
+                float *row = score + b * room, most = largest(row, count), all = exponentials(row, count, most);
+                for (int64_t t = 0; t < count; t++) row[t] /= all;
+                for (int64_t t = count; t < end; t++) row[t] = 0;
+                if (b < own) logsum[(n + b) * query_heads + h] = most + logf(all);
+            }
+            gather(end, size, room, width, score, key + heads * size, sum);
+            for (int64_t b = 0; b < own; b++)
+                memcpy(mixed + ((n + b) * query_heads + h) * size, sum + b * size, size * sizeof(float));
+        }
+    }
+}
+
+/* dturned starts as zeros. */
+ALWAYS void attend_trace_backward(int64_t length, int64_t query_heads, int64_t heads, int64_t size,
+                                  const float *turned, const float *mixed, const float *logsum, const float *dmixed,
+                                  float *dturned, float *scratch) {
+    int64_t width = (query_heads + 2 * heads) * size, room = (length + WIDE - 1) / WIDE * WIDE;
+    float *keys = scratch, *values = keys + size * room, *share = values + size * room, *change = share + BLOCK * room;
+    float query[BLOCK * size], pull[BLOCK * size], sum[BLOCK * size];
+    for (int64_t h = 0; h < query_heads; h++) {
+        int64_t key = (query_heads + h / (query_heads / heads)) * size, value = key + heads * size;
+        transpose(length, size, room, width, turned + key, keys);
+        transpose(length, size, room, width, turned + value, values);
+        for (int64_t n = 0; n < length; n += BLOCK) {
+            int64_t own = least(BLOCK, length - n), end = n + own, first = (n * query_heads + h) * size;
+            block_of(own, size, width, turned + n * width + h * size, query);
+            block_of(own, size, query_heads * size, dmixed + first, pull);
+            products(end, size, room, query, keys, share);
+            products(end, size, room, pull, values, change);
+            for (int64_t b = 0; b < BLOCK; b++) {
+                int64_t count = b < own ? n + b + 1 : 0;
+                float *weight = share + b * room, *slope = change + b * room;
+                if (b < own) {
+                    float mean = dot(pull + b * size, mixed + first + b * query_heads * size, size);
+                    exponentials(weight, count, logsum[(n + b) * query_heads + h]);
+                    for (int64_t t = 0; t < count; t++) slope[t] = weight[t] * (slope[t] - mean);
+                }
+                for (int64_t t = count; t < end; t++) weight[t] = slope[t] = 0;
+            }
+            gather(end, size, room, width, change, turned + key, sum);
+            for (int64_t b = 0; b < own; b++)
+                memcpy(dturned + (n + b) * width + h * size, sum + b * size, size * sizeof(float));
+            scatter(end, size, room, width, change, query, dturned + key);
+            scatter(end, size, room, width, share, pull, dturned + value);
+        }
+    }
+}
+
+void attend_traces(int64_t traces, int64_t query_heads, int64_t heads, int64_t size, const int64_t *starts,
+                   const float *turned, float *mixed, float *logsum, float *scratch) {
+    int64_t width = (query_heads + 2 * heads) * size;
+    for (int64_t s = 0; s < traces; s++) {
+        int64_t first = starts[s], length = starts[s + 1] - first;
+#define CALL(D) attend_trace(length, query_heads, heads, D, turned + first * width, mixed + first * query_heads * size, \
+                             logsum + first * query_heads, scratch)
+        OF_SIZE(CALL)
+#undef CALL
+    }
+}
+
+void attend_traces_backward(int64_t traces, int64_t query_heads, int64_t heads, int64_t size, const int64_t *starts,
+                            const float *turned, const float *mixed, const float *logsum, const float *dmixed,
+                            float *dturned, float *scratch) {
+    int64_t width = (query_heads + 2 * heads) * size, mixed_width = query_heads * size;
+    for (int64_t s = 0; s < traces; s++) {
+        int64_t first = starts[s], length = starts[s + 1] - first;
+#define CALL(D) attend_trace_backward(length, query_heads, heads, D, turned + first * width, mixed + first * mixed_width, \
+                                      logsum + first * query_heads, dmixed + first * mixed_width, dturned + first * width, scratch)
+        OF_SIZE(CALL)
+#undef CALL
+    }
+}
+
+/* ---- Words ---- */
+
+/* Of each row's label at a temperature: log-probability; entropy of the row's distribution; is it the likeliest? */
+void tell(int64_t rows, int64_t words, float warmth, const float *restrict logits, const int64_t *labels, float *restrict logprob,
+          float *restrict entropy, uint8_t *likeliest) {
+    for (int64_t n = 0; n < rows; n++, logits += words) {
+        float most = largest(logits, words), sum = 0, weighted = 0;
+#pragma omp simd reduction(+ : sum, weighted)
+        for (int64_t v = 0; v < words; v++) {
+            float gap = (logits[v] - most) * warmth, weight = exponential(gap);
+            sum += weight;
+            weighted += weight * gap;
+        }
+        logprob[n] = (logits[labels[n]] - most) * warmth - logf(sum);
+        entropy[n] = logf(sum) - weighted / sum;
+        likeliest[n] = logits[labels[n]] == most;
+    }
+}
+
+void tell_backward(int64_t rows, int64_t words, float warmth, const float *restrict logits, const int64_t *labels,
+                   const float *restrict logprob, const float *restrict dlogprob, float *restrict dlogits) {
+    for (int64_t n = 0; n < rows; n++, logits += words, dlogits += words) {
+        float all = logits[labels[n]] * warmth - logprob[n], pull = dlogprob[n] * warmth;
+        for (int64_t v = 0; v < words; v++) dlogits[v] = -pull * exponential(logits[v] * warmth - all);
+        dlogits[labels[n]] += pull;
+    }
+}
+
+/* A word for each row by the inverse of its cumulative distribution at a uniform number; the likeliest at temperature 0. */
+void draw(int64_t rows, int64_t words, const float *restrict logits, const float *restrict temperatures, const double *uniforms,
+          int64_t *tokens, float *restrict logprob, float *restrict weights) {
+    for (int64_t n = 0; n < rows; n++, logits += words) {
+        float most = largest(logits, words), warmth = temperatures[n] > 0 ? 1.0f / temperatures[n] : 0.0f;
+        int64_t word = 0;
+        if (temperatures[n] == 0) {
+            while (logits[word] != most && word < words - 1) word++;
+            tokens[n] = word, logprob[n] = 0.0f;
+            continue;
+        }
+        for (int64_t v = 0; v < words; v++) weights[v] = exponential((logits[v] - most) * warmth);
+        double sum = 0, below = 0;
+        for (int64_t v = 0; v < words; v++) sum += weights[v];
+        double wanted = uniforms[n] * sum;
+        if (wanted >= sum) wanted = nextafter(sum, 0.0); /* rounding must not pass the end */
+        for (; word < words - 1; word++)
+            if ((below += weights[word]) > wanted) break;
+        tokens[n] = word;
+        logprob[n] = (logits[word] - most) * warmth - (float)log(sum);
+    }
+}

@@ -1,0 +1,58 @@
+"""A forward pass of Qwen3 over a stream of traces in the operations of models.operations, with gradients.
+
+Tokens of all traces lie flat one after another, so nothing is padded, and every product takes all of them at once.
+
+Letters in shapes: N tokens, F hidden units, H query heads, D size of a head.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import Qwen3ForCausalLM
+from transformers.models.qwen3.modeling_qwen3 import Qwen3DecoderLayer
+
+from asyncthink.models.operations import Heads, Traces, angles, attention, linear, rms_norm, rounded, swiglu, told
+
+
+def scored(
+    model: Qwen3ForCausalLM, ids_N: Tensor, lengths: Sequence[int], temperature: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Log-probability and entropy of each token, and whether it is the likeliest; 0, 0 and False for a trace's first."""
+    count = len(ids_N)
+    padding = rounded(count) - count  # stands at the end as a trace of its own
+    traces = Traces.of([*lengths, *([padding] if padding else [])])
+    ids_N = F.pad(ids_N, (0, padding))
+    logits_NV = linear(hidden(model, ids_N, traces), model.lm_head.weight)
+    following_N = torch.roll(ids_N, -1)  # the last token of a trace tells of the next trace, which is dropped below
+    first_N = traces.positions() == 0
+    values = (torch.roll(value_N, 1) for value_N in told(logits_NV, following_N, temperature))
+    logprob_N, entropy_N, likeliest_N = (value_N.masked_fill(first_N, 0)[:count] for value_N in values)
+    return logprob_N, entropy_N, likeliest_N
+
+
+def hidden(model: Qwen3ForCausalLM, ids_N: Tensor, traces: Traces) -> Tensor:
+    """(N, F) after the last norm."""
+    config, positions_N = model.config, traces.positions()
+    heads = Heads(config.num_attention_heads, config.num_key_value_heads, config.head_dim, config.rms_norm_eps)
+    angles_TD = angles(model, traces.longest)
+    hidden_NF = F.embedding(ids_N, model.model.embed_tokens.weight)
+    for layer in model.model.layers:
+        hidden_NF = _block(layer, hidden_NF, angles_TD, positions_N, traces, heads)
+    return rms_norm(hidden_NF, model.model.norm.weight, heads.epsilon)
+
+
+def _block(
+    layer: Qwen3DecoderLayer, hidden_NF: Tensor, angles_TD: Tensor, positions_N: Tensor, traces: Traces, heads: Heads
+) -> Tensor:
+    own, mlp = layer.self_attn, layer.mlp
+    qkv = torch.cat([own.q_proj.weight, own.k_proj.weight, own.v_proj.weight])
+    scaled = (own.q_norm.weight * own.scaling).expand(heads.queries, -1)
+    norm_HD = torch.cat([scaled, own.k_norm.weight.expand(heads.keys, -1)])
+    normed_NF = rms_norm(hidden_NF, layer.input_layernorm.weight, heads.epsilon)
+    mixed_NF = attention(linear(normed_NF, qkv), norm_HD, angles_TD, positions_N, traces, heads)
+    hidden_NF = linear(mixed_NF, own.o_proj.weight, hidden_NF)
+    normed_NF = rms_norm(hidden_NF, layer.post_attention_layernorm.weight, heads.epsilon)
+    gated_NF = swiglu(linear(normed_NF, torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight])))
+    return linear(gated_NF, mlp.down_proj.weight, hidden_NF)
