@@ -6,10 +6,13 @@ query is compared with lies side by side: a decoding step is bound by the bytes 
 Letters in shapes: K key/value heads, D head size, T positions.
 """
 
+import math
+
+import numpy as np
 import torch
 from torch import Tensor
 
-GROWTH = 2  # of what is asked for, when it grows, so that copying costs a constant share
+GROWTH = 2  # of slots, when they grow; on a CPU those that nobody writes to cost no memory
 BLOCK = 32  # positions: lengths are whole blocks, so that every row begins at an aligned address
 
 
@@ -19,7 +22,7 @@ class Cache:
     def __init__(self, layers: int, heads: int, size: int, dtype: torch.dtype, device: torch.device) -> None:
         self._heads, self._size = heads, size
         self._dtype, self._device = dtype, device
-        self.slots = self.length = 0
+        self.slots = self.length = self._used = 0
         self.keys = [self._zeros(0, size, 0) for _ in range(layers)]
         self.values = [self._zeros(0, 0, size) for _ in range(layers)]
 
@@ -30,16 +33,16 @@ class Cache:
 
     def reserve(self, slots: int, length: int) -> None:
         """Make room for so many traces of so many tokens, keeping what is there."""
+        used, self._used = self._used, max(self._used, slots)
         if slots <= self.slots and length <= self.length:
             return
-        slots = self.slots if slots <= self.slots else slots * GROWTH
-        length = self.length if length <= self.length else _blocks(max(length, self.length * GROWTH))
+        self.slots = self.slots if slots <= self.slots else max(slots, self.slots * GROWTH)
+        self.length = max(self.length, -(-length // BLOCK) * BLOCK)
         for layer, (keys, values) in enumerate(zip(self.keys, self.values, strict=True)):
-            self.keys[layer] = self._zeros(slots, self._size, length)
-            self.keys[layer][: self.slots, :, :, : self.length] = keys
-            self.values[layer] = self._zeros(slots, length, self._size)
-            self.values[layer][: self.slots, :, : self.length] = values
-        self.slots, self.length = slots, length
+            self.keys[layer] = self._zeros(self.slots, self._size, self.length)
+            self.keys[layer][:used, :, :, : keys.shape[-1]] = keys[:used]
+            self.values[layer] = self._zeros(self.slots, self.length, self._size)
+            self.values[layer][:used, :, : keys.shape[-1]] = values[:used]
 
     def write(self, layer: int, slots: Tensor, positions: Tensor, keys: Tensor, values: Tensor) -> None:
         """Put the (N, K, D) keys and values of N tokens at their slots and positions."""
@@ -47,8 +50,8 @@ class Cache:
         self.values[layer][slots, :, positions] = values
 
     def _zeros(self, slots: int, *of_head: int) -> Tensor:
-        return torch.zeros(slots, self._heads, *of_head, dtype=self._dtype, device=self._device)
-
-
-def _blocks(length: int) -> int:
-    return -(-length // BLOCK) * BLOCK
+        shape = (slots, self._heads, *of_head)
+        if self._device.type == "cpu" and slots * math.prod(of_head):  # numpy's zeros take no memory before they are written to
+            size = math.prod(shape) * self._dtype.itemsize
+            return torch.from_numpy(np.zeros(size, np.uint8)).view(self._dtype).view(shape)
+        return torch.zeros(shape, dtype=self._dtype, device=self._device)

@@ -24,7 +24,8 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from asyncthink.engines import Completion, Identity, Request, Watcher, vocabulary
-from asyncthink.engines.qwen3 import Feed, Qwen3
+from asyncthink.engines.feed import Feed
+from asyncthink.engines.qwen3 import Qwen3
 from asyncthink.models import kernels, operations
 
 SETTLING = 4  # turns of the event loop in which whoever got a result can ask for more, before a step goes without it

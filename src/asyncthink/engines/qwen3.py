@@ -8,7 +8,7 @@ a step, because small models are bound by the number of operations and by the by
 * query, key and value weights are one matrix, gate and up weights another;
 * the two halves of a head are interleaved in the weights, so that the rotary embedding is one complex product;
 * attention reads the cache where it lies, up to the longest row;
-* on a CPU what lies between the products is compiled (models.operations), and a query looks no farther than its own row.
+* a small model on a CPU decodes in one compiled function (compiled_step).
 
 Left out on purpose: sliding windows and rotary embeddings that depend on the length of the input.
 
@@ -16,21 +16,22 @@ Letters in shapes: N tokens fed, B rows, P rows that feed more than one token, M
 positions, H heads, K key/value heads, G = H / K, D head size.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel, Qwen3ForCausalLM
 from transformers.models.qwen3.modeling_qwen3 import Qwen3DecoderLayer
 
 from asyncthink.engines.cache import Cache
+from asyncthink.engines.compiled_step import CompiledStep
+from asyncthink.engines.feed import Feed
 from asyncthink.errors import InputError
 from asyncthink.models import kernels
-from asyncthink.models.operations import Heads, angles, cached_attention, linear, rms_norm, rounded, swiglu
+from asyncthink.models.operations import angles, heads_of
 
 LARGEST_BIAS = 1 << 25  # elements: what long prompts may take, beside the cache
 
@@ -50,37 +51,6 @@ class Layer:
     down: Tensor
 
 
-@dataclass(frozen=True)
-class Feed:
-    """The tokens of a step, (N) each: first the last token of each of B rows, then row by row all that go before them.
-
-    A token's position is its place in its trace; earlier are the rows that have more than one token, and how many more.
-    """
-
-    tokens: NDArray[np.int64]
-    positions: NDArray[np.int64]
-    slots: NDArray[np.int64]
-    rows: int
-    earlier: list[tuple[int, int]]
-
-    @classmethod
-    def of(
-        cls, last: NDArray[np.int64], ends: NDArray[np.int64], slots: NDArray[np.int64], earlier: Mapping[int, list[int]]
-    ) -> "Feed":
-        """(B) last tokens, their positions and slots; earlier: by row the tokens before the last, where there are any."""
-        if not earlier:
-            return cls(last, ends, slots, len(slots), [])
-        counts = [(row, len(tokens)) for row, tokens in earlier.items()]
-        before = [np.arange(ends[row] - count, ends[row]) for row, count in counts]
-        return cls(
-            np.concatenate([last, *earlier.values()]).astype(np.int64),
-            np.concatenate([ends, *before]),
-            np.concatenate([slots, *(np.full(count, slots[row]) for row, count in counts)]),
-            len(slots),
-            counts,
-        )
-
-
 class Qwen3:
     """A model and its cache. Who calls says which slot a trace has."""
 
@@ -88,52 +58,34 @@ class Qwen3:
         _check(model)
         config = model.config
         self.model = model
-        self.shape = Heads(
-            config.num_attention_heads, config.num_key_value_heads, config.head_dim, config.rms_norm_eps
-        )
+        self.shape = heads_of(config)
         self.refresh()
         self.free()
 
     @torch.inference_mode()
     def refresh(self) -> None:
         """Read the live model's parameters again."""
-        weight = self.model.lm_head.weight
-        self.device, self.dtype, self.compiled = weight.device, weight.dtype, kernels.fit(self.model)
-        pairs = torch.arange(self.shape.size, device=self.device)
-        if not self.compiled:
-            pairs = pairs.view(2, -1).t().flatten()
-        self.layers = [self._layer(layer, pairs) for layer in self.model.model.layers]
+        self.head = self.model.lm_head.weight.detach()
+        self.device, self.dtype = self.head.device, self.head.dtype
+        self.compiled = CompiledStep(self.model) if kernels.fit(self.model) else None
+        pairs = torch.arange(self.shape.size, device=self.device).view(2, -1).t().flatten()
+        self.layers = [] if self.compiled else [self._layer(layer, pairs) for layer in self.model.model.layers]
         self.embedding = self.model.model.embed_tokens.weight.detach()
         self.norm = self.model.model.norm.weight.detach()
-        self.head = weight.detach()
         self.angles = torch.empty(0)
 
     def free(self) -> None:
         """Drop the cache, and with it every trace."""
-        self.cache = Cache(len(self.layers), self.shape.keys, self.shape.size, self.dtype, self.device)
+        self.cache = Cache(self.model.config.num_hidden_layers, self.shape.keys, self.shape.size, self.dtype, self.device)
 
     @torch.inference_mode()
     def step(self, feed: Feed) -> Tensor:
         """Feed some rows their tokens; logits (B, vocabulary) after the last of each."""
         self.cache.reserve(int(feed.slots.max()) + 1, int(feed.positions.max()) + 1)
+        if self.compiled is not None:
+            return self.compiled.step(feed, self.cache)
         if len(self.angles) < self.cache.length:
             self.angles = angles(self.model, self.cache.length)
-        return self._compiled_step(feed) if self.compiled else self._plain_step(feed)
-
-    def _compiled_step(self, feed: Feed) -> Tensor:
-        places = torch.from_numpy(feed.slots), torch.from_numpy(feed.positions)
-        tokens = F.pad(torch.from_numpy(feed.tokens), (0, rounded(len(feed.tokens)) - len(feed.tokens)))
-        hidden = F.embedding(tokens, self.embedding)
-        for layer, keys, values in zip(self.layers, self.cache.keys, self.cache.values, strict=True):
-            qkv = linear(rms_norm(hidden, layer.input_norm, self.shape.epsilon), layer.qkv)
-            mixed = cached_attention(qkv, layer.head_norm, self.angles, *places, keys, values, self.shape)
-            hidden = linear(mixed, layer.out, hidden)
-            normed = rms_norm(hidden, layer.post_norm, self.shape.epsilon)
-            hidden = linear(swiglu(linear(normed, layer.gate_up)), layer.down, hidden)
-        last = rms_norm(hidden[: rounded(feed.rows)], self.norm, self.shape.epsilon)
-        return linear(last, self.head)[: feed.rows]
-
-    def _plain_step(self, feed: Feed) -> Tensor:
         layout = Layout(feed, self.shape.queries // self.shape.keys, self.device, self.dtype)
         hidden = F.embedding(layout.tokens, self.embedding)
         cosine, sine = self.angles[layout.positions].unsqueeze(1).chunk(2, -1)

@@ -42,6 +42,8 @@ ALWAYS float exponential(float given) {
     return given < -87.0f ? 0.0f : sum;
 }
 
+ALWAYS int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
 ALWAYS float sum_of_squares(const float *restrict x, int64_t width) {
     float sum = 0;
 #pragma omp simd reduction(+ : sum)
@@ -230,13 +232,68 @@ ALWAYS void attend_cached_sized(int64_t rows, int64_t query_heads, int64_t heads
         }
 }
 
-void attend_cached(int64_t rows, int64_t query_heads, int64_t heads, int64_t size, int64_t capacity, float epsilon,
+static void attend_cached(int64_t rows, int64_t query_heads, int64_t heads, int64_t size, int64_t capacity, float epsilon,
                    const float *weight, const float *angles, const int64_t *slots, const int64_t *positions,
                    float *qkv, float *keys, float *values, float *mixed, float *score) {
 #define CALL(D) attend_cached_sized(rows, query_heads, heads, D, capacity, epsilon, weight, angles, slots, positions, \
                                     qkv, keys, values, mixed, score)
     OF_SIZE(CALL)
 #undef CALL
+}
+
+/* ---- Decoding: the whole step ---- */
+
+#define PANEL (2 * WIDE) /* columns of a weight that lie together */
+#ifdef __AVX512F__
+#define TILE 8 /* rows whose sums over a panel registers hold */
+#else
+#define TILE 2
+#endif
+
+/* y = x times a weight in panels of (inputs, PANEL), or y += it. */
+ALWAYS void product(int64_t rows, int64_t inputs, int64_t columns, const float *x, const float *panel, int add,
+                    float *y) {
+    for (int64_t c = 0; c < columns; c += PANEL, panel += inputs * PANEL)
+        for (int64_t n = 0; n < rows; n += TILE) {
+            wide sum[TILE][2] = {0};
+            const float *own[TILE];
+            for (int t = 0; t < TILE; t++) own[t] = x + least(n + t, rows - 1) * inputs;
+            for (int64_t i = 0; i < inputs; i++) {
+                wide left = *(const wide *)(panel + i * PANEL), right = *(const wide *)(panel + i * PANEL + WIDE);
+                for (int t = 0; t < TILE; t++) sum[t][0] += own[t][i] * left, sum[t][1] += own[t][i] * right;
+            }
+            for (int64_t t = 0; t < least(TILE, rows - n); t++) {
+                float *target = y + (n + t) * columns + c, *told = (float *)sum[t];
+                for (int64_t i = 0; i < least(PANEL, columns - c); i++) target[i] = told[i] + (add ? target[i] : 0);
+            }
+        }
+}
+
+/* Logits after the first `last` of the tokens, which attend to what their slots hold. Of each layer `addresses` has the
+ * weights of the input norm, qkv, the heads' norms, output, the second norm, gate_up and down, and its keys and values. */
+void decode(int64_t rows, int64_t last, int64_t layers, int64_t hidden, int64_t inner, int64_t words,
+            int64_t query_heads, int64_t heads, int64_t size, int64_t capacity, float epsilon, const int64_t *tokens,
+            const int64_t *slots, const int64_t *positions, const float *embedding, const float *angles,
+            const int64_t *addresses, const float *norm, const float *head, float *logits, float *scratch) {
+    int64_t mixed_width = query_heads * size, width = (query_heads + 2 * heads) * size;
+    float *state = scratch, *normed = state + rows * hidden, *qkv = normed + rows * hidden, *mixed = qkv + rows * width;
+    float *gate_up = mixed + rows * mixed_width, *gated = gate_up + rows * 2 * inner, *score = gated + rows * inner;
+    for (int64_t n = 0; n < rows; n++) memcpy(state + n * hidden, embedding + tokens[n] * hidden, hidden * sizeof(float));
+    for (int64_t l = 0; l < layers; l++, addresses += 9) {
+        float *part[9];
+        for (int i = 0; i < 9; i++) part[i] = (float *)addresses[i];
+        rms_norm(rows, hidden, epsilon, state, part[0], normed);
+        product(rows, hidden, width, normed, part[1], 0, qkv);
+        attend_cached(rows, query_heads, heads, size, capacity, epsilon, part[2], angles, slots, positions, qkv, part[7],
+                      part[8], mixed, score);
+        product(rows, mixed_width, hidden, mixed, part[3], 1, state);
+        rms_norm(rows, hidden, epsilon, state, part[4], normed);
+        product(rows, hidden, 2 * inner, normed, part[5], 0, gate_up);
+        swiglu(rows, inner, gate_up, gated);
+        product(rows, inner, hidden, gated, part[6], 1, state);
+    }
+    rms_norm(last, hidden, epsilon, state, norm, normed);
+    product(last, hidden, words, normed, head, 0, logits);
 }
 
 /* ---- Training: each token looks at its own trace up to itself, BLOCK queries at a time ---- */
@@ -289,8 +346,6 @@ ALWAYS void block_of(int64_t count, int64_t size, int64_t stride, const float *r
     memset(block, 0, BLOCK * size * sizeof(float));
     for (int64_t b = 0; b < count; b++) memcpy(block + b * size, rows + b * stride, size * sizeof(float));
 }
-
-ALWAYS int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* logsum (N, H): of each query the logarithm of the sum of its exponentials, for the way back. */
 ALWAYS void attend_trace(int64_t length, int64_t query_heads, int64_t heads, int64_t size, const float *turned,

@@ -29,7 +29,9 @@ SOURCE = Path(__file__).with_name("kernels.c")
 # What reorders sums is left out: the source says where that may be done.
 FLAGS = ("-O3", "-march=native", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC")
 LANES = 16  # keys that are compared at once: rooms of a cache are multiples of it
+PANEL = 32  # columns of a weight that lie together
 PART = 8  # numbers of a head that are added at once: sizes are multiples of it
+LARGEST = 20_000_000  # parameters: beyond it products decide, and torch spreads them over threads
 TYPES = {"int64_t": ctypes.c_int64, "float": ctypes.c_float}
 
 
@@ -39,14 +41,15 @@ def used() -> str:
 
 
 def fit(model: torch.nn.Module) -> bool:
-    """Whether the kernels compute this model: a Qwen3, unsharded, in single precision on a CPU."""
+    """Whether the kernels compute this model: a small Qwen3, unsharded, in single precision on a CPU."""
     if type(model) is not Qwen3ForCausalLM or library() is None:
         return False
     config, weight = model.config, model.lm_head.weight
     plain = config.sliding_window is None and config.hidden_act == "silu" and not config.attention_bias
     still = config.rope_parameters["rope_type"] not in ("dynamic", "longrope")
     exact = weight.device.type == "cpu" and weight.dtype == torch.float32
-    return plain and still and exact and config.head_dim % PART == 0 and not config.attention_dropout
+    sized = config.head_dim % PART == 0 and model.num_parameters() <= LARGEST
+    return plain and still and exact and sized and not config.attention_dropout
 
 
 @cache

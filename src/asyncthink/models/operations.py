@@ -2,8 +2,8 @@
 
 What they compute is torch's; how they round is not.
 
-Letters in shapes: N tokens, F and G numbers of a token, H query heads, K key/value heads, D size of a head, V words, S slots
-of a cache, T room of a slot. A token's qkv are its H query heads, its K key heads and its K value heads.
+Letters in shapes: N tokens, F and G numbers of a token, H query heads, K key/value heads, D size of a head, V words, T
+positions. A token's qkv are its H query heads, its K key heads and its K value heads.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import Function
-from transformers import Qwen3ForCausalLM
+from transformers import Qwen3Config, Qwen3ForCausalLM
+from transformers.models.qwen3.modeling_qwen3 import Qwen3DecoderLayer
 
 from asyncthink.models.kernels import LANES, call
 
@@ -153,6 +154,25 @@ def linear(x_NF: Tensor, weight_GF: Tensor, residual_NG: Tensor | None = None) -
     return own(x_NF, weight_GF, residual_NG)
 
 
+def heads_of(config: Qwen3Config) -> Heads:
+    """The attention of a model."""
+    return Heads(config.num_attention_heads, config.num_key_value_heads, config.head_dim, config.rms_norm_eps)
+
+
+def joined(layer: Qwen3DecoderLayer, heads: Heads) -> tuple[Tensor, Tensor, Tensor]:
+    """The weights that are used together, as one: of query, key and value; of the heads' norms; of gate and up.
+
+    The norms are (H + K, D), with the scale of attention in the queries'.
+    """
+    own, mlp = layer.self_attn, layer.mlp
+    scaled = (own.q_norm.weight * own.scaling).expand(heads.queries, -1)
+    return (
+        torch.cat([own.q_proj.weight, own.k_proj.weight, own.v_proj.weight]),
+        torch.cat([scaled, own.k_norm.weight.expand(heads.keys, -1)]),
+        torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]),
+    )
+
+
 @torch.no_grad()
 def angles(model: Qwen3ForCausalLM, length: int) -> Tensor:
     """(length, D): the cosines and then the sines of the rotary embedding of each position, from the model's own."""
@@ -199,28 +219,6 @@ def told(logits_NV: Tensor, label_N: Tensor, temperature: float) -> tuple[Tensor
     Gradients flow through the log-probability.
     """
     return _Told.apply(logits_NV, label_N, temperature)
-
-
-def cached_attention(
-    qkv_NF: Tensor,
-    norm_HD: Tensor,
-    angles_TD: Tensor,
-    slots_N: Tensor,
-    positions_N: Tensor,
-    keys_SKDT: Tensor,
-    values_SKTD: Tensor,
-    heads: Heads,
-) -> Tensor:
-    """(N, H * D): put the tokens' keys and values in their slots; each looks at its slot up to its own position.
-
-    Rows of qkv beyond the tokens are padding.
-    """
-    mixed_NF = qkv_NF.new_zeros(len(qkv_NF), heads.queries * heads.size)
-    room = keys_SKDT.shape[-1]
-    own = (heads.epsilon, norm_HD, angles_TD, slots_N, positions_N, qkv_NF)
-    scratch = qkv_NF.new_empty(room + LANES)
-    call("attend_cached", len(positions_N), *heads.shape, room, *own, keys_SKDT, values_SKTD, mixed_NF, scratch)
-    return mixed_NF
 
 
 def draw(logits_NV: Tensor, temperature_N: Tensor, uniform_N: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,19 @@ from torch import Tensor
 from transformers import Qwen3ForCausalLM
 from transformers.models.qwen3.modeling_qwen3 import Qwen3DecoderLayer
 
-from asyncthink.models.operations import Heads, Traces, angles, attention, linear, rms_norm, rounded, swiglu, told
+from asyncthink.models.operations import (
+    Heads,
+    Traces,
+    angles,
+    attention,
+    heads_of,
+    joined,
+    linear,
+    rms_norm,
+    rounded,
+    swiglu,
+    told,
+)
 
 
 def scored(
@@ -34,8 +46,7 @@ def scored(
 
 def hidden(model: Qwen3ForCausalLM, ids_N: Tensor, traces: Traces) -> Tensor:
     """(N, F) after the last norm."""
-    config, positions_N = model.config, traces.positions()
-    heads = Heads(config.num_attention_heads, config.num_key_value_heads, config.head_dim, config.rms_norm_eps)
+    heads, positions_N = heads_of(model.config), traces.positions()
     angles_TD = angles(model, traces.longest)
     hidden_NF = F.embedding(ids_N, model.model.embed_tokens.weight)
     for layer in model.model.layers:
@@ -46,13 +57,10 @@ def hidden(model: Qwen3ForCausalLM, ids_N: Tensor, traces: Traces) -> Tensor:
 def _block(
     layer: Qwen3DecoderLayer, hidden_NF: Tensor, angles_TD: Tensor, positions_N: Tensor, traces: Traces, heads: Heads
 ) -> Tensor:
-    own, mlp = layer.self_attn, layer.mlp
-    qkv = torch.cat([own.q_proj.weight, own.k_proj.weight, own.v_proj.weight])
-    scaled = (own.q_norm.weight * own.scaling).expand(heads.queries, -1)
-    norm_HD = torch.cat([scaled, own.k_norm.weight.expand(heads.keys, -1)])
+    qkv, norm_HD, gate_up = joined(layer, heads)
     normed_NF = rms_norm(hidden_NF, layer.input_layernorm.weight, heads.epsilon)
     mixed_NF = attention(linear(normed_NF, qkv), norm_HD, angles_TD, positions_N, traces, heads)
-    hidden_NF = linear(mixed_NF, own.o_proj.weight, hidden_NF)
+    hidden_NF = linear(mixed_NF, layer.self_attn.o_proj.weight, hidden_NF)
     normed_NF = rms_norm(hidden_NF, layer.post_attention_layernorm.weight, heads.epsilon)
-    gated_NF = swiglu(linear(normed_NF, torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight])))
-    return linear(gated_NF, mlp.down_proj.weight, hidden_NF)
+    gated_NF = swiglu(linear(normed_NF, gate_up))
+    return linear(gated_NF, layer.mlp.down_proj.weight, hidden_NF)
