@@ -4,6 +4,7 @@ import asyncio
 import copy
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from taught_model import ITEM, THINKING_SETTINGS, WORDS, random_model, taught_model
@@ -12,10 +13,12 @@ from tokenizers.models import BPE
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from asyncthink.engines import Request, qwen3, run
-from asyncthink.engines.local import Local, sample
+from asyncthink.engines.feed import Feed
+from asyncthink.engines.local import Local, sample, uniforms
 from asyncthink.engines.scripted import Scripted
 from asyncthink.engines.vocabulary import Vocabulary, shared
 from asyncthink.errors import InputError
+from asyncthink.models import kernels
 from asyncthink.thinking import THINKING
 
 SHAPES = {
@@ -56,25 +59,37 @@ def teacher_forced(model: Qwen3ForCausalLM, prompt: list[int], ids: list[int], t
     return (logits / temperature).log_softmax(-1).gather(1, torch.tensor(ids)[:, None])[:, 0]
 
 
+@pytest.fixture(params=[kernels.COMPILED, kernels.PLAIN])
+def computes(request, monkeypatch) -> str:
+    """Who computes, as the environment says it."""
+    monkeypatch.setenv(kernels.CHOICE, request.param)
+    kernels.library.cache_clear()
+    yield request.param
+    kernels.library.cache_clear()
+
+
 @pytest.mark.parametrize("largest_bias", [1 << 25, 300], ids=["together", "in parts"])
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_logits_equal_those_of_transformers(shape, largest_bias, monkeypatch):
+def test_logits_equal_those_of_transformers(shape, largest_bias, computes, monkeypatch):
     monkeypatch.setattr(qwen3, "LARGEST_BIAS", largest_bias)
     model = random_model(WORDS, **shape)
     ids = torch.randint(0, len(WORDS), (5, 24), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected = model(input_ids=ids).logits
     decoder = qwen3.Qwen3(model)
-    lengths = [0] * 5
-    for counts in ([3, 1, 7, 4, 12], [1, 1, 1, 1, 1], [1, 5, 1, 2, 1], [9, 1, 1, 1, 1]):
-        feeds = [row[start : start + count].tolist() for row, start, count in zip(ids, lengths, counts, strict=True)]
-        logits = decoder.step(feeds, lengths)
-        lengths = [start + count for start, count in zip(lengths, counts, strict=True)]
-        for row, length in enumerate(lengths):
-            torch.testing.assert_close(logits[row], expected[row, length - 1], atol=1e-4, rtol=0)
+    for slots in ([0, 1, 2, 3, 4], [6, 1, 8, 3, 2]):  # as they come, and where others were before
+        lengths = [0] * 5
+        for counts in ([3, 1, 7, 4, 12], [1, 1, 1, 1, 1], [1, 5, 1, 2, 1], [9, 1, 1, 1, 1]):
+            ends = [length + count - 1 for length, count in zip(lengths, counts, strict=True)]
+            earlier = {row: ids[row, lengths[row] : end].tolist() for row, end in enumerate(ends) if end > lengths[row]}
+            last = ids[range(5), ends].numpy()
+            logits = decoder.step(Feed.of(last, np.array(ends), np.array(slots), earlier))
+            lengths = [end + 1 for end in ends]
+            for row, end in enumerate(ends):
+                torch.testing.assert_close(logits[row], expected[row, end], atol=1e-4, rtol=0)
 
 
-def test_sampled_log_probabilities_equal_teacher_forced_ones_on_traces_with_joins(taught):
+def test_sampled_log_probabilities_equal_teacher_forced_ones_on_traces_with_joins(taught, computes):
     joins = 0
     for episode in episodes(taught, range(12)):
         for trace in episode.traces:
@@ -85,7 +100,7 @@ def test_sampled_log_probabilities_equal_teacher_forced_ones_on_traces_with_join
     assert joins >= 5
 
 
-def test_greedy_text_equals_that_of_transformers(taught):
+def test_greedy_text_equals_that_of_transformers(taught, computes):
     prompt = WORDS.encode("<organizer> 3 5 8 9 11 =24", add_special_tokens=False)
     engine = Local(taught, WORDS)
     [completion] = run(engine, [engine.complete(Request(("t",), tuple(prompt), ("</ANSWER>",), 60, 0, 0.0))])
@@ -95,7 +110,7 @@ def test_greedy_text_equals_that_of_transformers(taught):
     assert completion.logprobs == (0.0,) * len(completion.ids)
 
 
-def test_an_episode_is_the_same_alone_and_in_company(taught):
+def test_an_episode_is_the_same_alone_and_in_company(taught, computes):
     together = episodes(taught, range(12))
     few_rows = episodes(taught, range(12), rows=2)
     for seed in (0, 7):
@@ -106,7 +121,7 @@ def test_an_episode_is_the_same_alone_and_in_company(taught):
     assert len({tuple(episode.traces[0].ids) for episode in together}) > 1
 
 
-def test_a_run_is_the_same_to_the_last_bit_whatever_ran_before(taught):
+def test_a_run_is_the_same_to_the_last_bit_whatever_ran_before(taught, computes):
     def episodes_of(engine: Local, seeds: range) -> list:
         return run(engine, [THINKING["asynchronous"](engine, "countdown", ITEM, SETTINGS, {}, (s,)) for s in seeds])
 
@@ -154,12 +169,12 @@ def test_nothing_is_kept_behind_a_run_or_a_released_trace(taught):
             await engine.complete(_request(row, tokens=20))
             engine.release((row,))
             await engine.complete(_request(100 + row, tokens=2))
-            sizes.append((engine.decoder.cache.bytes, len(engine._kept)))
+            sizes.append((engine.decoder.cache.bytes, len(engine._traces)))
 
     run(engine, [measured()])
     assert all(size > 0 for size, _ in sizes)
-    assert [kept for _, kept in sizes] == [0, 1, 2]  # those that were not released
-    assert (engine.decoder.cache.bytes, len(engine._kept), len(engine._rows)) == (0, 0, 0)
+    assert [kept for _, kept in sizes] == [1, 2, 3]  # those that were not released
+    assert (engine.decoder.cache.bytes, len(engine._traces), len(engine._rows)) == (0, 0, 0)
 
 
 def test_weights_that_changed_between_two_runs_are_used(taught):
@@ -174,33 +189,56 @@ def test_weights_that_changed_between_two_runs_are_used(taught):
                 parameter.mul_(0.9)
 
 
-def test_tokens_follow_the_distribution():
+def drawn(logits: torch.Tensor, temperatures: list[float], uniforms: list[float]) -> tuple[list[int], list[float]]:
+    tokens, logprobs = sample(logits, np.array(temperatures, np.float32), np.array(uniforms))
+    return tokens.tolist(), logprobs.tolist()
+
+
+def test_tokens_follow_the_distribution(computes):
     """With evenly spaced uniforms every token comes as often as its probability says, to one count."""
     logits = torch.tensor([[0.0, 2.0, -1.0, -torch.inf, 1.0]])
     count = 2000
-    uniforms = [(place + 0.5) / count for place in range(count)]
-    tokens, logprobs = sample(logits.expand(count, -1), [0.7] * count, uniforms)
+    spaced = [(place + 0.5) / count for place in range(count)]
+    tokens, logprobs = drawn(logits.expand(count, -1), [0.7] * count, spaced)
     probabilities = (logits[0] / 0.7).softmax(-1)
     found = torch.bincount(torch.tensor(tokens), minlength=5)
     torch.testing.assert_close(found.float(), probabilities * count, atol=1.0, rtol=0)
     torch.testing.assert_close(torch.tensor(logprobs), probabilities.log()[tokens], atol=1e-5, rtol=0)
 
 
-def test_the_end_of_the_distribution_is_never_passed():
+def test_the_end_of_the_distribution_is_never_passed(computes):
     logits = torch.cat(
         [torch.randn(50, 300, generator=torch.Generator().manual_seed(1)), -torch.inf * torch.ones(50, 9)], 1
     )
-    tokens, logprobs = sample(logits, [1.0] * 50, [1 - 2**-53] * 50)
+    tokens, logprobs = drawn(logits, [1.0] * 50, [1 - 2**-53] * 50)
     assert max(tokens) < 300
     assert min(logprobs) > -torch.inf
 
 
-def test_greedy_rows_and_sampled_rows_share_a_batch():
+def test_greedy_rows_and_sampled_rows_share_a_batch(computes):
     logits = torch.tensor([[0.0, 3.0, 1.0]] * 2)
-    tokens, logprobs = sample(logits, [0.0, 1.0], [0.01, 0.01])
+    tokens, logprobs = drawn(logits, [0.0, 1.0], [0.01, 0.01])
     assert tokens == [1, 0]
     assert logprobs[0] == 0.0
     assert logprobs[1] == pytest.approx(logits[1].log_softmax(-1)[0].item())
+
+
+def test_the_numbers_of_a_seed_are_even_and_those_of_two_seeds_have_nothing_in_common():
+    places, seeds = np.arange(4000), np.arange(50, dtype=np.uint64)
+    streams = np.array([uniforms(np.full(4000, seed), places) for seed in seeds])
+    assert streams.min() >= 0
+    assert streams.max() < 1
+    counts = np.stack([np.histogram(stream, 20, (0, 1))[0] for stream in streams])
+    assert ((counts - 200) ** 2 / 200).sum(1).max() < 50  # chi-square with 19 degrees of freedom: p = 1e-4
+    apart = np.corrcoef(np.concatenate([streams, streams[:, ::-1]])) - np.eye(100)
+    assert np.abs(apart).max() < 5 / np.sqrt(4000)
+
+
+def test_reference_values_of_splitmix64():
+    """The first numbers of seed 1234567, as its authors' code gives them."""
+    expected = [6457827717110365317, 3203168211198807973, 9817491932198370423]
+    told = uniforms(np.full(3, 1234567, np.uint64), np.arange(3))
+    assert told.tolist() == [(number >> 11) * 2.0**-53 for number in expected]
 
 
 def test_a_stop_of_several_tokens_is_found_where_it_ends():
@@ -273,7 +311,7 @@ def test_an_error_in_one_trace_ends_the_run_with_that_error(taught):
     assert run(engine, [engine.complete(_request(0, tokens=3))])[0].ids
 
 
-def test_a_model_that_has_diverged_ends_the_run(taught):
+def test_a_model_that_has_diverged_ends_the_run(taught, computes):
     model = copy.deepcopy(taught)
     with torch.no_grad():
         model.model.norm.weight.fill_(float("nan"))

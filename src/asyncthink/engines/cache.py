@@ -17,7 +17,7 @@ BLOCK = 32  # positions: lengths are whole blocks, so that every row begins at a
 
 
 class Cache:
-    """Room for traces; a slot's content beyond its trace's length is left over from others and must not be looked at."""
+    """Room for traces; what a slot holds beyond its trace's length is left over from others: nobody looks at it."""
 
     def __init__(self, layers: int, heads: int, size: int, dtype: torch.dtype, device: torch.device) -> None:
         self._heads, self._size = heads, size
@@ -51,7 +51,7 @@ class Cache:
 
     def _zeros(self, slots: int, *of_head: int) -> Tensor:
         shape = (slots, self._heads, *of_head)
-        if self._device.type == "cpu" and slots * math.prod(of_head):  # numpy's zeros take no memory before they are written to
-            size = math.prod(shape) * self._dtype.itemsize
+        size = math.prod(shape) * self._dtype.itemsize
+        if size and self._device.type == "cpu":  # numpy's zeros take no memory before they are written to
             return torch.from_numpy(np.zeros(size, np.uint8)).view(self._dtype).view(shape)
         return torch.zeros(shape, dtype=self._dtype, device=self._device)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+Integers = NDArray[np.int64]
+
 
 @dataclass(frozen=True)
 class Feed:
@@ -14,17 +16,15 @@ class Feed:
     A token's position is its place in its trace; earlier are the rows that have more than one token, and how many more.
     """
 
-    tokens: NDArray[np.int64]
-    positions: NDArray[np.int64]
-    slots: NDArray[np.int64]
+    tokens: Integers
+    positions: Integers
+    slots: Integers
     rows: int
     earlier: list[tuple[int, int]]
 
     @classmethod
-    def of(
-        cls, last: NDArray[np.int64], ends: NDArray[np.int64], slots: NDArray[np.int64], earlier: Mapping[int, list[int]]
-    ) -> "Feed":
-        """(B) last tokens, their positions and slots; earlier: by row the tokens before the last, where there are any."""
+    def of(cls, last: Integers, ends: Integers, slots: Integers, earlier: Mapping[int, list[int]]) -> "Feed":
+        """(B) last tokens, their positions and slots; `earlier` is by row what goes before the last, if any."""
         if not earlier:
             return cls(last, ends, slots, len(slots), [])
         counts = [(row, len(tokens)) for row, tokens in earlier.items()]

@@ -54,7 +54,7 @@ class Slots:
     """What is known of each slot, as arrays over slots.
 
     cached is how many tokens have keys and values, last the token to be fed next, decoded how many tokens the request
-    has got of `limit`, ending which row of the table of ending tokens it goes by; tokens and logprobs are (slot, place).
+    has got of `limit`, ending its row in the table of tokens that may end it; tokens and logprobs are (slot, place).
     """
 
     def __init__(self) -> None:
@@ -87,8 +87,8 @@ class Slots:
     def _grow(self, slots: int, places: int) -> None:
         for name, values in vars(self).items():
             if isinstance(values, np.ndarray):
-                shape = (slots, places)[: values.ndim]
-                setattr(self, name, np.pad(values, [(0, new - old) for new, old in zip(shape, values.shape, strict=True)]))
+                room = [(0, new - old) for new, old in zip((slots, places), values.shape, strict=False)]
+                setattr(self, name, np.pad(values, room))
 
 
 class Local(Engine):
@@ -216,8 +216,8 @@ class Local(Engine):
         """One token for every row; True when a row has finished."""
         batch, slots = self._batch, self._slots
         ends = slots.cached[batch]
-        for row, tokens in earlier.items():
-            ends[row] += len(tokens)
+        for place, tokens in earlier.items():
+            ends[place] += len(tokens)
         logits = self.decoder.step(Feed.of(slots.last[batch], ends, batch, earlier))
         self.steps += 1
         self.fed += len(batch) + sum(map(len, earlier.values()))

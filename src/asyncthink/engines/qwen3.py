@@ -76,7 +76,8 @@ class Qwen3:
 
     def free(self) -> None:
         """Drop the cache, and with it every trace."""
-        self.cache = Cache(self.model.config.num_hidden_layers, self.shape.keys, self.shape.size, self.dtype, self.device)
+        layers = self.model.config.num_hidden_layers
+        self.cache = Cache(layers, self.shape.keys, self.shape.size, self.dtype, self.device)
 
     @torch.inference_mode()
     def step(self, feed: Feed) -> Tensor:

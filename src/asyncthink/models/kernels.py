@@ -46,7 +46,7 @@ def fit(model: torch.nn.Module) -> bool:
         return False
     config, weight = model.config, model.lm_head.weight
     plain = config.sliding_window is None and config.hidden_act == "silu" and not config.attention_bias
-    still = config.rope_parameters["rope_type"] not in ("dynamic", "longrope")
+    still = (config.rope_parameters or {}).get("rope_type") not in ("dynamic", "longrope")
     exact = weight.device.type == "cpu" and weight.dtype == torch.float32
     sized = config.head_dim % PART == 0 and model.num_parameters() <= LARGEST
     return plain and still and exact and sized and not config.attention_dropout
@@ -89,7 +89,8 @@ def _fingerprint() -> str:
     """Of the source, the flags and the processor, whose instructions `native` are."""
     processor = Path("/proc/cpuinfo")
     flags = re.search(r"^(?:flags|Features).*", processor.read_text(), re.MULTILINE) if processor.exists() else None
-    parts = (SOURCE.read_text(encoding="utf-8"), *FLAGS, platform.machine(), flags[0] if flags else platform.processor())
+    native = flags[0] if flags else platform.processor()
+    parts = (SOURCE.read_text(encoding="utf-8"), *FLAGS, platform.machine(), native)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

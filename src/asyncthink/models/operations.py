@@ -156,7 +156,8 @@ def linear(x_NF: Tensor, weight_GF: Tensor, residual_NG: Tensor | None = None) -
 
 def heads_of(config: Qwen3Config) -> Heads:
     """The attention of a model."""
-    return Heads(config.num_attention_heads, config.num_key_value_heads, config.head_dim, config.rms_norm_eps)
+    keys = config.num_key_value_heads or config.num_attention_heads
+    return Heads(config.num_attention_heads, keys, config.head_dim, config.rms_norm_eps)
 
 
 def joined(layer: Qwen3DecoderLayer, heads: Heads) -> tuple[Tensor, Tensor, Tensor]:
@@ -214,7 +215,7 @@ def attention(
 
 
 def told(logits_NV: Tensor, label_N: Tensor, temperature: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Of each label: its log-probability at a temperature, the entropy of the distribution, whether it is the likeliest.
+    """Of each label: its log-probability at a temperature, the distribution's entropy, and whether it is the likeliest.
 
     Gradients flow through the log-probability.
     """
@@ -222,7 +223,7 @@ def told(logits_NV: Tensor, label_N: Tensor, temperature: float) -> tuple[Tensor
 
 
 def draw(logits_NV: Tensor, temperature_N: Tensor, uniform_N: Tensor) -> tuple[Tensor, Tensor]:
-    """A token for each row by the inverse of its cumulative distribution at a number in [0, 1), and its log-probability.
+    """A token for each row, where its cumulative distribution passes a number in [0, 1), and its log-probability.
 
     At temperature 0 the likeliest token, with 0.0.
     """

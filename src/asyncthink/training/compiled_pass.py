@@ -31,7 +31,7 @@ from asyncthink.models.operations import (
 def scored(
     model: Qwen3ForCausalLM, ids_N: Tensor, lengths: Sequence[int], temperature: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Log-probability and entropy of each token, and whether it is the likeliest; 0, 0 and False for a trace's first."""
+    """Log-probability and entropy of each token, and is it the likeliest; 0, 0 and False for the first of a trace."""
     count = len(ids_N)
     padding = rounded(count) - count  # stands at the end as a trace of its own
     traces = Traces.of([*lengths, *([padding] if padding else [])])

@@ -70,8 +70,8 @@ class FixedOrder(Sampler[int]):
         return len(self.rows)
 
 
-class Resumable:
-    """Mixin for a transformers Trainer. `rate` gives the share of the learning rate at (step, steps)."""
+class Resumable(Trainer):
+    """Goes before any kind of Trainer. `rate` gives the share of the learning rate at (step, steps)."""
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import Trainer
 
 from asyncthink.training.log_probabilities import score
 
@@ -20,8 +21,8 @@ class Batch:
     lengths: list[int]
 
 
-class WeightedLoss:
-    """Mixin for a transformers Trainer: loss = sum of weight * -log p over the sum of weights of the whole step.
+class WeightedLoss(Trainer):
+    """Goes before any kind of Trainer: loss = sum of weight * -log p over the sum of weights of the whole step.
 
     `watched` names sets of token ids whose share of right predictions is logged as NAME_accuracy.
     """
