@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-GROWTH = 2  # of slots, when they grow; on a CPU those that nobody writes to cost no memory
+GROWTH = 2  # when it grows, so that copying costs a constant share; on a CPU what nobody writes to takes no memory
 BLOCK = 32  # positions: lengths are whole blocks, so that every row begins at an aligned address
 
 
@@ -37,7 +37,8 @@ class Cache:
         if slots <= self.slots and length <= self.length:
             return
         self.slots = self.slots if slots <= self.slots else max(slots, self.slots * GROWTH)
-        self.length = max(self.length, -(-length // BLOCK) * BLOCK)
+        if length > self.length:
+            self.length = -(-max(length, self.length * GROWTH) // BLOCK) * BLOCK
         for layer, (keys, values) in enumerate(zip(self.keys, self.values, strict=True)):
             self.keys[layer] = self._zeros(self.slots, self._size, self.length)
             self.keys[layer][:used, :, :, : keys.shape[-1]] = keys[:used]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import cached_property, lru_cache
 
 from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import PreTrainedTokenizerBase
 
 from asyncthink.errors import InputError
@@ -21,7 +22,8 @@ class Vocabulary:
         if backend is None:
             raise InputError(f"{type(tokenizer).__name__}: only tokenizers that have a tokenizer.json can be used")
         self._backend = backend
-        self._words = tokenizer.get_vocab() if isinstance(backend.model, WordLevel) else None
+        words = isinstance(backend.model, WordLevel) and isinstance(backend.pre_tokenizer, WhitespaceSplit)
+        self._words = tokenizer.get_vocab() if words and backend.normalizer is None else None
         self._size = len(tokenizer)
         self._outputs = outputs
         self.eos = tokenizer.eos_token_id
@@ -29,11 +31,12 @@ class Vocabulary:
     def encode(self, text: str) -> list[int]:
         """Token ids; in a word vocabulary, a word that is not in it is an InputError that names the word."""
         if self._words is not None:
-            unknown = next((word for word in text.split() if word not in self._words), None)
-            if unknown is not None:
-                raise InputError(f"{unknown!r} is not among the {self._size} words of this model's vocabulary")
-        ids: list[int] = self._backend.encode(text, add_special_tokens=False).ids
-        return ids
+            try:
+                return [self._words[word] for word in text.split()]
+            except KeyError as unknown:
+                message = f"{unknown} is not among the {self._size} words of this model's vocabulary"
+                raise InputError(message) from None
+        return self._backend.encode(text, add_special_tokens=False).ids
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of tokens; in a word vocabulary the texts of the tokens, joined."""
