@@ -1,8 +1,8 @@
 """Fork-join sampling of 256 episodes at nano, beside transformers' generate on the same lengths, at its best setting.
 
-Ours are demonstrations said again by an engine that really decodes (see replay), the runtime included. generate knows no
-Fork and no Join: it is given every trace as one prompt and one continuation of as many tokens, sorted by length, so that
-hardly a row of a batch decodes for nothing, in the batch size and with the cache with which it is quickest here.
+Ours are demonstrations said again by an engine that really decodes (see replay), the runtime included. generate knows
+no Fork and no Join: it is given every trace as one prompt and one continuation of as many tokens, sorted by length, so
+that hardly a row of a batch decodes for nothing, in the batch size and with the cache with which it is quickest here.
 """
 
 import itertools
@@ -52,9 +52,7 @@ def measure() -> record.Row:
 def compare(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: list[list[int]]) -> None:
     """Both say the same where nothing is drawn."""
     engine = Local(model, tokenizer)
-    requests = [
-        Request((row,), tuple(prompt), replay.NEVER, GREEDY, row, 0.0) for row, prompt in enumerate(prompts)
-    ]
+    requests = [Request((row,), tuple(prompt), replay.NEVER, GREEDY, row, 0.0) for row, prompt in enumerate(prompts)]
     told = run(engine, [engine.complete(request) for request in requests])
     for prompt, completion in zip(prompts, told, strict=True):
         ids = torch.tensor([prompt])

@@ -1,4 +1,4 @@
-"""A training that takes one step at a time, when it is told to, by whichever package PYTHONPATH has: the child of turns.
+"""A training that takes a step whenever it is told to, by whichever package PYTHONPATH has: the child of turns.
 
     python benchmarks/training_steps.py grpo FOLDER
 

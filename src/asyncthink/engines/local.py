@@ -11,10 +11,12 @@ rounding of sums).
 """
 
 import asyncio
+import gc
 import heapq
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -29,7 +31,6 @@ from asyncthink.engines.qwen3 import Qwen3
 from asyncthink.models import kernels, operations
 
 SETTLING = 4  # turns of the event loop in which whoever got a result can ask for more, before a step goes without it
-LOOKAHEAD = 128  # tokens for which a row finds room in the cache ahead of time
 STEP_TOKENS = 8192  # fed in one step at most, one row's tokens apart: bounds the memory of long prompts
 
 
@@ -128,6 +129,7 @@ class Local(Engine):
         return Identity("local", f"{torch.__version__}, {kernels.used()}")
 
     async def __aenter__(self) -> "Local":
+        _settle_modules()
         self.decoder.refresh()
         return self
 
@@ -160,6 +162,7 @@ class Local(Engine):
         known = self._traces.pop(trace, None)
         if known is not None:
             heapq.heappush(self._slots.free, known.slot)
+            self.decoder.cache.release(known.slot)
 
     async def _decode_all(self) -> None:
         """Step after step, until nobody asks for more."""
@@ -180,19 +183,17 @@ class Local(Engine):
         """Finished rows leave, new ones come in; by row of the batch, what new ones are fed before their last token."""
         rows = [row for row in self._rows if not row.future.done()]
         earlier: dict[int, list[int]] = {}
-        tokens, reach = len(rows), 0
+        tokens = len(rows)
         while self._waiting and len(rows) < self._limit and tokens < STEP_TOKENS:
             row = self._waiting.popleft()
             if row.future.done():  # nobody waits for it any more
                 continue
             cached = self._enter(row)
-            reach = max(reach, len(row.request.ids) + min(row.request.max_tokens, LOOKAHEAD))
             if cached + 1 < len(row.request.ids):
                 earlier[len(rows)] = list(row.request.ids[cached:-1])
             tokens += len(row.request.ids) - cached
             rows.append(row)
         self._rows, self._batch = rows, np.array([row.slot for row in rows], np.int64)
-        self.decoder.cache.reserve(int(self._batch.max(initial=-1)) + 1, reach)
         return earlier
 
     def _enter(self, row: Row) -> int:
@@ -231,7 +232,7 @@ class Local(Engine):
         if self.watch is not None:
             for row, said in zip(self._rows, token.tolist(), strict=True):
                 self.watch(row.request.trace, said)
-        return any([self._finish(self._rows[row]) for row in np.flatnonzero(ended)])
+        return any([self._finish(self._rows[row]) for row in np.flatnonzero(ended).tolist()])
 
     def _finish(self, row: Row) -> bool:
         """Hand the row's tokens over if it has come to an end."""
@@ -243,6 +244,12 @@ class Local(Engine):
         if not row.future.done():
             row.future.set_result(Completion(own, logprobs, stop))
         return True
+
+
+@cache
+def _settle_modules() -> None:
+    """What is there now, stays: the garbage collector would look through torch's million objects every few steps."""
+    gc.freeze()
 
 
 def uniforms(seeds: NDArray[np.uint64], places: NDArray[np.int64]) -> NDArray[np.float64]:
