@@ -103,6 +103,8 @@ def corpus(documents: Iterable[Document], settings: Pretrain, vocabulary: dict[s
 class PretrainTrainer(WeightedLoss, Resumable, Trainer):
     """One row of the data set is one step's batch; each process takes every n-th document of it."""
 
+    train_dataset: Corpus
+
     def __init__(self, *, held_out: Sequence[str], vocabulary: dict[str, int], **others: Any) -> None:
         self.held_out, self.vocabulary = held_out, vocabulary
         super().__init__(**others, data_collator=self._collate, watched={})
