@@ -59,7 +59,10 @@ def measure() -> record.Row:
     }
 
 
-NOTE = ""
+NOTE = (
+    "decoding is three times as fast as it was, and beside it is Python: each of the 2,170 calls of 256 episodes takes"
+    " 55 microseconds, for its future, its seed, tokens to text, the parser and the search for a tag's tokens"
+)
 
 
 if __name__ == "__main__":

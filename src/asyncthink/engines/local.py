@@ -30,6 +30,7 @@ from asyncthink.engines.feed import Feed
 from asyncthink.engines.qwen3 import Qwen3
 from asyncthink.models import kernels, operations
 
+FEW, MANY = 96, 512  # rows: what the processor's cache holds of a small model's keys and values; what fills a device
 SETTLING = 4  # turns of the event loop in which whoever got a result can ask for more, before a step goes without it
 STEP_TOKENS = 8192  # fed in one step at most, one row's tokens apart: bounds the memory of long prompts
 
@@ -95,22 +96,23 @@ class Slots:
 class Local(Engine):
     """Decodes with a Qwen3ForCausalLM, whose parameters are read anew each time a run begins.
 
-    rows is the largest batch; what is asked for beyond it waits its turn. watch is called with (trace, token) for each
-    decoded token. `steps` and `fed` count forward passes and the tokens that went through them.
+    rows is the largest batch, by default what suits the decoder; what is asked for beyond it waits its turn. watch is
+    called with (trace, token) for each decoded token. `steps` and `fed` count forward passes and the tokens that went
+    through them.
     """
 
     def __init__(
         self,
         model: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
-        rows: int = 512,
+        rows: int | None = None,
         watch: Watcher | None = None,
     ) -> None:
         self.decoder = Qwen3(model)
         self.vocabulary = vocabulary.shared(tokenizer, model.config.vocab_size)
         self.steps = self.fed = 0
         self._ends = _ends(model, tokenizer)
-        self._limit, self.watch = rows, watch
+        self._limit, self.watch = rows or (FEW if self.decoder.compiled else MANY), watch
         self._endings: dict[tuple[str, ...], int] = {}
         self._ending = np.zeros((0, model.config.vocab_size), bool)  # by set of stops: the tokens that may end a row
         self._pump: asyncio.Task[None] | None = None
