@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from asyncthink.engines import Completion, Identity, Request, Watcher, vocabulary
+from asyncthink.engines import Completion, Engine, Identity, Request, Watcher, vocabulary
 from asyncthink.engines.feed import Feed
 from asyncthink.engines.qwen3 import Qwen3
 from asyncthink.models import kernels, operations
@@ -130,7 +130,7 @@ class Local(Engine):
         """By what decides the rounding: the version of torch, and who computes between the products."""
         return Identity("local", f"{torch.__version__}, {kernels.used()}")
 
-    async def __aenter__(self) -> "Local":
+    async def __aenter__(self) -> Self:
         _settle_modules()
         self.decoder.refresh()
         return self

@@ -55,10 +55,8 @@ class Qwen3:
     """A model and its cache. Who calls says which slot a trace has."""
 
     def __init__(self, model: PreTrainedModel) -> None:
-        _check(model)
-        config = model.config
-        self.model = model
-        self.shape = heads_of(config)
+        self.model = _checked(model)
+        self.shape = heads_of(self.model.config)
         self.refresh()
         self.free()
 
@@ -117,7 +115,7 @@ class Qwen3:
         attention, mlp = layer.self_attn, layer.mlp
         turned = [attention.q_proj, attention.k_proj]
         query_key = [_interleaved(projection.weight, pairs) for projection in turned]
-        bias = attention.q_proj.bias
+        bias: Tensor | None = attention.q_proj.bias
         if bias is not None:
             biases = [_interleaved(projection.bias, pairs) for projection in turned]
             bias = torch.cat([*biases, attention.v_proj.bias])
@@ -227,7 +225,8 @@ def _interleaved(weight: Tensor, pairs: Tensor) -> Tensor:
     return weight.view(-1, len(pairs), *weight.shape[1:])[:, pairs].flatten(0, 1)
 
 
-def _check(model: PreTrainedModel) -> None:
+def _checked(model: PreTrainedModel) -> Qwen3ForCausalLM:
+    """The model, if all that it has is computed here."""
     if not isinstance(model, Qwen3ForCausalLM):
         raise InputError(
             f"the local engine decodes Qwen3 models, not {type(model).__name__}; use the vllm engine for others"
@@ -237,5 +236,7 @@ def _check(model: PreTrainedModel) -> None:
         raise InputError(f"the local engine has no {config.hidden_act} activation; a Qwen3 model has silu")
     if config.sliding_window is not None:
         raise InputError("the local engine has no sliding windows; set use_sliding_window to false")
-    if config.rope_parameters["rope_type"] in ("dynamic", "longrope"):
-        raise InputError(f"the local engine has no {config.rope_parameters['rope_type']} rotary embedding")
+    rotary = (config.rope_parameters or {}).get("rope_type")
+    if rotary in ("dynamic", "longrope"):
+        raise InputError(f"the local engine has no {rotary} rotary embedding")
+    return model

@@ -36,7 +36,8 @@ class Vocabulary:
             except KeyError as unknown:
                 message = f"{unknown} is not among the {self._size} words of this model's vocabulary"
                 raise InputError(message) from None
-        return self._backend.encode(text, add_special_tokens=False).ids
+        ids: list[int] = self._backend.encode(text, add_special_tokens=False).ids
+        return ids
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of tokens; in a word vocabulary the texts of the tokens, joined."""

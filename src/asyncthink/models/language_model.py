@@ -66,17 +66,19 @@ def pinned(start: str) -> str:
 
 
 def located(folder: str | Path) -> tuple[str, str]:
-    """A folder or a hub name as transformers takes it, and its revision: the commit or the branch after an @."""
+    """A folder or a hub name, and the revision: a commit or a branch, which may stand after an @."""
+    if Path(folder).is_dir():
+        return str(folder), "main"
     name, _, revision = str(folder).partition("@")
-    return (str(folder), "main") if not revision or Path(folder).is_dir() else (name, revision)
+    return name, revision or "main"
 
 
 def load(
     folder: str | Path, dtype: torch.dtype | str = torch.float32
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The model and the tokenizer of a folder or a hub name; weights only from safetensors. dtype "auto": as saved."""
-    with _found(folder):
-        name, revision = located(folder)
+    name, revision = located(folder)
+    with _loading(folder):
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
         model = AutoModelForCausalLM.from_pretrained(name, revision=revision, dtype=dtype, use_safetensors=True)
     return ready(model), tokenizer
@@ -84,10 +86,10 @@ def load(
 
 def load_tokenizer(folder: str | Path) -> tuple[PreTrainedTokenizerBase, int]:
     """The tokenizer of a folder or a hub name without its model, and how many tokens that model can say."""
-    with _found(folder):
-        name, revision = located(folder)
-        config = AutoConfig.from_pretrained(name, revision=revision)
-        return AutoTokenizer.from_pretrained(name, revision=revision), config.vocab_size
+    name, revision = located(folder)
+    with _loading(folder):
+        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
+        return tokenizer, AutoConfig.from_pretrained(name, revision=revision).vocab_size
 
 
 @contextmanager
@@ -137,6 +139,6 @@ def deterministic() -> None:
     """The same bytes from the same seed, and no chatter; once, before anything is computed."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
-    setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010 (not in its types)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # torch makes it later
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
