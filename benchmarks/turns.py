@@ -81,7 +81,8 @@ def seconds(turns: Sequence[Turn]) -> list[float]:
 
 
 def _started(step: str, folder: Path, steps: int, environment: Mapping[str, str]) -> subprocess.Popen[str]:
-    command = [sys.executable, str(CHILD), step, str(folder), str(steps)]
+    # -P: a neighbour of the child is called like a package that TRL looks for
+    command = [sys.executable, "-P", str(CHILD), step, str(folder), str(steps)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     return subprocess.Popen(command, env=dict(environment), text=True, **pipes)
 
