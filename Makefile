@@ -1,14 +1,17 @@
 # make reproduce   everything, at the scale in params.yaml; ends by saying where the report is
 # make smoke       the same graph in minutes, in work/smoke; this params.yaml and these results stay as they are
-# make test        all tests
+# make test        all tests, after `check`
+# make check       style and types: ruff, snakefmt, mypy
 # make vllm-check  thinking on a real vLLM server on this CPU, held to the local engine; after make reproduce
+# make bench       every benchmark, in about a quarter of an hour; writes benchmarks/results/ and README's table
+# make bench-check the same, held to the committed ratios; writes nothing
 # make schema      workflow/params.schema.json from the ranges of params.yaml's keys, after changing one
 # make lock        requirements.lock from the environment, after changing pyproject.toml
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: reproduce smoke test vllm-check schema lock
+.PHONY: reproduce smoke test check vllm-check bench bench-check schema lock
 .DELETE_ON_ERROR:
 
 reproduce: $(READY)
@@ -19,11 +22,23 @@ smoke: $(READY)
 	cd work/smoke && ../../$(BIN)/snakemake --cores all --quiet host reason
 	@echo "Scale smoke: shows the graph, not the science."
 
-test: $(READY)
+test: check
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+check: $(READY)
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/mypy
 
 vllm-check: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/vllm_cpu_check.py --model results/sft/asyncthink/1 --items data/puzzles/test.jsonl
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+bench-check: $(READY)
+	$(BIN)/python -m benchmarks --check
 
 schema: $(READY)
 	$(BIN)/python -m asyncthink.config.schema > workflow/params.schema.json

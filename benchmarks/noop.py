@@ -1,59 +1,57 @@
-"""What a run costs that finds nothing to do, beside the mere start of its tool: one run, one built graph.
+"""What a run costs that finds nothing to do, beside the mere start of its tool.
 
-    python benchmarks/noop.py    # in a checkout that `snakemake --cores all` and `asyncthink record` brought up to date
+    python -m benchmarks.noop    # in a checkout that `snakemake --cores all` and `asyncthink record` brought up to date
 
-Seconds are of the processor, the least of some repeats, so that what else runs on the machine counts little. A graph of
-another scale costs the same: it has as many jobs for an arm and a seed. `dvc --version` answers before it imports
-anything, so `dvc status` is also set beside itself in an empty project: that is what DVC needs to look at anything.
-The rest is mostly its parser of YAML, written in Python, on dvc.yaml, dvc.lock and, for every stage, params.yaml; where
-ruamel.yaml.clib is installed it is one in C, and `dvc status` takes about half. noop.jsonl beside this file is of a
-smoke graph.
+Seconds are of the processor. A graph of another scale costs the same: it has as many jobs for an arm and a seed.
+`dvc --version` answers before it imports anything, so `dvc status` stands beside itself in an empty project: that is
+what DVC needs to look at anything. The rest is mostly its parser of YAML, written in Python, on dvc.yaml, dvc.lock and,
+for every stage, params.yaml; where ruamel.yaml.clib is installed it is one in C, and `dvc status` takes about half.
 """
 
-import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-NOTHING = {"snakemake": ["snakemake", "--cores", "all"], "dvc": ["dvc", "status"]}
+from benchmarks import record, timing
+
+REPEATS = 3
 
 
-def main() -> None:
-    """Print one JSON object a tool."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--directory", type=Path, default=Path(), help="where everything is up to date, for both tools")
-    parser.add_argument("--repeats", type=int, default=3)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as empty:
+def rows(directory: Path) -> list[record.Row]:
+    """One row for each front end; both have to be up to date in the directory."""
+    with tempfile.TemporaryDirectory() as scratch:
+        empty = Path(scratch)
         for command in (["git", "init", "--quiet"], [sys.executable, "-m", "dvc", "init", "--quiet"]):
             subprocess.run(command, cwd=empty, check=True)
-        for tool, command in NOTHING.items():
-            version = least([tool, "--version"], options.directory, options.repeats)
-            nothing = least(command, options.directory, options.repeats)
-            row = {"command": " ".join(command), "seconds": nothing, "version": version}
-            row["times_version"] = round(nothing / version, 1)
-            if tool == "dvc":
-                row["empty"] = least(command, Path(empty), options.repeats)
-                row["times_empty"] = round(nothing / row["empty"], 1)
-            print(json.dumps(row), flush=True)
+        return [
+            _row("snakemake --cores all", "snakemake --version", directory, directory),
+            _row("dvc status", "the same in an empty project", directory, empty),
+        ]
 
 
-def least(command: Sequence[str], directory: Path, repeats: int) -> float:
-    """Processor seconds of a command and what it starts."""
-    return round(min(seconds(command, directory) for _ in range(repeats)), 2)
+def _row(nothing: str, other: str, directory: Path, beside: Path) -> record.Row:
+    alone = _words(nothing if beside != directory else other)
+    pairs = [(timing.of_command(_words(nothing), directory), timing.of_command(alone, beside)) for _ in range(REPEATS)]
+    ours, theirs = [own for own, _ in pairs], [start for _, start in pairs]
+    return {
+        "what": f"nothing to do: {nothing}",
+        "against": other,
+        "goal": "≤ 3 times its CPU time",
+        "ratio": timing.ratio(ours, theirs),
+        "unit": "CPU s",
+        "ours": ours,
+        "theirs": theirs,
+        "checked": "the graph was built before, and the command made nothing",
+    }
 
 
-def seconds(command: Sequence[str], directory: Path) -> float:
-    """Of one time."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-m", *command], cwd=directory, check=True, capture_output=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+def _words(command: str) -> Sequence[str]:
+    return [sys.executable, "-m", *command.split()]
 
 
 if __name__ == "__main__":
-    main()
+    for row in rows(Path()):
+        print(json.dumps(row))

@@ -15,10 +15,12 @@ from tempfile import TemporaryDirectory
 
 from asyncthink import files
 from asyncthink.config import params
+from asyncthink.config.subject import subject
 from asyncthink.engines.local import Local
-from asyncthink.evaluation import evaluate
+from asyncthink.evaluation import evaluate, measure, metrics
 from asyncthink.evaluation.evidence import ASYNC, BASELINES, OTHER_BUDGETS
 from asyncthink.models import language_model
+from asyncthink.settings import COUNTDOWN
 
 ARMS = (ASYNC, *BASELINES, *(other for arm in BASELINES for other in OTHER_BUDGETS[arm]))
 
@@ -34,7 +36,7 @@ def main() -> None:
     options = parser.parse_args()
     language_model.deterministic()
     given = params.read(options.params)
-    items = files.read_json_lines(options.results / "puzzles/validation.jsonl")
+    items = files.read_json_lines("data/puzzles/validation.jsonl")
     rows = files.read_json_lines(options.record) if options.record.exists() else []
     found = {(row["seed"], row["temperature"], row["arm"]): row for row in rows}
     for seed in given.seeds:
@@ -58,13 +60,14 @@ def at(given: params.Params, arm: str, temperature: float, samples: int) -> para
 def answers(given: params.Params, arm: str, seed: int, model: Path, items: Sequence[dict]) -> dict:
     """Accuracy, and the share of episodes with at least k right answers, for k = 1 to K."""
     engine = Local(*language_model.load(model))
-    subject = evaluate.Subject(params.COUNTDOWN, "validation", arm, seed, items, given, engine.identity())
+    about = subject(given, COUNTDOWN, "validation", arm, seed, items, engine.identity())
     with TemporaryDirectory() as scratch:
-        measured = evaluate.record(subject, engine, Path(scratch) / "episodes.jsonl.gz")["headline"]
-    values = next(iter(measured.values())).values  # of parallel thinking the vote
+        evaluate.record(about, engine, episodes := Path(scratch) / "episodes.jsonl.gz")
+        rows = next(iter(measure.measured(episodes).values()))  # of parallel thinking the vote
+    values = metrics.measurement(rows).values
     correct = values["correct"]
     return {
-        "temperature": subject.own.evaluate.temperature,
+        "temperature": given.arm_params(arm).evaluate.temperature,
         "episodes": correct.size,
         "accuracy": round(float(values["accuracy"].mean()), 4),
         "at_least": [round(float((correct >= k).mean()), 4) for k in range(1, given.puzzles.required + 1)],

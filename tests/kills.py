@@ -53,9 +53,9 @@ PHASES = {
     },
     "evaluate": {
         "decoding": Phase("asyncthink.evaluation.evaluate:run", 1, 1.0),
-        "measuring": Phase("asyncthink.evaluation.evaluate:summarized", 1, 0.3),
         "writing": Phase("asyncthink.evaluation.episode_chunks:append", 1, 0.02),
     },
+    "measure": {"measuring": Phase("asyncthink.evaluation.measure:metrics_file", 1, 0.1)},
     "tables": {"writing": WRITING["text"]._replace(calls=8)},
     "claims": {"writing": WRITING["json"]},
     "case_studies": {"writing": WRITING["text"]},
@@ -158,7 +158,8 @@ def mend(project: Project, said: str) -> bool:
 
 def leaf_commands(project: Project) -> list[list[str]]:
     """Every step's own command as Snakemake would give it, without the place of its log, in an order that works."""
-    said = project.run("snakemake", "--dry-run", "--forceall", "--nolock", "--printshellcmds")
+    told = Project(project.directory, ASYNCTHINK_DETAILS="1")
+    said = told.run("snakemake", "--dry-run", "--forceall", "--nolock", "--printshellcmds")
     lines = re.findall(r"^Shell command: python -m (.*) > (\S+) 2>&1$", said, re.MULTILINE)
     for _, log in lines:
         (project.directory / log).parent.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ from asyncthink.config.params import Params
 from asyncthink.config.subject import subject as of_params
 from asyncthink.engines import Identity
 from asyncthink.engines.scripted import Scripted
-from asyncthink.evaluation import evaluate, recordings
+from asyncthink.evaluation import evaluate, measure, recordings
 from asyncthink.models.word_tokenizer import build
 from asyncthink.tasks import countdown, solver
 
@@ -122,12 +122,12 @@ def subject(given: Params, arm: str, seed: int) -> evaluate.Subject:
 
 
 def record(given: Params, arm: str, seed: int, scratch: Path, skill: Skill | None = None) -> tuple[list, dict]:
-    """The episodes and the metrics of one arm."""
+    """The episodes and the metrics of one arm, measured from the file of its episodes."""
     about = subject(given, arm, seed)
     author = Author(arm, list(about.items), skill or SKILLS[arm])
     path = scratch / arm / f"{seed}.jsonl.gz"
-    measured = evaluate.record(about, Scripted(build(given.puzzles), author), path)
-    return list(episode.read(path)), evaluate.summarized(about, measured, "items")
+    evaluate.record(about, Scripted(build(given.puzzles), author), path)
+    return list(episode.read(path)), measure.metrics_file(about.recording("items"), measure.measured(path))
 
 
 @cache

@@ -17,7 +17,7 @@ from asyncthink import cli
 from asyncthink.config import params
 from asyncthink.workflow import caches, doctor, estimate, surroundings
 from asyncthink.workflow.doctor import fitting_scale, tag_finding, template_finding
-from asyncthink.workflow.findings import Finding, Place
+from asyncthink.workflow.surroundings import Finding, Place
 
 ROOT = Path(__file__).parent.parent
 NANO = params.read(ROOT / "params.yaml")
@@ -156,7 +156,9 @@ def test_every_arm_is_counted_once_and_twice_the_steps_take_twice_the_hours():
 
 def test_a_step_of_known_size_takes_the_hours_that_its_operations_take():
     load = estimate.Load("x", 1, decoded=1e9, trained=2e9)
-    assert load.hours(1000, {"decode": 1e9, "train": 2e9}) == pytest.approx((2e12 / 1e9 + 12e12 / 2e9) / 3600)
+    assert load.hours(1000, estimate.Rate("", decode=1e9, train=2e9, measured=True, source="")) == pytest.approx(
+        (2e12 / 1e9 + 12e12 / 2e9) / 3600
+    )
 
 
 @pytest.mark.parametrize("scale", ["smoke", "nano", "small", "paper"])

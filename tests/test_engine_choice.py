@@ -95,7 +95,7 @@ def evaluate(model, server, folder, *flags):
     raw["evaluate"] |= {"variants": {}}
     (folder / "params.yaml").write_text(json.dumps(raw))
     write_json_lines(folder / "test.jsonl", [ITEM])
-    paths = ["--items", "test.jsonl", "--episodes", "episodes.jsonl.gz", "--metrics", "metrics.json"]
+    paths = ["--items", "test.jsonl", "--episodes", "episodes.jsonl.gz", "--recording", "recording.json"]
     arm = ["--test-set", "countdown", "--split", "test", "--arm", "asyncthink", "--seed", "1", "--model", str(model)]
     return cli.main(["evaluate", *arm, *paths, "--server", server.url, *flags])
 
@@ -104,14 +104,14 @@ def evaluate(model, server, folder, *flags):
     ("engine", "identity"),
     [
         ("vllm", {"name": "vllm", "version": "0.31.0", "exact": True}),
-        ("text", {"name": "text", "version": None, "exact": False}),
+        ("text", {"name": "text", "version": "served", "exact": False}),
     ],
 )
 def test_the_record_of_an_evaluation_names_the_engine(engine, identity, model, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with Server(VLLMStub("word", root=str(model))) as server:
         assert evaluate(model, server, tmp_path, "--engine", engine) == 0
-    assert json.loads((tmp_path / "metrics.json").read_text())["engine"] == identity
+    assert json.loads((tmp_path / "recording.json").read_text())["engine"] == identity
     assert [each.answer for each in episode.read(tmp_path / "episodes.jsonl.gz")] == ["8 * 3"]
 
 

@@ -14,7 +14,7 @@ from written_episodes import sequential
 from asyncthink import cli
 from asyncthink.config import params
 from asyncthink.errors import InputError
-from asyncthink.evaluation import metrics
+from asyncthink.evaluation import measures, metrics
 from asyncthink.tasks import TASKS, competition_math, equality, single_answer, sources
 from asyncthink.tasks.equality import Comparer
 from asyncthink.tasks.judge import Verdict
@@ -342,4 +342,5 @@ def test_what_ran_out_of_time_reaches_the_metrics_of_the_episodes():
     for recorded, late in zip(episodes, (0, 1), strict=True):
         recorded.item = {"answer": "7"}
         recorded.score = single_answer.scored(False, "9") | {"out_of_time": late}
-    assert metrics.measurement(episodes).values["out_of_time"].ravel().tolist() == [0.0, 1.0]
+    measured = metrics.measurement(list(map(measures.measures, episodes)))
+    assert measured.values["out_of_time"].ravel().tolist() == [0.0, 1.0]

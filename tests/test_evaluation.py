@@ -11,16 +11,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import recorded_experiment as experiment
+import torch
 import written_episodes as written
+from taught_model import random_model
 
 from asyncthink import episode
 from asyncthink.config import params
 from asyncthink.config.subject import subject
 from asyncthink.engines import Identity
+from asyncthink.engines.local import Local
 from asyncthink.engines.scripted import Scripted
 from asyncthink.errors import InputError
-from asyncthink.evaluation import episode_chunks, evaluate, measures, metrics, recordings
-from asyncthink.evaluation.measure import measure, rescored
+from asyncthink.evaluation import episode_chunks, evaluate, measure, measures, metrics, recordings
+from asyncthink.evaluation.measure import lines, measured
 from asyncthink.files import write_json_lines
 from asyncthink.models.word_tokenizer import build
 
@@ -96,9 +99,36 @@ def test_a_killed_recording_goes_on_behind_the_last_finished_chunk(tmp_path):
     finished = killed.read_bytes()
     assert 0 < len(list(episode.read(killed))) < 60
     engines = [Scripted(build(GIVEN.puzzles), author) for _ in range(2)]
-    again, at_once = (evaluate.record(subject, *pair) for pair in zip(engines, (killed, whole), strict=True))
+    for engine, path in zip(engines, (killed, whole), strict=True):
+        evaluate.record(subject, engine, path)
     assert killed.read_bytes() == whole.read_bytes() and killed.read_bytes().startswith(finished)
-    assert evaluate.summarized(subject, again, "items") == evaluate.summarized(subject, at_once, "items")
+
+
+class MortalModel(Local):
+    """Dies when its third organizer ends."""
+
+    organizers = 0
+
+    def release(self, trace):
+        self.organizers += trace[-1] == "organizer"
+        if self.organizers == 3:
+            raise Killed
+        super().release(trace)
+
+
+def test_what_rounds_together_is_decoded_together_again_after_a_kill(tmp_path):
+    """A part of a chunk that the local engine decodes alone has other log-probabilities in its last digits."""
+    about = experiment.subject(GIVEN, "asyncthink", 1)
+    headline = {"headline": about.evaluations["headline"]}
+    about = replace(about, evaluations=headline, engine=Identity("local", torch.__version__))
+    model, words = random_model(build(GIVEN.puzzles)), build(GIVEN.puzzles)
+    killed, whole = tmp_path / "killed.jsonl.gz", tmp_path / "whole.jsonl.gz"
+    with pytest.raises(Killed):
+        evaluate.record(about, MortalModel(model, words), killed)
+    assert not list(tmp_path.iterdir())
+    for path in (killed, whole):
+        evaluate.record(about, Local(model, words), path)
+    assert killed.read_bytes() == whole.read_bytes()
 
 
 TORN = {
@@ -128,7 +158,7 @@ def test_an_item_with_many_samples_is_one_chunk_and_its_measures_are_those_of_al
     sampled = params.from_mapping(params.merged(GIVEN.to_mapping(), {"evaluate": {"samples": 100}}))
     episodes, found = experiment.record(sampled, "no_rl", 1, tmp_path)
     assert [len(chunk) for chunk in episode_chunks.whole(tmp_path / "no_rl/1.jsonl.gz")] == [200] * 6
-    alone = metrics.measurement(episodes)
+    alone = metrics.measurement(list(map(measures.measures, episodes)))
     values = found["evaluations"]["headline"]["episodes"]
     assert values["accuracy"] == pytest.approx(alone.values["accuracy"].ravel().tolist(), abs=1e-6)
     assert values["latency"].count(None) == np.isnan(alone.values["latency"]).sum() > 0
@@ -217,7 +247,7 @@ def test_signs_of_reward_hacking_are_counted():
         "<FORK-1> 3 8 =24 </FORK-1> <FORK-2> </FORK-2> <FORK-3> 3  8 =24 </FORK-3> <FORK-4> 5 =24 </FORK-4> "
         "<JOIN-1> <JOIN-2> <JOIN-4> <ANSWER> 3 * 8 </ANSWER>"
     )
-    found = measures.measures(organized(text, {1: DONE, 2: VAIN, 3: DONE, 4: " 3 + 8 11 ."}, capacity=5))
+    found = measures.measures(organized(text, {1: DONE, 2: VAIN, 3: DONE, 4: " 3 + 8 11 ."}, capacity=5)).values
     counts = {name: found[name] for name in found if name.endswith(("_queries", "_workers")) or name == "forks"}
     assert counts == {
         "forks": 4,
@@ -233,14 +263,14 @@ def test_signs_of_reward_hacking_are_counted():
 def test_a_sub_query_serves_where_the_answer_holds_what_its_worker_returned(returned, unused):
     text = "<FORK-1> 3 8 =24 </FORK-1> <JOIN-1> <ANSWER> 3 * 8 </ANSWER>"
     worker = f" 3 * 8 24 ! <RETURN> {returned} </RETURN>"
-    assert measures.measures(organized(text, {1: worker}))["unused_queries"] == unused
+    assert measures.measures(organized(text, {1: worker})).values["unused_queries"] == unused
 
 
 def test_concurrency_is_split_into_right_and_wrong_answers():
-    wrong = measures.measures(organized("<ANSWER> 3 + 5 </ANSWER>", {}))
+    wrong = measures.measures(organized("<ANSWER> 3 + 5 </ANSWER>", {})).values
     assert wrong["concurrency_ratio_wrong"] == wrong["concurrency_ratio"] > 0
     assert np.isnan(wrong["concurrency_ratio_right"])
-    broken = measures.measures(organized("<JOIN-1>", {}))
+    broken = measures.measures(organized("<JOIN-1>", {})).values
     assert broken["dangling_join"] == 1 and broken["valid"] == 0
     assert np.isnan([broken["latency"], broken["concurrency_ratio_wrong"]]).all() and broken["elapsed"] > 0
 
@@ -248,20 +278,19 @@ def test_concurrency_is_split_into_right_and_wrong_answers():
 def test_strings_that_differ_are_counted_beside_solutions_that_differ():
     item = {"numbers": [3, 8, 12], "target": 24, "required": 2, "uses": 2}
     asked = replace(organized("<ANSWER> 3 * 8 ; 8 * 3 ; 12 + 12 ; 8*3 </ANSWER>", {}), item=item)
-    found = measures.measures(measures.scored(asked))
+    found = measures.measures(measures.scored(asked)).values
     assert (found["correct"], found["string_distinct"], found["offered"]) == (1, 2, 4)
 
 
 def test_a_structure_is_named_by_the_order_of_its_forks():
     text = "<FORK-7> a </FORK-7> <FORK-2> b </FORK-2> <JOIN-2> <JOIN-7> <ANSWER> 1 </ANSWER>"
-    assert measures.episode_topology(organized(text, {7: DONE, 2: DONE})) == "F1 F2 J2 J1"
-    assert measures.episode_topology(organized("<ANSWER> 1 </ANSWER>", {})) == ""
+    assert measures.measures(organized(text, {7: DONE, 2: DONE})).structure == "F1 F2 J2 J1"
+    assert measures.measures(organized("<ANSWER> 1 </ANSWER>", {})).structure == ""
 
 
 def test_diversity_counts_equally_frequent_structures():
     names = np.array(["a", "b", "c", "d"] * 50, dtype=object).reshape(1, 200, 1)
-    measured = metrics.Measurement(1, {}, names)
-    found = metrics.diversity(measured)
+    found = metrics.diversity(metrics.Measurement(1, {}, names))
     assert found.value == pytest.approx(4) and found.estimate().low > 3.7
     lopsided = metrics.Measurement(1, {}, np.array(["a"] * 199 + ["b"], dtype=object).reshape(1, 200, 1))
     assert metrics.diversity(lopsided).value < 1.05
@@ -271,8 +300,8 @@ def test_measuring_the_recorded_episodes_gives_the_recorded_metrics(tmp_path):
     for arm in ("asyncthink", "parallel"):
         episodes, found = recorded(tmp_path, arm)
         episode.write(tmp_path / f"{arm}.jsonl.gz", episodes)
-        lines = list(measure(rescored(tmp_path / f"{arm}.jsonl.gz")))
-        named = {line["variant"] + ("_union" if line["aggregation"] == "union" else ""): line for line in lines}
+        said = lines(measured(tmp_path / f"{arm}.jsonl.gz"))
+        named = {line["variant"] + ("_union" if line["aggregation"] == "union" else ""): line for line in said}
         assert list(named) == list(found["evaluations"])
         for name, entry in found["evaluations"].items():
             assert all(named[name][key] == value for key, value in entry["metrics"].items())
@@ -281,32 +310,35 @@ def test_measuring_the_recorded_episodes_gives_the_recorded_metrics(tmp_path):
 
 def test_measuring_trusts_plan_and_answer_and_no_recorded_score(tmp_path):
     episodes, _ = recorded(tmp_path)
-    lies = [replace(e, score={"accuracy": 1.0}, schedule={"latency": 1}) for e in episodes]
-    honest, lying = (list(measure(map(measures.scored, each))) for each in (episodes, lies))
-    assert honest == lying
+    lies = [replace(e, score={"accuracy": 1.0}, schedule={}) for e in episodes]
+    for name, recorded_ones in {"honest": episodes, "lying": lies}.items():
+        episode.write(tmp_path / name, recorded_ones)
+    assert measured(tmp_path / "honest") == measured(tmp_path / "lying")
 
 
-def test_recordings_without_keys_or_with_missing_samples_are_measured_too():
+def test_recordings_without_keys_or_with_missing_samples_are_measured_too(tmp_path):
     alone = [replace(organized("<ANSWER> 1 </ANSWER>", {}), key={}) for _ in range(3)]
     uneven = [replace(alone[0], key={"index": i, "sample": s}) for i, s in ((0, 0), (0, 1), (1, 0))]
     for episodes in (alone, uneven):
-        (line,) = measure(episodes)
+        episode.write(tmp_path / "episodes.jsonl", episodes)
+        (line,) = lines(measured(tmp_path / "episodes.jsonl"))
         assert line["episodes"] == 3 and line["valid"] == 1.0 and line["accuracy"] == 0.0
 
 
 def test_metrics_files_come_back_as_they_were_and_seeds_are_merged(tmp_path):
     given = experiment.settings(items=6)
     paths = experiment.write_metrics(given, tmp_path, seeds=(2, 1), arms=("no_rl", "parallel"))
-    found = recordings.read(paths)
+    found = recordings.read_all(paths)["countdown"]
     merged = found.find("no_rl")
     assert merged.seeds == (1, 2) and merged.items == 6 and merged.measured.values["accuracy"].shape == (2, 6, 1)
     for place, seed in enumerate(merged.seeds):
-        alone = metrics.measurement([e for e in experiment.record(given, "no_rl", seed, tmp_path / "work")[0]])
+        episodes, _ = experiment.record(given, "no_rl", seed, tmp_path / "work")
+        alone = metrics.measurement(list(map(measures.measures, episodes)))
         for name, values in alone.values.items():
             assert merged.measured.values[name][place] == pytest.approx(values[0], abs=1e-6, nan_ok=True)
         assert (merged.measured.topologies[place] == alone.topologies[0]).all()
     assert found.find("parallel").aggregation == "vote"
-    assert found.find("parallel", aggregation="union").aggregation == "union"
+    assert {e.aggregation for e in found.evaluations if e.arm == "parallel"} == {"vote", "union"}
     assert found.find("parallel", "n_5").thinking["capacity"] == 5 and found.find("nobody") is None
 
 
@@ -332,7 +364,7 @@ def test_metrics_that_do_not_belong_together_are_not_merged(tmp_path, key, value
         del record[key]
     paths[1].write_text(json.dumps(record))
     with pytest.raises(InputError, match=complaint):
-        recordings.read(paths)
+        recordings.read_all(paths)
 
 
 def asyncthink(*arguments, **options):
@@ -382,7 +414,7 @@ def test_a_corrupt_line_is_named(tmp_path, kind):
     path = tmp_path / "broken.jsonl"
     path.write_text("\n".join([lines[0], BROKEN[kind](lines[1])]) + "\n")
     with pytest.raises(InputError, match=r"broken\.jsonl: line 2 is not (an episode|JSON|a JSON object)") as error:
-        list(rescored(path))
+        measured(path)
     assert "\n" not in str(error.value)
 
 
@@ -415,14 +447,14 @@ def test_the_reason_names_the_key_what_it_is_and_what_is_wanted(tmp_path, reason
     path = tmp_path / "broken.jsonl"
     path.write_text(json.dumps(good) + "\n" + json.dumps(good | REASONS[reason]))
     with pytest.raises(InputError) as error:
-        list(rescored(path))
+        measured(path)
     assert f"broken.jsonl: line 2 is not an episode: {reason}" in str(error.value)
 
 
 def test_an_empty_object_lacks_the_first_key(tmp_path):
     (tmp_path / "empty.jsonl").write_text("{}")
     with pytest.raises(InputError, match="line 1 is not an episode: key is missing; wanted: an object"):
-        list(rescored(tmp_path / "empty.jsonl"))
+        measured(tmp_path / "empty.jsonl")
 
 
 def test_bad_input_of_the_measure_command_is_one_line_and_exit_2(tmp_path):
@@ -435,8 +467,18 @@ def test_bad_input_of_the_measure_command_is_one_line_and_exit_2(tmp_path):
         assert said.returncode == 2 and said.stderr.count("\n") == 1 and name in said.stderr, said
 
 
+def test_a_metrics_file_is_of_one_recording(tmp_path):
+    path = tmp_path / "episodes.jsonl"
+    episode.write(path, recorded(tmp_path, "no_rl")[0])
+    other = experiment.subject(experiment.settings("smoke", items=12), "no_rl", 1).recording("items")
+    renamed = {**other, "evaluations": {"worker_9": {}}}
+    with pytest.raises(InputError, match="the episodes are of the variant headline, which the recording does not name"):
+        measure.metrics_file(renamed, measured(path))
+    assert asyncthink("measure", path, "--metrics", tmp_path / "metrics.json").stderr.count("belong together") == 1
+
+
 @pytest.mark.slow
-def test_the_evaluate_command_records_a_model_and_measures_it(tmp_path):
+def test_the_evaluate_command_records_a_model_and_the_measure_command_measures_it(tmp_path):
     """In a process of its own, to the same bytes as in this one."""
     from taught_model import ITEM, PARAMS, WORDS, taught_model
 
@@ -452,7 +494,7 @@ def test_the_evaluate_command_records_a_model_and_measures_it(tmp_path):
     language_model.write(taught_model(), WORDS, tmp_path / "model")
     items = [{**ITEM, "id": f"countdown-test-{index}"} for index in range(4)]
     write_json_lines(tmp_path / "items.jsonl", items)
-    outputs = ("--episodes", "episodes.jsonl.gz", "--metrics", "metrics.json")
+    outputs = ("--episodes", "episodes.jsonl.gz", "--recording", "recording.json")
     inputs = (
         "--model",
         "model",
@@ -468,6 +510,9 @@ def test_the_evaluate_command_records_a_model_and_measures_it(tmp_path):
     said = asyncthink("evaluate", *inputs, *outputs, "--split", "test", cwd=tmp_path)
     assert said.returncode == 0 and "8 of 8 episodes" in said.stderr, said.stderr
     assert not list((tmp_path / "work/evaluate").iterdir())
+    recording = ("--recording", "recording.json", "--metrics", "metrics.json")
+    said = asyncthink("measure", "episodes.jsonl.gz", *recording, cwd=tmp_path)
+    assert (said.returncode, said.stdout) == (0, ""), said.stderr
     found = json.loads((tmp_path / "metrics.json").read_text())
     assert (found["items"]["split"], found["items"]["count"]) == ("test", 4)
     assert found["evaluations"]["headline"]["metrics"]["forks"] > 0

@@ -54,6 +54,7 @@ TRAIN, TEST = "data/puzzles/train.jsonl", "data/puzzles/test.jsonl"
 WEIGHTS = "results/pretrain/1/model.safetensors"
 TUNED = "results/sft/asyncthink/1/model.safetensors"
 METRICS, EPISODES = "metrics/evaluate/countdown/asyncthink/1.json", "results/evaluate/countdown/asyncthink/1.jsonl.gz"
+RECORDING = "results/evaluate/countdown/asyncthink/1.json"
 HISTORY, CORPUS = "metrics/grpo/asyncthink/1.jsonl", "metrics/filter/asyncthink.json"
 TABLE, LEDGER, FIGURE = "metrics/tables/claims.csv", "metrics/claims.json", "figures/claims.svg"
 # step, file, what befalls it, what is said
@@ -76,6 +77,11 @@ BAD_INPUT = [
     ("evaluate", TEST, gone, NOT_THERE),
     ("evaluate", TEST, broken_line, f"{TEST}: line 2 {NOT_JSON}"),
     ("evaluate", "results/grpo/asyncthink/1/model.safetensors", torn, NOT_A_MODEL),
+    ("measure", EPISODES, gone, NOT_THERE),
+    ("measure", EPISODES, torn, f"{EPISODES}: not readable"),
+    ("measure", RECORDING, gone, NOT_THERE),
+    ("measure", RECORDING, torn, f"{RECORDING}: not a recording"),
+    ("tables", LEDGER, torn, f"{LEDGER}: not a ledger of claims"),
     ("tables", METRICS, gone, NOT_THERE),
     ("tables", METRICS, torn, f"{METRICS}: not a metrics file"),
     ("tables", HISTORY, gone, NOT_THERE),
@@ -91,7 +97,7 @@ BAD_INPUT = [
     ("page", EPISODES, gone, NOT_THERE),
     ("page", EPISODES, torn, f"{EPISODES}: not readable"),
     ("page", EPISODES, scrambled, f"{EPISODES}: not readable"),
-    *[(step, "params.yaml", mistyped, "unknown key") for step in ("puzzles", "synthesize", "sft", "grpo", "tables")],
+    *[(step, "params.yaml", mistyped, "unknown key") for step in ("puzzles", "synthesize", "sft", "grpo", "claims")],
 ]
 
 
@@ -109,7 +115,7 @@ def commands(copy):
     found = {}
     for words in leaf_commands(copy):
         found.setdefault(step_of(words), []).append(words)
-    marks = ("asyncthink", TEST, FIGURE)
+    marks = ("asyncthink", TEST, FIGURE, EPISODES)
     return {step: max(some, key=lambda words: sum(mark in words[2:] for mark in marks)) for step, some in found.items()}
 
 
@@ -225,4 +231,4 @@ def test_a_figure_without_its_table_says_which(copy, commands):
             said = copy.run(*commands["figures"], check=False)
         finally:
             table.write_bytes(whole)
-    assert said.strip().splitlines()[-1] == f"FileNotFoundError: [Errno 2] No such file or directory: '{TABLE}'"
+    assert said.strip().splitlines()[-1].endswith(f"InputError: {TABLE}: no such file; run `snakemake {TABLE}`")

@@ -230,8 +230,8 @@ def read_by(given):
         (name, arm): (graph.reads("evaluate", given, arm, name), weights[arm], seeds) for name, arm in tests
     }
     read["items"] = {name: (graph.reads("items", given, None, name), graph.own_source(given, name)) for name in sets}
-    read |= {rule: (graph.reads(rule, given), seeds) for rule in ("pretrain", "case_studies", "page")}
-    read |= {rule: (read[rule], tests) for rule in ("case_studies", "page")}
+    read |= {rule: (graph.reads(rule, given), seeds) for rule in ("pretrain", "measure", "case_studies", "page")}
+    read |= {rule: (read[rule], tests) for rule in ("measure", "case_studies", "page")}
     recorded = (tests, cold, graph.trained(given), seeds)
     read |= {rule: (graph.reads(rule, given), recorded) for rule in ("tables", "claims", "report")}
     return read | {"puzzles": graph.reads("puzzles", given), "figures": graph.reads("figures", given)}
@@ -279,10 +279,10 @@ def test_lambda_is_read_by_the_organizers_that_do_not_override_it():
     assert {rule for rule, body in DVC.items() if "reward" in body.get("params", [])} == {"grpo", "evaluate", "report"}
 
 
-def room_of(path):
-    """A module or folder of the package as the table of rooms names it."""
-    parts = path.relative_to(PACKAGE).with_suffix("").parts
-    return "/".join(parts) if parts[0] == "cli" else parts[0]
+def room_of(path, named):
+    """A module or folder of the package as a step's list of rooms names it."""
+    module = path.relative_to(PACKAGE).with_suffix("")
+    return module.as_posix() if module.parts[0] == "cli" or module.as_posix() in named else module.parts[0]
 
 
 def imported(tree):
@@ -323,7 +323,8 @@ def code_of(step):
 
 @pytest.mark.parametrize("step", graph.ROOMS)
 def test_the_rooms_of_a_step_are_those_that_it_imports_and_its_stage_names_each(step):
-    rooms = {room_of(path) for path in reached(code_of(step))} - {*graph.LEFT_OUT, "cli/__init__"}
+    paths = reached(code_of(step))
+    rooms = {room_of(path, graph.ROOMS[step]) for path in paths} - {*graph.LEFT_OUT, "cli/__init__"}
     own = {f"cli/{step}"} - {"cli/figures"}
     assert rooms - own == set(graph.ROOMS[step])
     named = {path for path in DVC[step]["deps"] if path.startswith("src/")} - {WIRING}
@@ -375,6 +376,47 @@ def test_the_graph_is_whole_at_every_scale(tmp_path, name):
         assert jobs == 0 or re.search(rf"^{rule} +{jobs}$", done.stdout, re.MULTILINE)
 
 
+@pytest.fixture(scope="module")
+def adopted(tmp_path_factory):
+    """A graph with an API teacher, of which Snakemake holds every file for up to date in a plain environment."""
+    text = scales.merge(scales.scaled(ROOT, "smoke"), "synthesize: {teacher: openai}")
+    directory = laid_out(tmp_path_factory.mktemp("adopted"), text)
+    for _, _, outputs in jobs(directory):
+        for path in (directory / name for name in outputs):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("x")
+    assert snakemake(directory, "--cores", "1", "--touch", "--forceall", "--quiet", "all").returncode == 0
+    return directory
+
+
+SERVER = "http://127.0.0.1:8000/v1"
+
+
+@pytest.mark.parametrize(
+    ("environment", "stale"),
+    [
+        ({}, set()),
+        ({"ASYNCTHINK_ENGINE": "local", "ASYNCTHINK_TEACHER_MODEL": "gpt-4o"}, set()),
+        ({"ASYNCTHINK_ENGINE": "vllm"}, {"grpo", "evaluate"}),
+        ({"ASYNCTHINK_SERVER": SERVER}, {"grpo", "evaluate"}),
+        ({"ASYNCTHINK_TEACHER_MODEL": "another"}, {"synthesize"}),
+        ({"OPENAI_BASE_URL": SERVER}, {"synthesize"}),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
+)
+def test_who_decodes_and_who_teaches_make_stale_what_another_one_made(adopted, environment, stale):
+    done = snakemake(adopted, "--dry-run", ASYNCTHINK_DETAILS="1", **environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    blocks = re.findall(r"^rule (\w+):\n((?:    .*\n)+)", done.stdout, re.MULTILINE)
+    assert {rule for rule, block in blocks if "Params have changed" in block} == stale
+    assert stale or "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_an_engine_that_is_not_there_stops_snakemake_before_anything_runs(adopted):
+    done = snakemake(adopted, "--dry-run", ASYNCTHINK_ENGINE="vlm")
+    assert done.returncode != 0 and "no engine 'vlm'; allowed: local, vllm, text" in done.stdout + done.stderr
+
+
 def test_arms_on_mathematics_share_no_cold_start_with_countdown(tmp_path):
     (tmp_path / "params.yaml").write_text(scales.scaled(ROOT, "paper"))
     given = params.read(tmp_path / "params.yaml")
@@ -394,6 +436,13 @@ def test_a_mistyped_key_stops_snakemake_with_the_nearest_one(tmp_path):
     assert done.returncode != 0
     said = "unknown key reward.concurency_weight; did you mean concurrency_weight?"
     assert said in done.stdout + done.stderr
+
+
+def test_a_dry_run_counts_the_jobs_on_one_screen_and_says_why(tmp_path):
+    done = snakemake(laid_out(tmp_path, (ROOT / "params.yaml").read_text()), "--dry-run")
+    said = done.stdout + done.stderr
+    assert re.search(r"^evaluate +18$", said, re.MULTILINE) and "output files have to be generated" in said
+    assert "Shell command" not in said and len(said.splitlines()) <= 60
 
 
 def test_a_number_cannot_be_changed_beside_params_yaml(tmp_path):
@@ -416,7 +465,7 @@ def test_a_training_starts_as_many_processes_as_its_resources_say(tmp_path):
     target = "metrics/grpo/asyncthink/1.jsonl"
     nodes = ("grpo:gpu=8", "grpo:nodes=2", "grpo:tasks=2", "grpo:mpi=srun")
     asked = ("--resources", "gpu=8", "--set-resources", "pretrain:gpu=4", "sft:processes=2", "sft:shard=1", *nodes)
-    done = snakemake(tmp_path, "--dry-run", *asked, "--", target)
+    done = snakemake(tmp_path, "--dry-run", *asked, "--", target, ASYNCTHINK_DETAILS="1")
     shell = {rule: line for line in done.stdout.splitlines() for rule in re.findall(r"-m asyncthink (\w+) ", line)}
     assert shell["puzzles"].startswith("Shell command: python -m asyncthink puzzles")
     assert "--num_processes 4 --num_machines 1" in shell["pretrain"]
@@ -445,20 +494,40 @@ def test_the_slurm_profile_fits_the_graph_of_the_scale_it_is_written_for(tmp_pat
         assert {f"{name}={value}" for name, value in values.items()} <= set(resources), rule
 
 
-def test_the_lock_holds_what_the_package_asks_for_and_no_place_of_one_machine():
+def extras():
+    """What the package asks for, and by the name of an extra what else it can have."""
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return project["dependencies"], project["optional-dependencies"]
+
+
+def test_the_lock_holds_what_the_package_asks_for_and_no_place_of_one_machine():
+    needed, optional = extras()
     versions = {name.lower().replace("_", "-"): version for name, version in LOCK.items()}
-    for text in project["dependencies"] + project["optional-dependencies"]["test"]:
-        wanted = Requirement(text)
-        assert wanted.specifier.contains(versions[wanted.name.lower()]), text
+    for wanted in map(Requirement, needed + optional["dev"]):
+        assert wanted.specifier.contains(versions[wanted.name.lower()]), wanted
     for line in (ROOT / "requirements.lock").read_text().splitlines():
         assert line.startswith("#") or re.fullmatch(r"[\w.-]+==[\w.]+", line), line
 
 
-def test_conda_users_get_the_versions_of_the_lock():
+def test_conda_users_get_the_versions_of_the_lock_and_what_a_rule_may_need_beside_it():
+    needed, optional = extras()
     dependencies = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
-    pins = dict(line.split("==") for line in dependencies[-1]["pip"])
-    assert pins == {name: LOCK[name] for name in pins}
-    assert {"torch", "transformers", "trl", "snakemake", "dvc", "papermill"} <= set(pins)
+    pins = {pin.name: pin for pin in map(Requirement, dependencies[-1]["pip"])}
+    of_the_lock = {name: str(pin.specifier) for name, pin in pins.items() if name in LOCK}
+    assert of_the_lock == {name: f"=={LOCK[name]}" for name in of_the_lock}
+    assert {name.lower() for name in of_the_lock} == {
+        Requirement(text).name.lower() for text in needed + optional["dev"]
+    }
+    [vllm], [remotes] = map(Requirement, optional["vllm"]), map(Requirement, optional["remotes"])
+    assert pins["vllm"].specifier == vllm.specifier
+    assert pins.keys() - of_the_lock.keys() == {"vllm", *(f"dvc-{name}" for name in remotes.extras)}
+
+
+@pytest.mark.parametrize("recipe", ["Dockerfile", "asyncthink.def"])
+def test_a_container_has_the_lock_the_lowest_python_and_what_the_package_is_built_from(recipe):
+    text = (ROOT / recipe).read_text()
+    assert re.search(r"^FROM:? +python:3\.11-slim$", text, re.MULTILINE | re.IGNORECASE)
+    assert "--requirement requirements.lock" in text and "--no-deps ." in text
+    assert all(name in text for name in ("pyproject.toml", "README.md", "src"))

@@ -26,6 +26,7 @@ from trl.trainer.utils import add_fused_lm_head
 from asyncthink.config.params import from_mapping, merged
 from asyncthink.engines import run
 from asyncthink.engines.local import Local
+from asyncthink.errors import InputError
 from asyncthink.files import read_json_lines, sha256, write_json_lines
 from asyncthink.models import language_model
 from asyncthink.thinking.agents import Agent
@@ -36,7 +37,7 @@ from asyncthink.training.episode_trainer import EpisodeTrainer, Settings
 from asyncthink.training.grpo_history import summary
 from asyncthink.training.log_probabilities import fused, packed, padded, plain, score
 from asyncthink.training.resumption import Run
-from asyncthink.training.samplers import LOCAL, Tolerance
+from asyncthink.training.samplers import LOCAL, Sampler, Tolerance
 
 VOCABULARY = 50
 GROUP, PROMPTS = 4, 3
@@ -70,7 +71,9 @@ def settings_of(**changes: dict[str, Any]) -> Settings:
 ANY = replace(LOCAL, tolerance=Tolerance(math.inf, math.inf))  # written episodes were sampled by no one
 
 
-def one_step(folder: Path, episodes: list, tokens: int = 10**6, **changes: Any) -> tuple[dict[str, torch.Tensor], dict]:
+def one_step(
+    folder: Path, episodes: list, tokens: int = 10**6, sampler: Sampler = ANY, **changes: Any
+) -> tuple[dict[str, torch.Tensor], dict]:
     """The gradients of the trainer's first step on the given episodes, with so many tokens a micro-batch; its log."""
     one = {"steps": 1, "prompts_per_step": PROMPTS, "group": GROUP, **changes}
     settings, run = settings_of(grpo=one, thinking={"temperature": 1.0}), Run("test", 1, Scratch(folder))
@@ -88,7 +91,7 @@ def one_step(folder: Path, episodes: list, tokens: int = 10**6, **changes: Any) 
             settings=settings,
             items=[],
             start=copy.deepcopy(model),
-            sampler=ANY,
+            sampler=sampler,
             rate=lambda step, steps: 1.0,
             scratch=run.scratch,
             progress=grpo.Progress("test", ()),
@@ -111,6 +114,12 @@ def test_the_gradient_is_that_of_a_loop_over_traces_whatever_the_micro_batches(t
         assert relative_error(found, expected) < 1e-5
         told.append([log[name] for name in ("loss", "episodes/entropy", "episodes/sampler_gap")])
     assert torch.allclose(torch.tensor(told[:-1]), torch.tensor(told[1:]), atol=1e-6)
+
+
+def test_our_own_sampler_is_held_to_the_trainers_log_probabilities_too(tmp_path):
+    """Written episodes say log-probabilities that no model has."""
+    with pytest.raises(InputError, match=r"grpo, step 1: the sampler.s log-probabilities are .* nats away"):
+        one_step(tmp_path, written_episodes(7, GROUP * PROMPTS, VOCABULARY), sampler=LOCAL)
 
 
 def test_a_large_vocabulary_is_scored_without_its_logits(tmp_path, monkeypatch):
@@ -331,6 +340,7 @@ def test_the_command_publishes_a_changed_model_and_a_history_and_cleans_up(world
     assert [row["step"] for row in history] == [1, 2, 3, 4, 5]
     assert {"reward", "latency", "concurrency_ratio", "forks", "valid", "entropy", "kl"} <= history[0].keys()
     assert history[0]["kl"] < 1e-6 < history[-1]["kl"]
+    assert all(0 <= row["sampler_gap"] <= row["largest_sampler_gap"] < 1e-4 for row in history)
     assert not list((world / "one" / "work").glob("grpo/*"))
 
 

@@ -28,8 +28,8 @@ LINES = [json.dumps(row, ensure_ascii=False).encode() for row in ROWS]
         BOM + b"\r\n".join([*LINES, b""]),
         b"\n \t\n".join([b"", *LINES, b"\r\n"]),
         BOM + b"\n" + LINES[0] + b"\n" + BOM + LINES[1],
-        gzip.compress(b"\n".join(LINES)),
-        gzip.compress(LINES[0] + b"\n") + gzip.compress(BOM + LINES[1]),
+        gzip.compress(b"\n".join(LINES), mtime=0),
+        gzip.compress(LINES[0] + b"\n", mtime=0) + gzip.compress(BOM + LINES[1], mtime=0),
     ],
 )
 @pytest.mark.parametrize("name", ["rows.jsonl", "rows.jsonl.gz"])

@@ -78,7 +78,8 @@ class Sample:
             if measure.startswith("at_least")
             else episodes(arm, variant, test_set)[measure]
         )
-        return np.nanmean(table[self.kept(table)])
+        kept = self.kept(table)
+        return np.mean([np.nanmean(row[own]) for row, own in zip(table, kept, strict=True) if own.any()])
 
     def points(self, way, axis, measure):
         """(cost, share) of every budget of a baseline, and of none at all."""

@@ -60,7 +60,7 @@ STEPS = {
     "evaluate": (
         [
             *("evaluate", *ARM, "--test-set=countdown", "--split=test", "--model=start", "--items=items.jsonl"),
-            *("--episodes=out/episodes.jsonl.gz", "--metrics=metrics.json"),
+            *("--episodes=out/episodes.jsonl.gz", "--recording=recording.json"),
         ],
         "tasks/countdown.py",
         lambda said: "2 of 2 episodes" not in said,

@@ -26,12 +26,13 @@ from asyncthink.files import write_json_lines
 from asyncthink.synthesis import demonstration, format_filter, lessons
 from asyncthink.synthesis.assignment import Assignment
 from asyncthink.synthesis.cost_estimate import estimate
-from asyncthink.synthesis.lessons import prompt_text, read_traces
+from asyncthink.synthesis.demonstration import Demonstration
+from asyncthink.synthesis.lessons import read_traces
 from asyncthink.synthesis.openai_client import Endpoint
 from asyncthink.synthesis.openai_teacher import demonstrate
 from asyncthink.synthesis.replay import replay
 from asyncthink.synthesis.response_journal import ResponseJournal, read_records
-from asyncthink.synthesis.structures import followed
+from asyncthink.synthesis.structures import followed, topology_class
 from asyncthink.tasks import TASKS
 
 ROOT = Path(__file__).parent.parent
@@ -87,44 +88,89 @@ def test_demonstrations_follow_the_sampled_sequences_and_pass_the_filter(tmp_pat
     assert len(server.calls) == 80
 
 
-def test_the_second_question_holds_the_example_the_fragments_and_the_sequence(tmp_path):
+def test_the_second_question_holds_the_examples_the_fragments_and_the_sequence(tmp_path):
     with ChatServer(teacher) as server:
         [written] = taught(server, tmp_path, settings(1))
     first, second = (call.body["messages"] for call in server.calls)
     assert [message["role"] for message in first] == ["system", "user"]
-    assert [message["role"] for message in second] == ["system", "user", "assistant", "user"]
-    assert first[1]["content"] in second[3]["content"] and "24" in first[1]["content"]
-    assert "1. Sub-query: pairs with 3 for 24" in second[3]["content"]
-    spoken = re.findall(r"^\d+\. (\w)\w+ ?(\d*)$", second[3]["content"].split("Sequence of actions:")[1], re.MULTILINE)
-    assert tuple(kind.upper() + i for kind, i in spoken) == written.structure
+    assert [message["role"] for message in second] == ["system", *("user", "assistant") * 3, "user"]
+    examples = [message["content"] for message in second[1:-1]]
+    assert examples == [turn for kind in lessons.EXAMPLES for turn in lessons.example("countdown", kind)]
+    asked = second[-1]["content"]
+    assert first[1]["content"] in asked and "24" in first[1]["content"]
+    assert "1. Sub-query: pairs with 3 for 24" in asked
+    assert tuple(told(asked)) == written.structure
 
 
-@pytest.mark.parametrize("task", lessons.EXAMPLES)
-def test_the_worked_examples_keep_the_rules_that_they_teach(task):
-    question, _, answer = prompt_text(lessons.EXAMPLES[task]).partition("\n===\n")
-    organizer, workers, joined = read_traces(answer)
-    actions = protocol.parse(organizer)
-    told = re.findall(r"^\d+\. (\w)\w+ ?(\d*)$", question.split("Sequence of actions:")[1], re.MULTILINE)
-    assert followed(actions) == [kind.upper() + i for kind, i in told]
-    assert protocol.format_error(actions, 3) is None
-    forks = {action.id for action in actions if isinstance(action, protocol.Fork)}
-    assert forks == set(workers)
-    assert joined == {i: protocol.returned(text) for i, text in workers.items()}
+def told(question):
+    """The sequence of actions that a question asks for."""
+    actions = re.findall(r"^\d+\. (\w)\w+ ?(\d*)$", question.split("Sequence of actions:")[1], re.MULTILINE)
+    return [kind.upper() + i for kind, i in actions]
 
 
+COUNTDOWN = {"target": 24, "required": 2, "uses": 2, "operations": "+-*"}
+CHOICE = {"options": 4, "answer": "B"}
 EXAMPLE_ITEMS = {
-    "countdown": {"numbers": [3, 8, 9, 15], "target": 24, "required": 2, "uses": 2, "operations": "+-*"},
-    "competition_math": {
+    ("countdown", "interleaved"): COUNTDOWN | {"numbers": [4, 6, 10, 18]},
+    ("countdown", "batched"): COUNTDOWN | {"numbers": [3, 8, 9, 15]},
+    ("countdown", "overlapping"): COUNTDOWN | {"numbers": [2, 3, 5, 9], "target": 30, "uses": 3},
+    ("competition_math", "interleaved"): {
         "problem": "How many positive integers less than 100 are divisible by 4 or by 6, but not by both?",
         "answer": "24",
     },
+    ("competition_math", "batched"): {
+        "problem": "How many ordered pairs (a, b) of positive integers satisfy ab = 36 or ab = 100?",
+        "answer": "18",
+    },
+    ("competition_math", "overlapping"): {
+        "problem": "How many three-digit positive integers have digits that add up to 5?",
+        "answer": "15",
+    },
+    ("sudoku", "interleaved"): {"puzzle": [[1, 0, 0, 4], [0, 4, 1, 0], [2, 0, 0, 3], [0, 3, 2, 0]]},
+    ("sudoku", "batched"): {"puzzle": [[2, 0, 0, 3], [0, 3, 2, 0], [1, 0, 0, 4], [0, 4, 1, 0]]},
+    ("sudoku", "overlapping"): {"puzzle": [[3, 0, 0, 2], [0, 2, 3, 0], [4, 0, 0, 1], [0, 1, 4, 0]]},
+    ("multiple_choice", "interleaved"): CHOICE
+    | {
+        "question": "A ball is dropped from rest and falls 45 m. With g = 10 m/s^2 and without friction, how fast is "
+        "it when it lands, and how long did it fall?",
+        "choices": ["15 m/s, 1.5 s", "30 m/s, 3 s", "30 m/s, 4.5 s", "45 m/s, 3 s"],
+    },
+    ("multiple_choice", "batched"): CHOICE
+    | {
+        "question": "How many edges does a tree with 10 vertices have, and how many the complete graph on 5 vertices?",
+        "choices": ["10 and 10", "9 and 10", "9 and 20", "10 and 20"],
+    },
+    ("multiple_choice", "overlapping"): {
+        "question": "Two parents are both AaBb, the genes are not linked. Which share of their children shows both "
+        "recessive traits, and which share is heterozygous in both genes?",
+        "choices": ["1/16 and 1/4", "1/16 and 1/2", "1/4 and 1/4", "9/16 and 1/4"],
+        "options": 4,
+        "answer": "A",
+    },
 }
+CLASSES = {"interleaved": "interleaved", "batched": "batch", "overlapping": "other"}
 
 
-@pytest.mark.parametrize("task", lessons.EXAMPLES)
-def test_the_worked_examples_ask_as_the_task_asks_and_are_right(task):
-    question, _, answer = prompt_text(lessons.EXAMPLES[task]).partition("\n===\n")
-    item = EXAMPLE_ITEMS[task]
+def test_every_task_that_a_teacher_is_asked_has_its_three_worked_examples():
+    assert EXAMPLE_ITEMS.keys() == {(task, kind) for task in lessons.TASK_OF.values() for kind in lessons.EXAMPLES}
+
+
+@pytest.mark.parametrize(("task", "kind"), EXAMPLE_ITEMS)
+def test_the_worked_examples_keep_the_rules_that_they_teach(task, kind):
+    question, answer = lessons.example(task, kind)
+    organizer, workers, joined = read_traces(answer)
+    example = Demonstration(task, {}, "asynchronous", tuple(told(question)), organizer, workers, joined)
+    thinking = dataclasses.replace(settings(1).thinking, capacity=3)
+    assert format_filter.reason(example, thinking, lambda text: len(text.split())) is None
+    assert tuple(followed(example.actions)) == example.structure
+    assert topology_class(example.structure) == CLASSES[kind]
+    assert joined == {i: protocol.returned(text) for i, text in workers.items()}
+
+
+@pytest.mark.parametrize(("task", "kind"), EXAMPLE_ITEMS)
+def test_the_worked_examples_ask_as_the_task_asks_and_are_right(task, kind):
+    question, answer = lessons.example(task, kind)
+    item = EXAMPLE_ITEMS[task, kind]
     assert lessons.task_of(item) == task
     assert question.startswith(f"Problem:\n{TASKS[task].prompt(item, 'chat')}\n\n")
     assert TASKS[task].score(item, protocol.answer(protocol.parse(answer)))["accuracy"] == 1

@@ -41,7 +41,7 @@ class Clock:
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """A run of three jobs on two cores, whose clock the test sets."""
-    jobs = [outlook.planned(rule, wildcards) for rule, wildcards in PLAN]
+    jobs = [outlook.job_name(rule, wildcards) for rule, wildcards in PLAN]
     clock = Clock()
     known = {"grpo asyncthink": 600.0, "grpo sequential": 400.0}
     monkeypatch.chdir(tmp_path)
@@ -85,11 +85,11 @@ def test_what_is_left_is_the_estimate_then_what_jobs_say_then_what_they_took(run
 
 def test_an_estimate_is_held_to_what_jobs_took_and_a_job_that_failed_has_ended():
     durations = outlook.Durations({"sft asyncthink": 100.0, "grpo asyncthink": 1000.0})
-    durations.end(outlook.Planned("sft", "sft asyncthink"), 250.0)
-    durations.end(outlook.Planned("filter", "filter asyncthink"), 1.0)
-    assert durations.of(outlook.Planned("grpo", "grpo asyncthink")) == 2500.0
-    assert durations.of(outlook.Planned("filter", "filter sequential")) == 1.0
-    told = outlook.Outlook([outlook.planned("grpo", {"arm": "asyncthink"})], {}, 1, io.StringIO())
+    durations.end("sft asyncthink", 250.0)
+    durations.end("filter asyncthink", 1.0)
+    assert durations.of("grpo asyncthink") == 2500.0
+    assert durations.of("filter sequential") == 1.0
+    told = outlook.Outlook([outlook.job_name("grpo", {"arm": "asyncthink"})], {}, 1, io.StringIO())
     told.emit(event("job_info", jobid=0, rule_name="grpo", wildcards={"arm": "asyncthink"}, rule_msg=None, log=[]))
     told.emit(event("job_error", jobid=0))
     assert told.running == {}
@@ -104,7 +104,7 @@ def test_every_training_and_evaluation_is_estimated_under_the_name_of_its_job(na
     tests["countdown"] = [name for name in given.arms if given.arm_params(name).arm.task == "countdown"]
     for test_set, arms in tests.items():
         for arm in arms:
-            assert outlook.planned("evaluate", {"test_set": test_set, "arm": arm, "seed": "1"}).kind in known
+            assert outlook.job_name("evaluate", {"test_set": test_set, "arm": arm, "seed": "1"}) in known
     assert all(seconds > 0 for seconds in known.values())
 
 

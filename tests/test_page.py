@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from latency_formula import recursion
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from written_episodes import (
     ALL,
@@ -27,11 +28,11 @@ from written_episodes import (
 )
 
 from asyncthink.cli import main
+from asyncthink.cli import page as page_command
 from asyncthink.episode import Episode, read, write
 from asyncthink.errors import InputError
 from asyncthink.reporting.page import html, picture
 from asyncthink.reporting.page_record import identify, record
-from asyncthink.schedule import recursion
 
 FLAGS = [
     "--no-sandbox",
@@ -466,6 +467,16 @@ def test_the_command_can_keep_to_the_episodes_of_one_evaluation(tmp_path):
     headline, other = read(file)
     assert main(["page", file, "--variant", "headline", "-o", str(page)]) == 0
     assert page.read_text(encoding="utf-8") == html([headline]) != html([headline, other])
+
+
+def test_a_page_of_more_episodes_than_a_browser_opens_has_the_first_and_says_so(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(page_command, "MOST", 3)
+    file, page = str(tmp_path / "a.jsonl"), tmp_path / "page.html"
+    for count, told in ((3, ""), (4, f"{page}: shows the first 3 episodes and leaves the others out")):
+        write(file, ALL[:count])
+        assert main(["page", file, "-o", str(page)]) == 0
+        assert page.read_text(encoding="utf-8") == html(list(read(file))[:3])
+        assert capsys.readouterr().err.startswith(told)
 
 
 def test_the_command_names_what_is_wrong_in_one_line(tmp_path, capsys):

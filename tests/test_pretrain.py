@@ -11,7 +11,8 @@ from training_oracle import relative_error
 from asyncthink.config.params import from_mapping, merged
 from asyncthink.files import read_json_lines, sha256
 from asyncthink.models import language_model
-from asyncthink.models.tags import extend, tags
+from asyncthink.models.prompts import PROMPTS
+from asyncthink.models.tags import extend
 from asyncthink.synthesis import documents
 from asyncthink.training import pretrain, skills
 from asyncthink.training.checkpoints import Scratch
@@ -126,17 +127,17 @@ def test_only_tags_that_a_tokenizer_cannot_write_become_new_tokens():
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    words = {"<pad>": 0, "<eos>": 1, "?": 2, **{tag: 3 + n for n, tag in enumerate(tags("word")[:-2])}}
+    words = {"<pad>": 0, "<eos>": 1, "?": 2, **{tag: 3 + n for n, tag in enumerate(PROMPTS["word"].tags[:-2])}}
     inner = Tokenizer(models.WordLevel(words, unk_token="?"))
     inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, pad_token="<pad>", eos_token="<eos>", unk_token="?")
     model = random_model(range(len(words)), tie_word_embeddings=True)
     old = model.get_input_embeddings().weight.detach().clone()
-    assert extend(model, tokenizer, tags("word")) == tags("word")[-2:]
+    assert extend(model, tokenizer, PROMPTS["word"].tags) == PROMPTS["word"].tags[-2:]
     new = model.get_input_embeddings().weight
     assert torch.equal(new[:-2], old) and torch.allclose(new[-1], old.mean(0))
-    assert all(tokenizer.decode(tokenizer.encode(tag)) == tag for tag in tags("word"))
-    assert extend(model, tokenizer, tags("word")) == []
+    assert all(tokenizer.decode(tokenizer.encode(tag)) == tag for tag in PROMPTS["word"].tags)
+    assert extend(model, tokenizer, PROMPTS["word"].tags) == []
 
 
 def test_the_learning_rate_rises_over_the_warmup_from_its_first_step_and_then_falls_to_nothing():

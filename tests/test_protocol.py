@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncthink import protocol
-from asyncthink.protocol import Answer, Fork, Join, Parser, Think, format_error, parse, returned
+from asyncthink.protocol import Answer, Fork, Join, Parser, Return, Think, parse, returned
+from asyncthink.schedule import format_error
 
 FRAGMENTS = st.sampled_from(
     [f"<{name}-{number}>" for name in ("FORK", "/FORK", "JOIN", "/JOIN") for number in (1, 2, 12)]
@@ -53,7 +54,48 @@ def test_a_text_cut_anywhere_yields_the_same_actions(text, cuts):
     parser = Parser()
     places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
     pieces = [text[start:end] for start, end in pairwise(places)]
-    assert [action for piece in pieces for action in parser.feed(piece)] + parser.finish() == parse(text)
+    read = [action for piece in pieces for action in parser.feed(piece)] + parser.finish()
+    assert read == parse(text)
+    assert places_of(read) == places_of(parse(text))
+
+
+def places_of(actions):
+    return [(action.start, action.end) for action in actions]
+
+
+@given(TEXTS)
+def test_an_action_stands_in_its_text_where_the_parser_says(text):
+    for role in ("organizer", "worker", "sequential"):
+        before = 0
+        for action in parse(text, role):
+            opening, inside, closing = written(action)
+            said = text[action.start : action.end]
+            assert said.startswith(opening) and said.endswith(closing)
+            assert inside in (said, said[len(opening) : len(said) - len(closing)].strip())
+            assert not text[before : action.start].strip()  # thinking of white space only is dropped
+            before = action.end
+
+
+def written(action):
+    """The tag that opens an action, what it says, and the tag that closes it."""
+    match action:
+        case Think(text):
+            return "", text, ""
+        case Fork(i, query):
+            return f"<FORK-{i}>", query, f"</FORK-{i}>"
+        case Join(i):
+            return f"<JOIN-{i}>", "", ""
+        case Answer(text):
+            return "<ANSWER>", text, "</ANSWER>"
+        case Return(text):
+            return "<RETURN>", text, "</RETURN>"
+
+
+def test_each_role_reads_its_own_tags_and_no_others():
+    text = "<FORK-1>a</FORK-1><RETURN>b</RETURN><ANSWER> c </ANSWER><JOIN-1>"
+    assert parse(text) == [Fork(1, "a"), Think("<RETURN>b</RETURN>"), Answer("c")]
+    assert parse(text, "worker") == [Think("<FORK-1>a</FORK-1>"), Return("b")]
+    assert parse(text, "sequential") == [Think("<FORK-1>a</FORK-1><RETURN>b</RETURN>"), Answer("c")]
 
 
 @given(TEXTS)
@@ -71,7 +113,7 @@ def test_an_action_is_there_as_soon_as_its_tag_closes():
     assert parser.feed("</FORK-3>") == [Fork(3, "2 + 2")]
     assert parser.feed("<JOIN-3>") == [Join(3)]
     assert parser.feed("<ANSWER>4</ANSWER> and more <JOIN-9>") == [Answer("4")]
-    assert parser.answered and parser.feed("<JOIN-3>") == parser.finish() == []
+    assert parser.ended and parser.feed("<JOIN-3>") == parser.finish() == []
 
 
 @pytest.mark.parametrize(

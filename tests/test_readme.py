@@ -72,7 +72,7 @@ def run_everything(home, commands):
     before = home.made()
     (home.directory / "metrics" / "claims.json").unlink()
     run, record = commands
-    assert set(re.findall(r"python -m asyncthink (\w+)", typed(home, run))) == {"claims", "report"}
+    assert set(re.findall(r"python -m asyncthink (\w+)", typed(home, run))) == {"claims", "tables", "report"}
     assert "dvc.lock now holds what Snakemake made" in typed(home, record)
     after = home.made()
     assert {name for name in before if after[name] != before[name]} <= {"results/report/index.html"}

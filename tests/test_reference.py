@@ -15,6 +15,7 @@ from asyncthink import cli
 from asyncthink.cli.claims import read_evidence
 from asyncthink.config import params
 from asyncthink.evaluation import claims, evidence
+from asyncthink.evaluation import ledger as ledgers
 from asyncthink.files import sha256
 from asyncthink.reporting import claims_table
 from asyncthink.workflow import records
@@ -98,7 +99,7 @@ def test_seeds_that_were_run_on_two_machines_at_one_commit_are_merged(first, mon
     assert "now holds seeds 1, 2" in capsys.readouterr().out
     found = experiment()
     at_once = claims.ledger(evidence.read(found.evaluations, found.histories, found.filters), "nano")
-    assert judged(claims.read("metrics/reference/nano.json")) == judged(at_once)
+    assert judged(ledgers.read("metrics/reference/nano.json")) == judged(at_once)
     assert "24 test items of countdown, seeds 1, 2" in (second / "README.md").read_text()
     manifest = read_manifest(Path("metrics/reference/nano"))
     assert manifest.commits == [git(first, "rev-parse", "HEAD").strip()]
@@ -210,7 +211,7 @@ REFERENCES = sorted((ROOT / "metrics/reference").glob("*.json"))
 
 @pytest.mark.parametrize("ledger", REFERENCES, ids=lambda path: path.stem)
 def test_every_verdict_of_the_committed_reference_follows_from_its_recorded_metrics(ledger):
-    told = claims.read(ledger)
+    told = ledgers.read(ledger)
     again = Namespace(records=ledger.with_suffix(""), evaluations=[], histories=[], filters=[])
     found = read_evidence(again, params.read(ROOT / "params.yaml"))
     assert judged(claims.ledger(found, ledger.stem)) == judged(told)

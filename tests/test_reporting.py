@@ -24,6 +24,7 @@ from asyncthink.reporting import case_table, comparison, plots, report, style, t
 from asyncthink.reporting.exhibits import EXHIBITS
 from asyncthink.reporting.page_record import identify
 from asyncthink.reporting.run_facts import Duration, durations
+from asyncthink.reporting.source import Source
 from asyncthink.workflow import graph
 
 ROOT = Path(__file__).parents[1]
@@ -33,8 +34,8 @@ FACTS = {"Commit": "0123", "Processor": "one"}
 
 def frames(found, scale):
     """Every table; the cases are chosen from episodes written by hand, where there is evidence at all."""
-    source = tables.Source(found, scale)
-    made = {name: table.frame(source) for name, table in tables.TABLES.items()}
+    all_of_it = Source(found, claims.ledger(found, scale))
+    made = {name: table.frame(all_of_it) for name, table in tables.TABLES.items()}
     return made | {"case_studies": cases(scale) if found.recordings.evaluations else case_table.frame([], scale)}
 
 
@@ -81,7 +82,7 @@ def results(request, tmp_path_factory):
         style.save(draw(made[name]), folder / f"{name}.svg")
     figures = {path.stem: path.read_text() for path in folder.glob("*.svg")}
     given = recorded_experiment.settings(scale)
-    return report.Results(made, figures, claims.ledger(found, scale), scale, report.World.among(vars(given)))
+    return report.Results(made, figures, claims.ledger(found, scale), report.World.among(vars(given)))
 
 
 def test_the_graph_and_the_package_name_the_same_tables_and_figures():
@@ -146,7 +147,7 @@ def test_mathematics_and_sudoku_stand_beside_the_papers_values_row_by_row():
     for name in ("math", "sudoku", "ablations"):
         said = written_in(plots.FIGURES[name](made[name]))
         assert "the paper" in said and EXHIBITS[name].sentence(made[name]).count("[") >= 4
-    assert "not run (35.3)" in written_in(plots.math(made["math"]))
+    assert "not run (35.3)" in written_in(plots.compared(made["math"]))
 
 
 def test_figures_and_tables_of_the_smoke_scale_say_what_they_are_not():
@@ -235,7 +236,9 @@ def test_shares_of_topologies_add_up():
 def test_the_commands_write_the_same_tables_and_ledger_as_the_functions(tmp_path):
     made = recorded_experiment.experiment()
     (tmp_path / "params.yaml").write_text(json.dumps(made.params.to_mapping()))
-    asyncthink("tables", *made.arguments, "--params", tmp_path / "params.yaml", "--tables", tmp_path / "tables")
+    ledger = tmp_path / "claims.json"
+    said = asyncthink("claims", *made.arguments, "--params", tmp_path / "params.yaml", "--ledger", ledger)
+    asyncthink("tables", *made.arguments, "--ledger", ledger, "--tables", tmp_path / "tables")
     expected = frames(evidence_of("two seeds"), "nano")
     assert {path.stem for path in (tmp_path / "tables").iterdir()} == set(tables.TABLES)
     cases = tmp_path / "recorded/countdown/asyncthink/1.jsonl.gz"
@@ -244,8 +247,6 @@ def test_the_commands_write_the_same_tables_and_ledger_as_the_functions(tmp_path
     asyncthink("case_studies", *given, "--table", tmp_path / "tables/case_studies.csv")
     for name, table in expected.items():
         assert (tmp_path / f"tables/{name}.csv").read_text() == tables.text(table), name
-    ledger = tmp_path / "claims.json"
-    said = asyncthink("claims", *made.arguments, "--params", tmp_path / "params.yaml", "--ledger", ledger)
     by_function = claims.ledger(evidence_of("two seeds"), "nano")
     assert recorded_experiment.judged(json.loads(ledger.read_text())) == recorded_experiment.judged(by_function)
     assert said.count("\n") == len(claims.CLAIMS)
@@ -272,9 +273,22 @@ def test_a_notebook_is_short_without_outputs_and_has_its_parameters(path):
     assert sum(len(cell["source"]) for cell in cells) <= 30
     (given,) = [cell for cell in code if "parameters" in cell["metadata"].get("tags", [])]
     assert {line.split(" = ")[0] for line in given["source"]} == {"tables", "figure"}
-    (text,) = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+    text = "".join(cells[0]["source"])
     exhibit = {**EXHIBITS, "claims": report.LEDGER}[path.stem]
     assert text == f"# {exhibit.title}\n\n{exhibit.where}. {exhibit.how}"
+
+
+@pytest.mark.parametrize("kind", SCALES)
+def test_every_notebook_looks_at_its_table_whatever_was_run(kind, tmp_path):
+    for name, table in frames(evidence_of(kind), SCALES[kind]).items():
+        (tmp_path / f"{name}.csv").write_text(tables.text(table))
+    for path in NOTEBOOKS:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        known = {}
+        for source in ("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"):
+            exec(source, known)
+            known |= {"tables": tmp_path, "figure": tmp_path / f"{path.stem}.svg"}
+        assert (tmp_path / f"{path.stem}.png").exists()
 
 
 def test_the_rule_draws_what_the_function_draws_whatever_kernel_is_called_python3(tmp_path):
@@ -296,7 +310,7 @@ def test_the_rule_draws_what_the_function_draws_whatever_kernel_is_called_python
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     table = found["ablations"]
-    style.save(plots.ablations(as_read(table)), tmp_path / "direct.svg")
+    style.save(plots.compared(as_read(table)), tmp_path / "direct.svg")
     assert (tmp_path / "figures/ablations.svg").read_bytes() == (tmp_path / "direct.svg").read_bytes()
     assert (tmp_path / "figures/ablations.png").read_bytes() == (tmp_path / "direct.png").read_bytes()
 
@@ -362,7 +376,7 @@ def test_the_report_says_all_that_a_reader_asks_for(results):
         assert exhibit.title in text and exhibit.how in text
     for wanted in ("Deviations from the paper", "Reward-hacking watch", "Cost", "Base model", "1 min 15 s", "0123"):
         assert wanted in text, wanted
-    if results.scale == "smoke":
+    if results.ledger["scale"] == "smoke":
         assert "smoke: shows the graph, not the science" in text
     assert "24.7" in text and "3694.7" in text and "not run at this scale" in text
     if not style.has_data(results.tables["ablations"]):

@@ -3,9 +3,10 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from latency_formula import recursion
 
 from asyncthink.errors import InputError
-from asyncthink.schedule import contract, recursion, simulate
+from asyncthink.schedule import contract, simulate
 
 EXAMPLE = {
     "capacity": 2,

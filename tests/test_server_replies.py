@@ -2,12 +2,16 @@
 
 import asyncio
 import gc
+import gzip
 import json
 import sys
 import warnings
+import zlib
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+import recorded_experiment as experiment
 from misbehaving_server import KEY, Answer, Server
 from test_engine_choice import model, think  # noqa: F401 (a fixture)
 from test_vllm_engine import episode, scripted
@@ -21,9 +25,10 @@ from asyncthink.engines.reasoning import answer_of
 from asyncthink.engines.text_server import TextServer
 from asyncthink.engines.vllm import VLLM
 from asyncthink.engines.vllm_here import VLLMHere
+from asyncthink.episode import read_lines
 from asyncthink.errors import InputError
-from asyncthink.evaluation import episode_chunks
-from asyncthink.evaluation.measure import rescored
+from asyncthink.evaluation import episode_chunks, evaluate
+from asyncthink.evaluation.measure import measured
 from asyncthink.thinking import THINKING
 
 KINDS = [VLLM, TextServer]
@@ -102,10 +107,76 @@ def test_one_episode_beyond_the_context_is_recorded_beside_those_that_finish(kin
     with Server(Narrow(style, context, "vllm", listed)) as server:
         told = many(kind(server.url, TOKENIZERS[style]), style, budgets)
     episode_chunks.append(recording, told)
-    recorded = list(rescored(recording))
+    assert sum(map(len, measured(recording).values())) == 3
+    recorded = [each for _, each in read_lines(recording)]
     assert [each.key["index"] for each in recorded] == [0, 1, 2] and {each.answer for each in recorded} == {"8 * 3"}
     assert [told[0], told[2]] == [whole[0], whole[2]] and told[1].traces[:2] == whole[1].traces[:2]
     assert (whole[1].traces[2].decoded, told[1].traces[2].decoded, told[1].traces[2].stop) == (46, 44, "budget")
+
+
+class Mortal(Server):
+    """A server that hangs up on everybody once `answers` organizers have their last words, and `begun` their episodes.
+
+    `begun` is not looked at while no one has been refused.
+    """
+
+    def __init__(self, stub, answers, begun):
+        super().__init__(self._told)
+        self.stub, self.left, self.answers, self.begun = stub, answers, answers, begun
+
+    def _told(self, call):
+        if call.path == "/v1/completions":
+            prompt = call.body["prompt"]
+            text = prompt if isinstance(prompt, str) else self.stub.vocabulary.decode(prompt)
+            if not self.left:
+                return Answer({}, ending="reset")
+            self.left -= text.count("</JOIN-") == 2
+        return self.stub(call)
+
+    async def _send(self, answer, reader, writer):
+        while answer.ending == "reset" and lines(self.begun) < self.answers:
+            await asyncio.sleep(0.01)
+        return await super()._send(answer, reader, writer)
+
+
+def lines(path):
+    """Of a gzipped file that may be being written."""
+    try:
+        return gzip.decompress(path.read_bytes()).count(b"\n")
+    except (OSError, EOFError, zlib.error):
+        return 0
+
+
+def of_six_items(engine):
+    """What is recorded where six items are answered once each."""
+    about = experiment.subject(experiment.settings(items=6), "asyncthink", 1)
+    return replace(about, items=[ITEM] * 6, evaluations={"headline": SETTINGS["word"]}, engine=engine.identity())
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("cut", [0, 5], ids=["a server died", "and we too, while an episode was written"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_after_a_servers_death_only_the_episodes_that_had_not_finished_are_asked_for(kind, cut, tmp_path, monkeypatch):
+    monkeypatch.setattr(connection, "ATTEMPTS", 0)
+    monkeypatch.setattr("asyncthink.engines.text_server.ATTEMPTS", 1)
+    stubs, paths = [], [tmp_path / name / "episodes.jsonl.gz" for name in ("whole", "cut")]
+    begun = paths[1].with_name(f"begun-{paths[1].name}")
+
+    def recorded(path, answers):
+        stubs.append(VLLMStub("word"))
+        with Mortal(stubs[-1], answers, begun) as server:
+            engine = kind(server.url, WORDS)
+            evaluate.record(of_six_items(engine), engine, path)
+
+    recorded(paths[0], 6)
+    with pytest.raises(InputError, match=r"127\.0\.0\.1"):
+        recorded(paths[1], 3)
+    begun.write_bytes(begun.read_bytes()[: begun.stat().st_size - cut])
+    recorded(paths[1], 6)
+    assert paths[1].read_bytes() == paths[0].read_bytes() and not begun.exists()
+    every, before, after = ([body["seed"] for body in stub.bodies] for stub in stubs)
+    assert len(set(every)) == len(every) and set(after) < set(every)
+    assert len(after) == len(every) * (3 if cut == 0 else 4) // 6 and set(every) - set(after) <= set(before)
 
 
 @pytest.mark.parametrize("kind", KINDS)

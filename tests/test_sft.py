@@ -183,7 +183,8 @@ TOLD = {
 @pytest.mark.parametrize(("text", "expected"), TOLD.values(), ids=TOLD)
 def test_the_answer_weight_covers_what_is_told(text, expected):
     labels_RT = torch.tensor([WORDS.encode(text)])
-    found = WORDS.decode(labels_RT[sft.told(labels_RT, sft.telling(WORDS))]).split()
+    heavy_RT = sft.Weights(torch.ones(len(WORDS)), 2.0, sft.telling(WORDS)).of(labels_RT) == 2
+    found = WORDS.decode(labels_RT[heavy_RT]).split()
     assert found == expected.split()
     assert [
         word for word, flag in zip(text.split(), skills.places(text.split())["copying"], strict=True) if flag

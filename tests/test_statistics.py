@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from keyed_numbers import keyed
 from scipy import stats
 
 from asyncthink.evaluation import frontier
 from asyncthink.evaluation.metrics import Measurement, diversity
-from asyncthink.evaluation.statistics import Statistic, combine, keyed, mean, mean_of_seeds
+from asyncthink.evaluation.statistics import Statistic, combine, mean, mean_of_seeds
 
 EXPERIMENTS = 1500  # simulated for each world: the standard error of a coverage near .95 is then 0.6 points
 WORLDS = {
@@ -129,6 +130,13 @@ def test_a_share_that_every_item_has_is_not_certain(items):
     assert mean(np.full((1, items), 0.4)).estimate().high == pytest.approx(0.4)
     both = mean(np.ones((3, items))) - mean(np.zeros((3, items)))
     assert both.estimate().error == pytest.approx(np.sqrt(2) * mean(np.ones((3, items))).estimate().error)
+
+
+def test_seeds_count_alike_however_many_of_their_episodes_have_a_value():
+    values = np.array([[1.0, np.nan, np.nan, np.nan], [3.0, 5.0, 3.0, 5.0]])
+    assert mean(values).value == 2.5
+    twice = mean(np.stack([values, values], axis=2))
+    assert (twice.value, twice.estimate().error) == pytest.approx((2.5, mean(values).estimate().error))
 
 
 def test_a_seed_without_any_value_is_no_seed_at_the_mean():

@@ -7,7 +7,7 @@ from countdown_world import ITEMS, demonstrations, settings_with
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asyncthink import protocol
+from asyncthink import protocol, schedule
 from asyncthink.randomness import keyed
 from asyncthink.synthesis import format_filter, structures
 
@@ -45,7 +45,7 @@ def test_every_structure_is_legal_under_its_capacity(seed, capacity, forks, shar
     structure = structures.sample(keyed(seed), chosen, capacity)
     forked = [int(action[1:]) for action in structure if action[0] == "F"]
     joined = [int(action[1:]) for action in structure if action[0] == "J"]
-    assert protocol.format_error(actions_of(structure), capacity) is None
+    assert schedule.format_error(actions_of(structure), capacity) is None
     assert structures.followed(actions_of(structure)) == structure
     assert forked == list(range(1, len(forked) + 1)) and sorted(joined) == forked
     assert structure[-1] == "A" and structure.count("A") == 1

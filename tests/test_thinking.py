@@ -7,17 +7,17 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from latency_formula import recursion
 from taught_model import DEMONSTRATION, ITEM, PARAMS, SEQUENTIAL, THINKING_SETTINGS, WORDS
 from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
 from tokenizers.models import BPE
 from transformers import PreTrainedTokenizerFast
 
-from asyncthink import protocol
+from asyncthink import protocol, schedule
 from asyncthink.engines import Request, run
 from asyncthink.engines.scripted import Scripted
 from asyncthink.episode import Episode
 from asyncthink.models.prompts import PROMPTS
-from asyncthink.schedule import validate
 from asyncthink.synthesis import solver_teacher
 from asyncthink.synthesis.assignment import Assignment
 from asyncthink.synthesis.replay import replay
@@ -130,7 +130,7 @@ FAILING = {
 def test_an_episode_ends_at_its_first_format_error(error, text, tokens):
     episode = think(text, {1: FOUND, 2: FOUND, 3: FOUND})
     organizer = episode.traces[0]
-    validate(episode.plan)
+    schedule.validate(episode.plan)
     assert (episode.schedule["format_error"], episode.answer) == (error, None)
     assert organizer.stop == ("eos" if error == "no_answer" else "error")
     assert organizer.decoded == counted(episode) == tokens
@@ -240,6 +240,15 @@ def test_what_was_decoded_behind_an_action_that_no_stop_tells_of_is_taken_back()
     assert episode.answer == "8"
 
 
+def test_a_script_ends_also_where_its_tokenizer_has_no_end_of_sequence():
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=CHAT.backend_tokenizer)
+    engine = Scripted(tokenizer, {("s", "sequential"): "no answer"})
+    chosen = replace(SETTINGS, prompts="chat")
+    [episode] = run(engine, [THINKING["sequential"](engine, "countdown", ITEM, chosen, {}, ("s",))])
+    assert (episode.traces[0].own_text, episode.traces[0].stop) == ("no answer", "eos")
+    assert engine.identity().name == "scripted"
+
+
 def test_in_sequential_thinking_only_the_answers_tags_mean_something():
     engine = Scripted(WORDS, {("s", "sequential"): "3 <FORK-1> 5 <JOIN-4> <ANSWER> 8 * 3 </ANSWER> 9"})
     [episode] = run(engine, [THINKING["sequential"](engine, "countdown", ITEM, SETTINGS, {}, ("s",))])
@@ -291,7 +300,7 @@ def test_what_the_teacher_writes_can_be_replayed_in_the_word_language(form):
     items = generate(replace(PARAMS.puzzles, train=8, validation=1, test=1), 0)["train"]
     for demonstration in solver_teacher.demonstrate(assignment, PARAMS.puzzles.largest_result, items):
         episode = replay(demonstration, WORDS, THINKING_SETTINGS)
-        error = protocol.format_error(demonstration.actions, THINKING_SETTINGS.capacity)
+        error = schedule.format_error(demonstration.actions, THINKING_SETTINGS.capacity)
         assert episode.schedule["format_error"] == error
         assert episode.traces[0].own_text.split() == demonstration.organizer.split()
 
@@ -301,13 +310,18 @@ SOUP = st.lists(st.sampled_from(["3", "=24", "<ANSWER>", "</ANSWER>", "<RETURN>"
 
 
 @settings(max_examples=150, deadline=None)
-@given(SOUP, st.lists(SOUP, min_size=3, max_size=3), st.sampled_from([1, 2, 3]))
-def test_whatever_is_said_the_plan_accounts_for_all_of_it(organizer, workers, capacity):
+@given(
+    SOUP, st.lists(SOUP, min_size=3, max_size=3), st.sampled_from([1, 2, 3]), st.sampled_from(["join", "completion"])
+)
+def test_whatever_is_said_the_plan_accounts_for_all_of_it(organizer, workers, capacity, release):
     told = {i: " ".join(words) for i, words in enumerate(workers, 1)}
-    episode = think(" ".join(organizer), told, capacity=capacity)
-    validate(episode.plan)
+    episode = think(" ".join(organizer), told, capacity=capacity, slot_release=release)
     trace = episode.traces[0]
     assert counted(episode) == trace.decoded <= SETTINGS.organizer_budget
-    assert episode.schedule["format_error"] == protocol.format_error(protocol.parse(trace.own_text), capacity)
+    assert episode.schedule == schedule.numbers(schedule.simulate(schedule.validate(episode.plan)))
+    if episode.schedule["format_error"] is None:
+        assert episode.schedule["latency"] == recursion(episode.plan)
+    if release == "join":
+        assert episode.schedule["format_error"] == schedule.format_error(protocol.parse(trace.own_text), capacity)
     assert episode.answer == protocol.answer(protocol.parse(trace.own_text))
     assert all(worker.decoded <= SETTINGS.worker_budget for worker in episode.traces[1:])

@@ -99,10 +99,15 @@ def test_without_the_package_it_is_said_what_to_do():
         load("anything")
 
 
-def test_a_server_says_its_version_and_by_text_there_is_none():
+def test_a_server_says_its_version_and_by_text_the_name_of_its_model():
     with Server(VLLMStub("word")) as server:
         assert VLLM(server.url, WORDS).identity() == Identity("vllm", "0.31.0")
-        assert TextServer(server.url, WORDS).identity() == Identity("text", None, exact=False)
+        unnamed = TextServer(server.url, WORDS).identity()
+        assert (
+            unnamed
+            == TextServer(server.url, WORDS, unnamed.version).identity()
+            == Identity("text", "served", exact=False)
+        )
 
 
 @pytest.mark.parametrize("style", TOKENIZERS)
@@ -248,7 +253,7 @@ def test_a_prefix_cache_that_was_not_reset_is_told(answer, told):
 def test_by_text_the_words_are_the_same_and_the_loss_is_said_once(style, capfd):
     reference = episode(scripted(style), style)
     with Server(VLLMStub(style)) as server:
-        engine = TextServer(server.url, TOKENIZERS[style], "served")
+        engine = TextServer(server.url, TOKENIZERS[style], model="served")
         spoken = [episode(engine, style) for _ in range(2)]
     for each in spoken:
         assert [trace.own_text for trace in each.traces[:2]] == [trace.own_text for trace in reference.traces[:2]]
@@ -260,7 +265,7 @@ def test_by_text_the_words_are_the_same_and_the_loss_is_said_once(style, capfd):
 def test_by_text_a_stream_that_breaks_off_is_asked_for_again():
     stub = VLLMStub("word", cut_at=1)
     with Server(stub) as server:
-        [completion] = complete(TextServer(server.url, WORDS, "served"), request(("<RETURN>",)))
+        [completion] = complete(TextServer(server.url, WORDS, model="served"), request(("<RETURN>",)))
     assert len(stub.bodies) == 2
     assert Vocabulary(WORDS).decode(completion.ids) == SCRIPTS["word"]["organizer"]
     assert completion.stop == "eos"

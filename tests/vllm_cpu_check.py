@@ -291,7 +291,7 @@ async def _distance(remote: VLLM, model: PreTrainedModel, one: Trace, other: Tra
     body = remote.body(Request((), tuple(context), (), 1, 0, 1.0))
     async with remote:
         asked = body | {"model": "checkpoint", "logprobs": SHOWN, "return_tokens_as_token_ids": True}
-        reply = await remote.server.post("/completions", asked)
+        reply = await remote.post("/completions", asked)
     shown = reply["choices"][0]["logprobs"]["top_logprobs"][0]
     theirs = [shown.get(f"token_id:{token}", -torch.inf) for token in tokens]
     with torch.no_grad():

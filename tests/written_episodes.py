@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from asyncthink.episode import Episode, Segment, Trace
-from asyncthink.thinking.plans import side_by_side, summary
+from asyncthink.schedule import numbers, side_by_side, simulate
 
 PIECE = re.compile(
     r"\s*<FORK-\d+>.*?</FORK-\d+>|\s*<JOIN-\d+>|\s*<ANSWER>.*</ANSWER>|(?:(?!\s*<(?:FORK|JOIN)-\d|\s*<ANSWER>).)+", re.S
@@ -37,14 +37,14 @@ def asynchronous(index: int, text: str, workers: dict[int, str], capacity: int =
     counts = {str(fork): len(words.split()) for fork, words in workers.items()} | fields.pop("refused", {})
     body = {"capacity": capacity, "organizer": plan, "workers": counts}
     answer = found[1].strip() if found else None
-    return _episode(index, "asynchronous", traces, body, answer, capacity, schedule=summary(body), **fields)
+    return _episode(index, "asynchronous", traces, body, answer, capacity, schedule=numbers(simulate(body)), **fields)
 
 
 def sequential(index: int, text: str, **fields: Any) -> Episode:
     """One trace."""
     plan, answer = _lone(text, 3)
     traces = [trace("sequential", None, "answer" if answer else "budget", [(text, False)])]
-    return _episode(index, "sequential", traces, plan, answer, 3, schedule=summary(plan), **fields)
+    return _episode(index, "sequential", traces, plan, answer, 3, schedule=numbers(simulate(plan)), **fields)
 
 
 def parallel(index: int, texts: list[str], **fields: Any) -> Episode:
@@ -53,7 +53,7 @@ def parallel(index: int, texts: list[str], **fields: Any) -> Episode:
     stops = ["answer" if answer else "budget" for _, answer in lone]
     traces = [trace("sequential", i, stops[i], [(text, False)]) for i, text in enumerate(texts)]
     plans, answer = [plan for plan, _ in lone], next((answer for _, answer in lone if answer), None)
-    schedule = side_by_side([summary(plan) for plan in plans], answer, len(texts))
+    schedule = side_by_side(plans, answer, len(texts))
     return _episode(index, "parallel", traces, {"plans": plans}, answer, len(texts), schedule=schedule, **fields)
 
 

@@ -11,8 +11,8 @@ from typing import Any
 _ROOMS = {
     "episode": ("Episode", "Trace"),
     "errors": ("InputError",),
-    "protocol": ("Answer", "Fork", "Join", "Think", "format_error", "parse", "returned"),
-    "schedule": ("Schedule", "recursion", "simulate"),
+    "protocol": ("Answer", "Fork", "Join", "Think", "parse", "returned"),
+    "schedule": ("Schedule", "format_error", "simulate"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 __all__ = sorted(_ROOM_OF)

@@ -6,7 +6,7 @@ encoded again or looked up by text.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,7 +30,7 @@ class Segment:
 class Trace:
     """One context of one agent.
 
-    prompt_ids are not part of the trace's own tokens. ids, logprobs and policy have one entry a token behind the
+    prompt_ids are not part of the trace's own tokens. ids, logprobs and policy have one entry a token after the
     prompt; policy is 1 where the model sampled the token and 0 where it was injected (its logprob is 0.0).
     stop: "answer", "return", "eos", "budget" or "error" (the runtime ended it on a format error).
     """
@@ -81,7 +81,7 @@ class Episode:
     mode: str  # asynchronous | sequential | parallel
     capacity: int
     traces: list[Trace]
-    plan: dict[str, Any]
+    plan: Mapping[str, Any]
     answer: str | None
     arm: str = ""
     schedule: dict[str, Any] = field(default_factory=dict)
@@ -90,15 +90,16 @@ class Episode:
 
 
 # What a field of a type may hold in JSON, and in words.
-_HOLDS = {
+_HOLDS: dict[Any, tuple[tuple[type, ...], str]] = {
     str: ((str,), "a text"),
     str | None: ((str, type(None)), "a text or null"),
     int: ((int,), "an integer of at least 0"),
     int | None: ((int, type(None)), "an integer of at least 0, or null"),
     bool: ((bool,), "true or false"),
     dict[str, Any]: ((dict,), "an object"),
+    Mapping[str, Any]: ((dict,), "an object"),
 }
-_HOLD_ALL = {
+_HOLD_ALL: dict[Any, tuple[tuple[type, ...], str]] = {
     list[int]: ((int,), "a list of integers"),
     list[float]: ((int, float), "a list of numbers"),
     list[Segment]: ((dict,), "a list of objects"),
@@ -125,35 +126,57 @@ def from_mapping(record: dict[str, Any]) -> Episode:
     for name in {"index", "sample"} & record["key"].keys():
         if type(record["key"][name]) is not int:
             raise InputError(f"key.{name} is {_shown(record['key'][name])}; wanted: an integer")
-    traces = [_trace(trace, f"traces[{place}].") for place, trace in enumerate(record["traces"])]
+    traces = [_trace(trace, f"traces[{number}].") for number, trace in enumerate(record["traces"])]
     return Episode(**{**record, "traces": traces})
 
 
 def _trace(record: dict[str, Any], where: str) -> Trace:
     _check(Trace, record, where)
     segments = record.get("segments", [])
-    for place, segment in enumerate(segments):
-        _check(Segment, segment, f"{where}segments[{place}].")
+    for number, segment in enumerate(segments):
+        _check(Segment, segment, f"{where}segments[{number}].")
     return Trace(**{**record, "segments": [Segment(**segment) for segment in segments]})
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What a field may hold: values of `allowed`, or a list of them; `wanted` says it in words."""
+
+    allowed: tuple[type, ...]
+    listed: bool
+    wanted: str
+    needed: bool
+
+
+def _parts(kind: type[Segment | Trace | Episode]) -> dict[str, _Part]:
+    table = {}
+    for part in fields(kind):
+        allowed, wanted = _HOLDS.get(part.type) or _HOLD_ALL[part.type]
+        needed = part.default is MISSING and part.default_factory is MISSING
+        table[part.name] = _Part(allowed, part.type in _HOLD_ALL, wanted, needed)
+    return table
+
+
+_PARTS: dict[type, dict[str, _Part]] = {kind: _parts(kind) for kind in (Segment, Trace, Episode)}
 
 
 def _check(kind: type[T], record: dict[str, Any], where: str) -> None:
     """InputError unless the record has the fields of a part, each of its type; `where` stands in front of a key."""
-    known = {part.name: part for part in fields(kind)}
-    for name in (name for name in record if name not in known):
-        raise InputError(f"{where}{ascii(name)[:60]} is an unknown key; allowed: {', '.join(known)}")
+    known = _PARTS[kind]
+    for name in record:
+        if name not in known:
+            raise InputError(f"{where}{ascii(name)[:60]} is an unknown key; allowed: {', '.join(known)}")
     for name, part in known.items():
-        allowed, wanted = _HOLDS.get(part.type) or _HOLD_ALL[part.type]
         if name not in record:
-            if part.default is MISSING and part.default_factory is MISSING:
-                raise InputError(f"{where}{name} is missing; wanted: {wanted}")
-        elif not _holds(record[name], allowed, listed=part.type in _HOLD_ALL):
-            raise InputError(f"{where}{name} is {_shown(record[name])}; wanted: {wanted}")
+            if part.needed:
+                raise InputError(f"{where}{name} is missing; wanted: {part.wanted}")
+        elif not _holds(record[name], part.allowed, listed=part.listed):
+            raise InputError(f"{where}{name} is {_shown(record[name])}; wanted: {part.wanted}")
 
 
 def _holds(value: Any, allowed: tuple[type, ...], *, listed: bool) -> bool:
     if listed:
-        return isinstance(value, list) and all(type(entry) in allowed for entry in value)
+        return isinstance(value, list) and {type(entry) for entry in value} <= set(allowed)
     return type(value) in allowed and not (type(value) is int and value < 0)
 
 

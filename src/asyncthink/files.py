@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from glob import escape
+from io import BufferedReader
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,8 @@ def json_lines(path: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
     name = "standard input" if str(path) == "-" else str(path)
     try:
         with nullcontext(sys.stdin.buffer) if str(path) == "-" else open(path, "rb") as raw:
-            lines = gzip.GzipFile(fileobj=raw) if raw.peek(2)[:2] == _GZIP else raw
+            zipped = isinstance(raw, BufferedReader) and raw.peek(2)[:2] == _GZIP
+            lines = gzip.GzipFile(fileobj=raw) if zipped else raw
             for number, line in enumerate(lines, 1):
                 where = f"{name}: line {number}"
                 if text := _text(line, where):

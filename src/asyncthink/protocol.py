@@ -1,41 +1,68 @@
-"""The protocol of thinking in public: tags, actions, an incremental parser, the four format errors.
+"""The protocol of thinking in public: tags, actions, and an incremental parser that says where each action stands.
 
 An organizer writes plain text with four kinds of tag (paper, section on the thinking protocol):
 
     thinking ... <FORK-1>sub-query</FORK-1> ... <JOIN-1> ... <ANSWER>answer</ANSWER>
 
 and a worker ends with `<RETURN>takeaways</RETURN>`. What a Join brings in, `takeaways</JOIN-1>`, is injected by the
-runtime; the texts read here are the organizer's own, injected text cut out.
+runtime; the texts read here are an agent's own, injected text cut out.
 
-There is one grammar and one reader of it: `parse` is `Parser` fed in one piece, so a text that is read token by token
-while it is being decoded yields the same actions as the same text read afterwards. Reading takes time linear in the
-text, whatever the text. Left out on purpose: nesting (a tag inside a query or an answer is part of it) and repair of
-broken tags (they are plain text).
+There is one grammar a role and one reader of them: `parse` is `Parser` fed in one piece, so a text that is read token
+by token while it is being decoded yields the same actions, at the same places, as the same text read afterwards.
+Reading takes time linear in the text, whatever the text. Left out on purpose: nesting (a tag inside a query or an
+answer is part of it) and repair of broken tags (they are plain text). Which sequences of actions are format errors
+depends on the slots of the pool, and so on the schedule: see `schedule.format_error`.
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
+
+Symbol = TypeVar("Symbol", str, int)
+Role = Literal["organizer", "worker", "sequential"]
 
 ANSWER_OPEN, ANSWER_CLOSE = "<ANSWER>", "</ANSWER>"
 RETURN_OPEN, RETURN_CLOSE = "<RETURN>", "</RETURN>"
 TELLING = {ANSWER_OPEN: ANSWER_CLOSE, RETURN_OPEN: RETURN_CLOSE}  # what opens and closes a text that is passed on
+WORD_IDS = range(1, 9)  # of the Forks that a model trained from scratch has words for
 FORMAT_ERRORS = ("duplicate_fork", "pool_overflow", "dangling_join", "no_answer")
 
 # 4,300 digits is the longest integer that Python, and so every reader of our JSON in Python, turns into a number.
 _ID = "[1-9][0-9]{0,4299}"
-_TAG = re.compile(f"<FORK-(?P<fork>{_ID})>|<JOIN-(?P<join>{_ID})>|{ANSWER_OPEN}")
+TAG = re.compile(f"</?(?:(?:FORK|JOIN)-{_ID}|ANSWER|RETURN)>")
+# A Join that a text closes itself, as teachers do: its tag, its id, what stands in it.
+CLOSED_JOIN = re.compile(r"(<JOIN-([1-9]\d{0,8})>)((?:(?!<JOIN-).)*?)</JOIN-\2>", re.DOTALL)
+_ANSWER = f"(?P<answer>{ANSWER_OPEN})"
+# The tags that begin something for each role; the name of a group is the kind of action.
+_OPENING: dict[Role, re.Pattern[str]] = {
+    "organizer": re.compile(f"<FORK-(?P<fork>{_ID})>|<JOIN-(?P<join>{_ID})>|{_ANSWER}"),
+    "worker": re.compile(f"(?P<return>{RETURN_OPEN})"),
+    "sequential": re.compile(_ANSWER),
+}
+_BEGINNING = re.compile(
+    "|".join(f"<{word[:cut]}" for word in ("FORK-", "JOIN-", "ANSWER", "RETURN") for cut in range(len(word) + 1))
+    + f"|<(?:FORK|JOIN)-{_ID}"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Located:
+    """Characters start to end of the text that was read, tags included; no part of what an action says."""
+
+    start: int = field(default=0, compare=False)
+    end: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
-class Think:
-    """Text that the organizer decodes for itself, as it stands."""
+class Think(_Located):
+    """Text that an agent decodes for itself, as it stands."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class Fork:
+class Fork(_Located):
     """A sub-query, stripped, handed to a new worker."""
 
     id: int
@@ -43,29 +70,37 @@ class Fork:
 
 
 @dataclass(frozen=True)
-class Join:
+class Join(_Located):
     """The organizer asks for what worker `id` returned."""
 
     id: int
 
 
 @dataclass(frozen=True)
-class Answer:
+class Answer(_Located):
     """The final answer, stripped; whatever follows it does not count."""
 
     text: str
 
 
-Action = Think | Fork | Join | Answer
+@dataclass(frozen=True)
+class Return(_Located):
+    """What a worker hands back, stripped; whatever follows it does not count."""
+
+    text: str
+
+
+Tagged = Fork | Join | Answer | Return  # what is written in tags, and what the runtime acts on
+Action = Think | Tagged
 
 
 def fork_open(i: int) -> str:
-    """The tag in front of sub-query i."""
+    """The tag before sub-query i."""
     return f"<FORK-{i}>"
 
 
 def fork_close(i: int) -> str:
-    """The tag behind sub-query i; worker i starts on the next decoding step."""
+    """The tag after sub-query i; worker i starts on the next decoding step."""
     return f"</FORK-{i}>"
 
 
@@ -75,21 +110,30 @@ def join_open(i: int) -> str:
 
 
 def join_close(i: int) -> str:
-    """The tag behind what worker i returned; it is injected, and never trained on."""
+    """The tag after what worker i returned; it is injected, and never trained on."""
     return f"</JOIN-{i}>"
 
 
-class Parser:
-    """Reads an organizer's own text piece by piece; the pieces may cut tags anywhere.
+def tags(ids: Iterable[int]) -> list[str]:
+    """Every tag, with these ids of Forks."""
+    numbered = [tag(i) for i in ids for tag in (fork_open, fork_close, join_open, join_close)]
+    return [*numbered, ANSWER_OPEN, ANSWER_CLOSE, RETURN_OPEN, RETURN_CLOSE]
 
-    `closing` is the tag that an open Fork or Answer waits for, else None. `answered` is True behind the first
-    `</ANSWER>`; further text is ignored.
+
+class Parser:
+    """Reads an agent's own text piece by piece; the pieces may cut tags anywhere.
+
+    `closing` is the tag that an open Fork, Answer or Return waits for, else None. `ended` is True after the first
+    Answer or Return; further text is ignored.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, role: Role = "organizer") -> None:
         self.closing: str | None = None
-        self.answered = False
-        self._fork: int | None = None  # the id of the open Fork
+        self.ended = False
+        self._opening = _OPENING[role]
+        self._fork = 0  # the id of the open Fork, 0 where none is open
+        self._start = 0  # where its opening tag begins
+        self._read = 0  # characters before `_rest`
         self._pieces: list[str] = []  # read for certain as part of the current Think, query or answer
         self._rest = ""  # a tail that may be the beginning of a tag
 
@@ -97,38 +141,39 @@ class Parser:
         """Read on; return the actions that ended in this piece. A Think ends where a tag begins."""
         actions: list[Action] = []
         text, self._rest = self._rest + text, ""
-        start = 0
-        while not self.answered:
-            end = self._close(text, start, actions) if self.closing else self._open(text, start, actions)
-            if end is None:
-                return actions
-            start = end
+        start: int | None = 0
+        while start is not None and not self.ended:
+            start = self._close(text, start, actions) if self.closing else self._open(text, start, actions)
+        self._read += len(text) - len(self._rest)
         return actions
 
     def finish(self) -> list[Action]:
         """The text has ended: the Think that was under way, if any. An open Fork or Answer is lost with its text."""
         self._pieces.append(self._rest)
-        self._rest = ""
-        think = "" if self.closing or self.answered else self._take()
-        return [Think(think)] if think.strip() else []
+        self._read, self._rest = self._read + len(self._rest), ""
+        return [] if self.closing or self.ended else self._think(self._read)
+
+    def _think(self, end: int) -> list[Action]:
+        """The thinking before `end`, unless it is white space only."""
+        text = self._take()
+        return [Think(text, start=end - len(text), end=end)] if text.strip() else []
 
     def _open(self, text: str, start: int, actions: list[Action]) -> int | None:
         """Look for the next opening tag from `start`; return the end of it, or None if it has not come yet."""
-        tag = _TAG.search(text, start)
+        tag = self._opening.search(text, start)
         if tag is None:
             self._keep(text, start, _unfinished(text, start))
             return None
         self._pieces.append(text[start : tag.start()])
-        think = self._take()
-        if think.strip():
-            actions.append(Think(think))
-        if tag["join"]:
-            actions.append(Join(int(tag["join"])))
-        elif tag["fork"]:
-            self._fork = int(tag["fork"])
-            self.closing = f"</FORK-{tag['fork']}>"
-        else:
-            self.closing = ANSWER_CLOSE
+        self._start = self._read + tag.start()
+        actions += self._think(self._start)
+        match tag.lastgroup:
+            case "join":
+                actions.append(Join(int(tag["join"]), start=self._start, end=self._read + tag.end()))
+            case "fork":
+                self._fork, self.closing = int(tag["fork"]), f"</FORK-{tag['fork']}>"
+            case _:
+                self._fork, self.closing = 0, TELLING[tag[0]]
         return tag.end()
 
     def _close(self, text: str, start: int, actions: list[Action]) -> int | None:
@@ -139,14 +184,14 @@ class Parser:
             self._keep(text, start, max(start, len(text) - len(self.closing) + 1))
             return None
         self._pieces.append(text[start:at])
-        inside = self._take().strip()
-        end = at + len(self.closing)
-        if self._fork is not None:
-            actions.append(Fork(self._fork, inside))
+        said, end = self._take().strip(), at + len(self.closing)
+        if self._fork:
+            actions.append(Fork(self._fork, said, start=self._start, end=self._read + end))
         else:
-            actions.append(Answer(inside))
-            self.answered = True
-        self.closing = self._fork = None
+            told = Answer if self.closing == ANSWER_CLOSE else Return
+            actions.append(told(said, start=self._start, end=self._read + end))
+            self.ended = True
+        self.closing = None
         return end
 
     def _keep(self, text: str, start: int, certain: int) -> None:
@@ -159,26 +204,21 @@ class Parser:
         return text
 
 
-_BEGINNING = re.compile(
-    "|".join(f"<{word[:cut]}" for word in ("FORK-", "JOIN-", "ANSWER") for cut in range(len(word) + 1))
-    + f"|<(?:FORK|JOIN)-{_ID}"
-)
-
-
 def _unfinished(text: str, start: int) -> int:
     """Where a tag begins that the end of the text cuts, or the end of the text. A tag holds no second `<`."""
     at = text.rfind("<", start)
     return at if at >= 0 and _BEGINNING.fullmatch(text, at) else len(text)
 
 
-def parse(text: str) -> list[Action]:
-    """The actions of an organizer's own text, in order, up to and with the first Answer.
+def parse(text: str, role: Role = "organizer") -> list[Action]:
+    """The actions of an agent's own text, in order, up to and with the first Answer (of a worker, the first Return).
 
     Ids are positive integers without leading zeros. A query runs to the first closing tag of the same id. A Fork or an
     Answer that is not closed yields no action and takes the rest of the text with it: while it is being decoded,
-    nothing tells it from one that is still to be closed. Thinks of white space only are dropped.
+    nothing tells it from one that is still to be closed. Thinks of white space only are dropped. In sequential
+    thinking only the answer's tags mean something, and in a worker's text only those of its return.
     """
-    parser = Parser()
+    parser = Parser(role)
     return parser.feed(text) + parser.finish()
 
 
@@ -187,39 +227,20 @@ def answer(actions: Sequence[Action]) -> str | None:
     return next((action.text for action in actions if isinstance(action, Answer)), None)
 
 
-def format_error(actions: Sequence[Action], capacity: int | None) -> str | None:
-    """The first format error in the organizer's order, or None (paper: the four cases of the format error reward).
-
-    capacity is c, the organizer included; None is a pool without a limit. A slot is taken from Fork to Join, which is
-    all that a text can tell. At a Fork a repeated id is looked at before the pool.
-    """
-    forked: set[int] = set()
-    running: set[int] = set()
-    for action in actions:
-        match action:
-            case Answer():
-                return None
-            case Fork(id=i):
-                if i in forked:
-                    return "duplicate_fork"
-                if capacity is not None and len(running) >= capacity - 1:
-                    return "pool_overflow"
-                forked.add(i)
-                running.add(i)
-            case Join(id=i):
-                if i not in running:
-                    return "dangling_join"
-                running.remove(i)
-    return "no_answer"
-
-
 def returned(text: str) -> str | None:
     """What a worker hands back: the stripped text of its first `<RETURN>...</RETURN>`, or None."""
-    start = text.find(RETURN_OPEN)
-    end = text.find(RETURN_CLOSE, start + len(RETURN_OPEN)) if start >= 0 else -1
-    return text[start + len(RETURN_OPEN) : end].strip() if end >= 0 else None
+    return next((action.text for action in parse(text, "worker") if isinstance(action, Return)), None)
 
 
-def action_json(action: Action) -> dict[str, str | int]:
-    """One action as `asyncthink parse` prints it."""
-    return {"kind": type(action).__name__.lower(), **vars(action)}
+def inside(symbols: Iterable[Symbol], pairs: Mapping[Symbol, Symbol]) -> list[bool]:
+    """Which words, or tokens, stand inside an answer or a return: after what opens one, up to its own that closes it.
+
+    pairs gives for each opening tag its closing one, such as TELLING. What was opened last counts, and a closing tag
+    that closes nothing changes nothing.
+    """
+    flags: list[bool] = []
+    closing: Symbol | None = None
+    for symbol in symbols:
+        flags.append(closing is not None)
+        closing = None if symbol == closing else pairs.get(symbol, closing)
+    return flags

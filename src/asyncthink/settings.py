@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?e[-+]?\d+", re.IGNORECASE)  # DVC writes 5e-05, which YAML 1.1 takes for a word
 COUNTDOWN = "countdown"  # the test set that `puzzles` makes
+HEADLINE = "headline"  # an arm's evaluation itself, beside its variants
 FIXED = ("arms", "seed", "seeds", "scale", "training_sets", "test_sets")  # the same for every arm
 GENERATED = ("sudoku",)  # the tasks whose items can be generated
 CLOSED = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -45,7 +46,10 @@ def _distinct(entries: tuple[Any, ...]) -> tuple[Any, ...]:
     return entries
 
 
-def _run(arms: dict[str, Any]) -> dict[str, Any]:
+def _run(arms: Any) -> Any:
+    """Those that are run at this scale."""
+    if not isinstance(arms, dict):
+        return arms
     run = {name: override for name, override in arms.items() if override is not None}
     require(bool(run), "", "empty", "one arm or more that is not null")
     return run
@@ -62,7 +66,8 @@ Text = Annotated[str, Field(min_length=1)]
 UNIQUE = (Field(min_length=1, json_schema_extra={"uniqueItems": True}), AfterValidator(_distinct))
 Seeds = Annotated[tuple[Whole, ...], *UNIQUE]
 Names = Annotated[tuple[Text, ...], *UNIQUE]
-Arms = Annotated[dict[str, dict[str, dict[str, Any]] | None], AfterValidator(_run)]
+Overrides = dict[str, dict[str, Any]]  # by section and key
+Arms = Annotated[dict[str, Overrides], BeforeValidator(_run, json_schema_input_type=dict[str, Overrides | None])]
 SOURCES = (
     "generated, deepscaler, aime-24, amc-23, math-500, enigmata, mmlu-pro, or a file that ends in .jsonl; a name of the"
     " hub takes a commit after an @"
@@ -76,9 +81,9 @@ TrainedTask = Literal["countdown", "competition_math"]
 class Puzzles:
     """The world of multi-solution countdown, and the sizes of its three splits (items).
 
-    A puzzle gives four distinct numbers, each used once, and has from `required` to `most_solutions` solutions (null: no
-    upper limit) that the search of tasks.countdown_search finds. A base that is trained from scratch searches numbers up
-    to base_largest.
+    A puzzle gives four distinct numbers, each used once, and has from `required` to `most_solutions` solutions (null:
+    no upper limit) that the search of tasks.countdown_search finds. A base that is trained from scratch searches
+    numbers up to base_largest.
     """
 
     smallest: Count
@@ -282,7 +287,7 @@ class Evaluate:
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        require("headline" not in self.variants, "variants", "headline", "any other name, for the evaluation itself")
+        require(HEADLINE not in self.variants, "variants", HEADLINE, "any other name, for the evaluation itself")
         return self
 
 

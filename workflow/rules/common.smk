@@ -1,7 +1,9 @@
+import os
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from asyncthink.cli import engine_choice
 from asyncthink.workflow import caches, run_lock, machine, outlook, graph
 from asyncthink.config import params as parameters
 from asyncthink.errors import InputError
@@ -9,6 +11,7 @@ from asyncthink.errors import InputError
 machine.activate()
 caches.settle()
 run_lock.guard(workflow)
+outlook.brief(workflow)
 # They run this directory's own source, which is what `code` hashes, and notebooks the interpreter that runs papermill.
 shell.prefix(
     f"set -euo pipefail; {run_lock.SHELL}"
@@ -19,8 +22,9 @@ try:
     PARAMS = parameters.read("params.yaml")
     if parameters.from_mapping(config) != PARAMS:
         raise InputError("params.yaml is the one file that counts; change it there, not with --config")
-    ITEM_SETS = [name for name, found in {**PARAMS.training_sets, **PARAMS.test_sets}.items() if found]
+    ITEM_SETS = [name for name, entry in {**PARAMS.training_sets, **PARAMS.test_sets}.items() if entry]
     OWN_SOURCES = {name: graph.own_source(PARAMS, name) for name in ITEM_SETS}
+    ENGINE = engine_choice.declared(os.environ)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -43,13 +47,22 @@ wildcard_constraints:
 
 
 def reads(step):
-    """The keys of params.yaml that a step reads, with their values; a change of one of them makes the step stale."""
+    """What a step reads of params.yaml, and of the environment; a change of one of the values makes the step stale."""
 
     def read(wildcards):
         item_set = wildcards.get("test_set") or wildcards.get("item_set", "countdown")
-        return graph.reads(step, PARAMS, wildcards.get("arm"), item_set)
+        return graph.reads(step, PARAMS, wildcards.get("arm"), item_set) | outside(step, wildcards.get("arm"))
 
     return read
+
+
+def outside(step, arm):
+    """What the environment, and not params.yaml, says of who decodes and of who teaches."""
+    if step == "synthesize" and PARAMS.arm_params(arm).synthesize.teacher == "openai":
+        from asyncthink.synthesis import openai_client
+
+        return {"teacher": openai_client.named(os.environ).name}
+    return ENGINE if step in ("grpo", "evaluate") else {}
 
 
 def python(wildcards, threads, resources):

@@ -4,7 +4,7 @@ rule evaluate:
         test=lambda wildcards: graph.items(wildcards.test_set, "test"),
     output:
         episodes=ensure("results/evaluate/{test_set}/{arm}/{seed}.jsonl.gz", non_empty=True),
-        metrics=ensure("metrics/evaluate/{test_set}/{arm}/{seed}.json", non_empty=True),
+        recording=ensure("results/evaluate/{test_set}/{arm}/{seed}.json", non_empty=True),
     log:
         "logs/evaluate/{test_set}/{arm}/{seed}.log",
     benchmark:
@@ -29,5 +29,27 @@ rule evaluate:
         " --model {params.model:q}"
         " --items {input.test:q}"
         " --episodes {output.episodes:q}"
+        " --recording {output.recording:q}"
+        " > {log:q} 2>&1"
+
+
+rule measure:
+    input:
+        episodes=rules.evaluate.output.episodes,
+        recording=rules.evaluate.output.recording,
+    output:
+        metrics=ensure("metrics/evaluate/{test_set}/{arm}/{seed}.json", non_empty=True),
+    log:
+        "logs/measure/{test_set}/{arm}/{seed}.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        code=graph.code_hash("measure"),
+    message:
+        machine.told("measure {wildcards.arm} on {wildcards.test_set}, seed {wildcards.seed} ({log})")
+    shell:
+        "python -m asyncthink measure {input.episodes:q}"
+        " --recording {input.recording:q}"
         " --metrics {output.metrics:q}"
         " > {log:q} 2>&1"

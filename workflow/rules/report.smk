@@ -17,35 +17,6 @@ TIMES = (
 )
 
 
-rule tables:
-    input:
-        evaluations=EVALUATIONS,
-        histories=HISTORIES,
-        filters=FILTERS,
-    output:
-        tables=ensure(expand("metrics/tables/{table}.csv", table=graph.TABLES), non_empty=True),
-        headline=ensure("metrics/headline.json", non_empty=True),
-    log:
-        "logs/tables.log",
-    conda:
-        "../../environment.yml"
-    threads: 1
-    params:
-        code=graph.code_hash("tables"),
-        reads=reads("tables"),
-        tables=subpath(output[0], parent=True),
-    message:
-        machine.told("tables ({log})")
-    shell:
-        "python -m asyncthink tables --params params.yaml"
-        " --evaluations {input.evaluations:q}"
-        " --histories {input.histories:q}"
-        " --filters {input.filters:q}"
-        " --tables {params.tables:q}"
-        " --headline {output.headline:q}"
-        " > {log:q} 2>&1"
-
-
 rule claims:
     input:
         evaluations=EVALUATIONS,
@@ -71,6 +42,35 @@ rule claims:
         " --filters {input.filters:q}"
         " --reference metrics/reference"
         " --ledger {output.ledger:q}"
+        " > {log:q} 2>&1"
+
+
+rule tables:
+    input:
+        evaluations=EVALUATIONS,
+        histories=HISTORIES,
+        filters=FILTERS,
+        ledger=rules.claims.output.ledger,
+    output:
+        tables=ensure(expand("metrics/tables/{table}.csv", table=graph.TABLES), non_empty=True),
+        headline=ensure("metrics/headline.json", non_empty=True),
+    log:
+        "logs/tables.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        code=graph.code_hash("tables"),
+        tables=subpath(output[0], parent=True),
+    message:
+        machine.told("tables ({log})")
+    shell:
+        "python -m asyncthink tables --ledger {input.ledger:q}"
+        " --evaluations {input.evaluations:q}"
+        " --histories {input.histories:q}"
+        " --filters {input.filters:q}"
+        " --tables {params.tables:q}"
+        " --headline {output.headline:q}"
         " > {log:q} 2>&1"
 
 

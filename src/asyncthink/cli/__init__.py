@@ -14,7 +14,6 @@ CONTRACT = {
     "parse": "an organizer's text in, its actions out",
     "grade": "items with answers in, scores out",
     "check-golds": "right answers of mathematics in, those that do not equal themselves out",
-    "measure": "the metrics of recorded episodes",
     "think": "one episode, live",
 }
 STEPS = {
@@ -25,7 +24,8 @@ STEPS = {
     "pretrain": "the base model, from scratch",
     "sft": "stage 1: cold-start format fine-tuning",
     "grpo": "stage 2: reinforcement learning",
-    "evaluate": "record an arm's episodes on the test items, and measure them",
+    "evaluate": "record an arm's episodes on the test items",
+    "measure": "the metrics of recorded episodes",
     "tables": "every table, from the recorded metrics",
     "claims": "the ledger of claims, with verdicts",
     "case_studies": "choose the episodes that the report shows in full, by rules",
@@ -43,44 +43,56 @@ TOOLS = {
     "adopt": "after a checkout or a pull: tell Snakemake that the files are up to date",
 }
 COMMANDS = CONTRACT | STEPS | TOOLS
+IN_THE_ROOT = ("scale", "stage", "unlock", "record", "adopt")  # they work on the project in this folder
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; bad input, a full disk, a file out of reach: one line on standard error and exit code 2."""
-    argv = sys.argv[1:] if argv is None else argv
-    name = argv[0] if argv and argv[0] in COMMANDS else None
-    parser = argparse.ArgumentParser(prog="asyncthink", formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.epilog = "\n".join(f"  {command:<12} {text}" for command, text in COMMANDS.items())
-    if name is None:
-        parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of those below")
-        parser.parse_args(argv[:1])
-    parser = argparse.ArgumentParser(
-        prog=f"asyncthink {name}",
-        description=COMMANDS[name],
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    words = sys.argv[1:] if argv is None else argv
+    name = words[0] if words else ""
+    if name not in COMMANDS:
+        _overview().parse_args(words[:1])
     if name in STEPS:
         run_lock.end_with_run()
         # As in the graph, where a rule has one thread unless its profile says more: how many cores a machine has
         # decides in which order sums are rounded, and so no result.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
-        command = importlib.import_module(f"asyncthink.cli.{name.replace('-', '_')}")
-        command.arguments(parser)
-        parser.epilog = f"{parser.epilog or ''}\n\nexample:\n  {command.EXAMPLE}".strip()
-        return command.run(parser.parse_args(argv[1:])) or 0
+        return _called(name, words[1:])
     except InputError as error:
-        print(f"asyncthink {name}: {error}", file=sys.stderr)
-        return 2
+        said, code = str(error), 2
     except KeyboardInterrupt:
-        print(
-            f"asyncthink {name}: interrupted; what is finished is kept, and the same command goes on", file=sys.stderr
-        )
-        return INTERRUPTED
+        said, code = "interrupted; what is finished is kept, and the same command goes on", INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
         return 0
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"asyncthink {name}: {where}{error.strerror or error}", file=sys.stderr)
-        return 2
+        said, code = f"{f'{error.filename}: ' if error.filename else ''}{error.strerror or error}", 2
+    print(f"asyncthink {name}: {said}", file=sys.stderr)
+    return code
+
+
+def _overview() -> argparse.ArgumentParser:
+    """What says which commands there are, and ends the program."""
+    parser = argparse.ArgumentParser(prog="asyncthink", formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.epilog = "\n".join(f"  {command:<12} {text}" for command, text in COMMANDS.items())
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of those below")
+    return parser
+
+
+def _called(name: str, words: list[str]) -> int:
+    """Run a command with its arguments; its exit code."""
+    parser = argparse.ArgumentParser(
+        prog=f"asyncthink {name}",
+        description=COMMANDS[name],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command = importlib.import_module(f"asyncthink.cli.{name.replace('-', '_')}")
+    command.arguments(parser)
+    parser.epilog = f"{parser.epilog or ''}\n\nexample:\n  {command.EXAMPLE}".strip()
+    given = parser.parse_args(words)
+    if name in IN_THE_ROOT:
+        from asyncthink.config.params import check_root
+
+        check_root()
+    return command.run(given) or 0

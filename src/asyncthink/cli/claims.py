@@ -1,11 +1,14 @@
 """`asyncthink claims`: the ledger of claims from recorded metrics, or its table in the README from the reference."""
 
 import argparse
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+
     from asyncthink.config.params import Params
     from asyncthink.evaluation.evidence import Evidence
     from asyncthink.workflow.records import Records
@@ -15,7 +18,7 @@ EXAMPLE = "asyncthink claims --records metrics/reference/nano --ledger work/clai
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    parser.add_argument("--evaluations", nargs="*", type=Path, default=[], help="metrics of `evaluate`, JSON")
+    parser.add_argument("--evaluations", nargs="*", type=Path, default=[], help="metrics of `measure`, JSON")
     parser.add_argument("--histories", nargs="*", type=Path, default=[], help="histories of training, JSON Lines")
     parser.add_argument("--filters", nargs="*", type=Path, default=[], help="metrics of `filter`, JSON")
     parser.add_argument("--records", type=Path, help="a folder laid out as metrics/, in place of the three lists")
@@ -42,44 +45,45 @@ def write_readme(readme: Path, reference: Path) -> None:
 
 def read_evidence(args: argparse.Namespace, given: "Params") -> "Evidence":
     """The evidence in the files that the arguments name, with the learning rates that params.yaml gives each arm."""
+    from asyncthink.evaluation import evidence
     from asyncthink.workflow import records
 
-    if getattr(args, "records", None):
-        found = records.lying_in(args.records)
-        return evidence_of({name: args.records / name for name in found.all}, found, given)
-    return _evidence(args.evaluations, args.histories, args.filters, given)
+    if args.records:
+        lying = records.lying_in(args.records)
+        return evidence_of({name: args.records / name for name in lying.all}, lying, given)
+    return evidence.read(args.evaluations, args.histories, args.filters, learning(given))
 
 
-def evidence_of(places: Mapping[Path, Path], records: "Records", given: "Params") -> "Evidence":
+def evidence_of(places: "Mapping[Path, Path]", records: "Records", given: "Params") -> "Evidence":
     """The evidence in records, each at its own place."""
-    kinds = (records.evaluations, records.histories, records.filters)
-    return _evidence(*([places[name] for name in kind] for kind in kinds), given)
-
-
-def _evidence(
-    evaluations: Iterable[Path], histories: Iterable[Path], filters: Iterable[Path], given: "Params"
-) -> "Evidence":
     from asyncthink.evaluation import evidence
-    from asyncthink.training.learning_rate import learning
+
+    kinds = (records.evaluations, records.histories, records.filters)
+    evaluations, histories, filters = ([places[name] for name in kind] for kind in kinds)
+    return evidence.read(evaluations, histories, filters, learning(given))
+
+
+def learning(given: "Params") -> "Mapping[str, np.ndarray]":
+    """Of each arm, the learning rate summed up to each step of its RL."""
+    from asyncthink.training import learning_rate
 
     rates = {name: given.arm_params(name).grpo for name in given.arms}
-    learned = {arm: learning(g.learning_rate, g.schedule, g.warmup, g.steps) for arm, g in rates.items()}
-    return evidence.read(evaluations, histories, filters, learned)
+    return {a: learning_rate.learning(g.learning_rate, g.schedule, g.warmup, g.steps) for a, g in rates.items()}
 
 
 def write_ledger(args: argparse.Namespace) -> None:
     """Judge every claim, and say the verdicts."""
     from asyncthink import files
     from asyncthink.config import params
-    from asyncthink.evaluation import agreement, claims
+    from asyncthink.evaluation import agreement, claims, ledger
     from asyncthink.workflow import commits
 
     given = params.read(args.params)
     # A run's own ledger depends on what was recorded alone; that of a reference also names commits.
     known = commits.of_rules(args.records) if args.records else claims.Commits()
-    ledger = claims.ledger(read_evidence(args, given), given.scale, known)
-    if args.reference and (same := args.reference / f"{ledger['scale']}.json").is_file():
-        ledger = agreement.beside(ledger, claims.read(same))
-    files.write_json(args.ledger, ledger)
-    for row in ledger["claims"]:
+    judged = claims.ledger(read_evidence(args, given), given.scale, known)
+    if args.reference and (same := args.reference / f"{judged['scale']}.json").is_file():
+        judged = agreement.beside(judged, ledger.read(same))
+    files.write_json(args.ledger, judged)
+    for row in judged["claims"]:
         print(f"{row['id']:<8} {row['verdict']:<22} {row['ours'] or row['reason']}")

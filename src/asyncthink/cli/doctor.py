@@ -6,7 +6,7 @@ from pathlib import Path
 
 from asyncthink.config import params
 from asyncthink.workflow.doctor import COMMANDS, examine, fitting_scale, gpus, partitions
-from asyncthink.workflow.findings import Place
+from asyncthink.workflow.surroundings import Place
 
 EXAMPLE = "asyncthink doctor"
 
@@ -23,6 +23,6 @@ def run(args: argparse.Namespace) -> int:
         print(f"{finding.state:<6} {name:<14} {finding.said}")
     scale = fitting_scale(max((memory for _, memory in gpus()), default=0), bool(partitions()))
     print(f"\nparams.yaml is at scale {given.scale}; this machine fits {scale}:")
-    for command in COMMANDS[scale]:
+    for command in (f"asyncthink scale {scale}", *COMMANDS[scale]):
         print(f"    {command}")
     return int(any(finding.state == "lacks" for finding in findings.values()))

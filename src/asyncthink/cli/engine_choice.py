@@ -1,7 +1,8 @@
 """Which engine decodes: ours, vLLM (in this process or on a server), or any OpenAI-compatible server by text.
 
-That is a matter of the machine and decides nothing that params.yaml could name, so it stands on the command line or in
-the environment, and what was chosen stands in the records. No two engines give equal bytes: they round differently.
+Which one there is depends on the machine, so it stands on the command line or in the environment, and not in
+params.yaml. No two engines give equal bytes, for they round differently: what was chosen stands in the records, and
+Snakemake holds for stale what another one decoded.
 """
 
 import argparse
@@ -60,9 +61,16 @@ def chosen(args: argparse.Namespace, environment: Mapping[str, str]) -> Choice:
     return Choice(name, told["server"], told["served_model"], environment.get(KEY, "").strip() or "none")
 
 
+def declared(environment: Mapping[str, str]) -> dict[str, str]:
+    """What the environment chooses for the steps of a run, as far as it decides their results; {} for the default."""
+    choice = chosen(argparse.Namespace(**dict.fromkeys(FLAGS)), environment)
+    served = {"served_model": choice.served_model} if choice.served_model else {}
+    return {} if choice.name == "local" else {"engine": choice.name} | served
+
+
 def check_weights(engine: "Engine", model: Path) -> None:
     """InputError where a server says that its weights come from another place than `model`."""
-    root = getattr(engine, "root", None)
+    root = engine.root
     if root is not None and Path(root).resolve() != model.resolve():
         raise InputError(f"the server has its weights from {root}, and not from {model}; serve {model.resolve()}")
 
@@ -90,8 +98,8 @@ def _text(choice: Choice, model: Path) -> "Engine":
     from asyncthink.engines.text_server import TextServer
     from asyncthink.models import language_model
 
-    tokenizer, _ = language_model.load_tokenizer(model)
-    return TextServer(choice.server, tokenizer, choice.served_model, choice.key)
+    assert choice.server is not None  # as `chosen` has seen to
+    return TextServer(choice.server, *language_model.load_tokenizer(model), choice.served_model, choice.key)
 
 
 ENGINES: dict[str, Callable[[Choice, Path], "Engine"]] = {

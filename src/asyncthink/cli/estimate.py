@@ -7,6 +7,7 @@ from typing import Any
 
 from asyncthink.config import params
 from asyncthink.files import read_json_lines
+from asyncthink.settings import COUNTDOWN
 from asyncthink.workflow import graph
 from asyncthink.workflow.estimate import disk, loads, memory, parameters, rates
 
@@ -25,14 +26,14 @@ def run(args: argparse.Namespace) -> None:
     given = params.read(args.params)
     device = args.device or ("gpu" if given.scale in ("small", "paper") else "cpu")
     rate, count, work = rates()[device], parameters(given), list(loads(given))
-    print(f"scale {given.scale}, {count / 1e6:,.1f}M parameters, hours of {rate['device']} ({rate['source']})\n")
+    print(f"scale {given.scale}, {count / 1e6:,.1f}M parameters, hours of {rate.device} ({rate.source})\n")
     print(f"{'step':<32} {'runs':>5} {'tokens decoded':>16} {'tokens trained':>16} {'hours':>10}")
     for load in work:
         hours = load.hours(count, rate)
         print(f"{load.step:<32} {load.runs:>5} {load.decoded:>16,.0f} {load.trained:>16,.0f} {hours:>10,.2f}")
     total = sum(load.hours(count, rate) for load in work)
     print(f"{'all':<32} {sum(load.runs for load in work):>5} {'':>33} {total:>10,.2f}")
-    print(f"{'':<32} {'':>39} {'' if rate['measured'] else 'at assumed rates':>16}\n")
+    print(f"{'':<32} {'':>39} {'' if rate.measured else 'at assumed rates':>16}\n")
     if device == "gpu":
         shared = ", ".join(f"{memory(given, sharing) / 1e9:,.1f} ({sharing})" for sharing in SHARING)
         print(f"GPU   about {memory(given) / 1e9:,.1f} GB in each training process; activations and vLLM come on top")
@@ -63,7 +64,7 @@ def _items(given: params.Params, task: str, puzzles: Path) -> list[dict[str, Any
     """Training items of a task; generated countdown stands for what is not here yet: a prompt of about that length."""
     from asyncthink.tasks import countdown_puzzles
 
-    made = puzzles if task == params.COUNTDOWN else Path(graph.items(task, "train"))
+    made = puzzles if task == COUNTDOWN else Path(graph.items(task, "train"))
     if made.exists():
         return read_json_lines(made)
     few = replace(given.puzzles, train=SAMPLE, validation=1, test=1)

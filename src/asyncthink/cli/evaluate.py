@@ -1,4 +1,4 @@
-"""`asyncthink evaluate`: record an arm's episodes on the test items, and measure them."""
+"""`asyncthink evaluate`: record an arm's episodes on the test items."""
 
 import argparse
 import os
@@ -6,11 +6,12 @@ from pathlib import Path
 
 from asyncthink.cli import engine_choice
 from asyncthink.errors import InputError
+from asyncthink.settings import COUNTDOWN
 from asyncthink.tasks.countdown import SPLITS
 
 EXAMPLE = r"""asyncthink evaluate --test-set countdown --split test --arm asyncthink --seed 1 \
     --model results/grpo/asyncthink/1 --items data/puzzles/test.jsonl \
-    --episodes work/episodes.jsonl.gz --metrics work/evaluate.json"""
+    --episodes work/episodes.jsonl.gz --recording work/recording.json"""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, type=Path, help="folder of the trained model")
     parser.add_argument("--items", required=True, type=Path, help="test items, JSON Lines")
     parser.add_argument("--episodes", required=True, type=Path, help="output: episodes, gzipped JSON Lines")
-    parser.add_argument("--metrics", required=True, type=Path, help="output: metrics with intervals, JSON")
+    parser.add_argument("--recording", required=True, type=Path, help="output: what was recorded, for `measure`, JSON")
     engine_choice.arguments(parser)
 
 
@@ -30,11 +31,11 @@ def run(args: argparse.Namespace) -> None:
     from asyncthink import files
     from asyncthink.config import params
     from asyncthink.config.subject import subject
-    from asyncthink.evaluation import evaluate, recordings
+    from asyncthink.evaluation import evaluate
     from asyncthink.training import checkpoints
     from asyncthink.workflow import graph
 
-    if args.test_set != params.COUNTDOWN and args.split != "test":
+    if args.test_set != COUNTDOWN and args.split != "test":
         raise InputError(f"{args.test_set} has no {args.split} items; say --split test")
     if args.episodes.suffix != ".gz":
         raise InputError(f"{args.episodes}: episodes are recorded gzipped; end the name in .jsonl.gz")
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
     scratch = checkpoints.Scratch.of("evaluate", about.fingerprint(), inputs, code)
     with scratch.held():
         episodes = scratch.folder / "episodes.jsonl.gz"
-        measured = evaluate.record(about, engine, episodes)
-        recordings.write(args.metrics, evaluate.summarized(about, measured, files.sha256(args.items)))
+        evaluate.record(about, engine, episodes)
+        files.write_json(args.recording, about.recording(files.sha256(args.items)))
         files.move(episodes, args.episodes)
         scratch.remove()

@@ -28,10 +28,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     settings = params.read(args.params).arm_params(args.arm)
     thinking, count = settings.thinking, COUNTS[settings.thinking.prompts]
-    judged = [(each, format_filter.reason(each, thinking, count)) for each in demonstration.read(args.demonstrations)]
-    kept = [each for each, reason in judged if reason is None]
-    rejected = [{"reason": reason, **demonstration.to_mapping(each)} for each, reason in judged if reason]
-    reasons = [row["reason"] for row in rejected]
+    shown = demonstration.read(args.demonstrations)
+    judged = [(written, format_filter.reason(written, thinking, count)) for written in shown]
+    kept = [written for written, reason in judged if reason is None]
+    reasons = [reason for _, reason in judged if reason]
+    rejected = [{"reason": reason, **demonstration.to_mapping(written)} for written, reason in judged if reason]
     write_json_lines(args.rejected, rejected)
     _check(len(kept), reasons, settings.filter.fewest_kept, args.rejected)
     demonstration.write(args.kept, kept)

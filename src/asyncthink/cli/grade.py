@@ -7,7 +7,7 @@ from typing import Any
 from asyncthink.cli import json_lines
 from asyncthink.errors import InputError
 from asyncthink.tasks import TASKS, Task
-from asyncthink.tasks.mistake import Mistake
+from asyncthink.tasks.task import Mistake, Score
 
 _ANSWERS = """\
 A line in: {"item": {...}, "answer": "..."}; a null answer is none.
@@ -40,17 +40,17 @@ def run(args: argparse.Namespace) -> None:
     json_lines.answer(args, lambda given: _graded(TASKS[args.task], given))
 
 
-def _graded(task: Task, given: dict[str, Any]) -> dict[str, Any]:
+def _graded(task: Task[Any], given: dict[str, Any]) -> dict[str, Any]:
     json_lines.known(given, allowed=("item", "answer"), required=("item", "answer"))
     task.check(given["item"])
     if not isinstance(given["answer"], str | None):
         raise InputError(f"answer must be a text or null, not {ascii(given['answer'])[:60]}")
     score = task.score(given["item"], given["answer"])
-    found = _mistakes(task, given["item"], given["answer"], score)
-    return score | {"mistakes": [asdict(mistake) for mistake in found]}
+    mistakes = _mistakes(task, given["item"], given["answer"], score)
+    return {**score, "mistakes": [asdict(mistake) for mistake in mistakes]}
 
 
-def _mistakes(task: Task, item: dict[str, Any], answer: str | None, score: dict[str, Any]) -> list[Mistake]:
+def _mistakes(task: Task[Any], item: dict[str, Any], answer: str | None, score: Score) -> list[Mistake]:
     if task.mistakes:
         return task.mistakes(item, answer)
     if score["accuracy"] == 1:

@@ -22,13 +22,13 @@ def run(args: argparse.Namespace) -> None:
     settings = params.read(args.params)
     wanted = settings.item_set(args.item_set)
     task = getattr(wanted, "task", args.item_set)
-    found = sources.items(wanted, task, settings.seed)
-    write_json_lines(args.items, found)
-    if repeated := [name for name, times in Counter(item["id"] for item in found).items() if times > 1]:
+    loaded = sources.items(wanted, task, settings.seed)
+    write_json_lines(args.items, loaded)
+    if repeated := [name for name, times in Counter(item["id"] for item in loaded).items() if times > 1]:
         shown = ", ".join(repeated[:3])
         print(f"items {args.item_set}: {len(repeated)} ids come more than once: {shown}", file=sys.stderr)
-    print(f"items {args.item_set}: {len(found)} of {wanted.source}", file=sys.stderr)
+    print(f"items {args.item_set}: {len(loaded)} of {wanted.source}", file=sys.stderr)
     if task == "competition_math":
-        unequal = sum(not competition_math.equals_itself(item["answer"]) for item in found)
+        unequal = sum(not competition_math.equals_itself(item["answer"]) for item in loaded)
         ending = f"; asyncthink check-golds {args.items} lists them" if unequal else ""
         print(f"items {args.item_set}: {unequal} right answers do not equal themselves{ending}", file=sys.stderr)

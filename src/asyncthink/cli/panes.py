@@ -5,27 +5,25 @@ changes nothing. What an agent is given is whatever its context holds that it di
 its Joins bring in.
 """
 
-import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TextIO
+from typing import Any, Self, TextIO
 
-from rich.console import Console, ConsoleOptions, RenderResult
-from rich.layout import Layout
+from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.live import Live
 from rich.panel import Panel
-from rich.segment import Segment
+from rich.table import Table
 from rich.text import Text
 
-from asyncthink.engines import Completion, Engine, Request
+from asyncthink.engines import Completion, Engine, Identity, Request
+from asyncthink.protocol import TAG
 
-TAG = re.compile(r"</?[A-Z]+(?:-\d+)?>")
 STATES = {"decodes": "green", "waits": "yellow", "has ended": "dim"}
 REFRESHES = 15  # a second
 
 
-class Spectator(Protocol):
+class Spectator:
     """Told about every agent, by name, as it happens."""
 
     def given(self, agent: str, text: str) -> None:
@@ -44,15 +42,18 @@ class Spectator(Protocol):
         """The agent's trace has ended."""
 
 
-class Observed:
-    """An engine that reports to a spectator. Tokens come one by one if the engine itself calls `heard`."""
+class Observed(Engine):
+    """An engine that reports to a spectator, token by token."""
 
     def __init__(self, engine: Engine, spectator: Spectator) -> None:
         self.engine, self.spectator = engine, spectator
-        self.encode, self.decode = engine.encode, engine.decode
+        self.vocabulary, engine.watch = engine.vocabulary, self.heard
         self._known: dict[tuple[Any, ...], int] = {}
 
-    async def __aenter__(self) -> "Observed":
+    def identity(self) -> Identity:
+        return self.engine.identity()
+
+    async def __aenter__(self) -> Self:
         await self.engine.__aenter__()
         return self
 
@@ -81,7 +82,7 @@ class Observed:
         self.engine.release(trace)
 
 
-class Lines:
+class Lines(Spectator):
     """One line each time that an agent is given something or comes to a stop; on standard output unless told."""
 
     def __init__(self, out: TextIO | None = None) -> None:
@@ -100,9 +101,6 @@ class Lines:
     def pauses(self, agent: str) -> None:
         self._line(agent, " ", self._said[agent])
 
-    def ends(self, agent: str) -> None:
-        """Its last line has been told."""
-
     def _line(self, agent: str, mark: str, text: str) -> None:
         print(f"{agent:<10} {mark} {' '.join(text.split())}", file=self._out, flush=True)
 
@@ -116,7 +114,7 @@ class Pane:
     text: Text = field(default_factory=Text)
 
 
-class Panes:
+class Panes(Live, Spectator):
     """The organizer on the left, its workers on the right; use as a context. pace is steps a second, 0: unlimited.
 
     A small model takes a few milliseconds a step, too quick to follow, so steps are held back to the pace.
@@ -124,16 +122,9 @@ class Panes:
 
     def __init__(self, console: Console, pace: float, steps: Callable[[], int]) -> None:
         self._panes: dict[str, Pane] = {}
-        self._live = Live(self, console=console, refresh_per_second=REFRESHES)
+        super().__init__(console=console, refresh_per_second=REFRESHES, get_renderable=self._drawn)
         self._pace, self._steps, self._step = pace, steps, 0
         self._next = time.monotonic()
-
-    def __enter__(self) -> "Panes":
-        self._live.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._live.__exit__(*error)
 
     def given(self, agent: str, text: str) -> None:
         if agent in self._panes:
@@ -162,29 +153,25 @@ class Panes:
     def _pane(self, agent: str) -> Pane:
         return self._panes.setdefault(agent, Pane())
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        names = list(self._panes)
-        if not names:
-            return
-        height = min(console.height - 2, options.height or console.height)
-        left = [name for name in names if not name.startswith("worker")]
-        columns = [column for column in (left, [name for name in names if name not in left]) if column]
-        layout = Layout()
-        layout.split_row(*(_column([(name, self._panes[name]) for name in column], height) for column in columns))
-        yield from _cropped(console, options.update(height=height), layout)
+    def _drawn(self) -> Table:
+        organizers = {name: pane for name, pane in self._panes.items() if not name.startswith("worker")}
+        workers = {name: pane for name, pane in self._panes.items() if name not in organizers}
+        table, columns = Table.grid(expand=True), [agents for agents in (organizers, workers) if agents]
+        for _ in columns:
+            table.add_column(ratio=1)
+        table.add_row(*(_column(agents, self.console.height - 2) for agents in columns))
+        return table
 
 
-def _column(panes: list[tuple[str, Pane]], height: int) -> Layout:
-    column = Layout()
-    rows = max(1, height // len(panes) - 2)
-    column.split_column(*(Layout(_panel(name, pane, rows)) for name, pane in panes))
-    return column
+def _column(agents: dict[str, Pane], height: int) -> Group:
+    return Group(*(_panel(name, pane, max(3, height // len(agents))) for name, pane in agents.items()))
 
 
-def _panel(name: str, pane: Pane, rows: int) -> Panel:
-    """The end of what an agent said, as much as `rows` lines hold."""
+def _panel(name: str, pane: Pane, height: int) -> Panel:
+    """The end of what an agent said, as much as there is room for between the two lines of the frame."""
     title = f"{name.replace('-', ' ')}, {pane.tokens} tokens, {pane.state}"
-    return Panel(Tail(pane.text, rows), title=title, title_align="left", border_style=STATES[pane.state])
+    text = Tail(pane.text, height - 2)
+    return Panel(text, title=title, title_align="left", border_style=STATES[pane.state], height=height)
 
 
 @dataclass
@@ -198,9 +185,3 @@ class Tail:
         text = self.text.copy()
         text.highlight_regex(TAG, "bold cyan")
         yield from text.wrap(console, options.max_width)[-self.rows :]
-
-
-def _cropped(console: Console, options: ConsoleOptions, layout: Layout) -> Iterator[Segment]:
-    for line in console.render_lines(layout, options):
-        yield from line
-        yield Segment.line()

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from asyncthink import protocol
+from asyncthink import protocol, schedule
 from asyncthink.cli import json_lines
 from asyncthink.errors import InputError
 
@@ -32,7 +32,19 @@ def _parsed(given: dict[str, Any]) -> dict[str, Any]:
         raise InputError(f"capacity must be an integer of at least 1, not {ascii(capacity)[:60]}")
     actions = protocol.parse(text)
     return {
-        "actions": [protocol.action_json(action) for action in actions],
+        "actions": [_as_json(action) for action in actions],
         "answer": protocol.answer(actions),
-        "format_error": protocol.format_error(actions, capacity),
+        "format_error": schedule.format_error(actions, capacity),
     }
+
+
+def _as_json(action: protocol.Action) -> dict[str, str | int]:
+    match action:
+        case protocol.Think(text):
+            return {"kind": "think", "text": text}
+        case protocol.Fork(i, query):
+            return {"kind": "fork", "id": i, "query": query}
+        case protocol.Join(i):
+            return {"kind": "join", "id": i}
+        case protocol.Answer(text) | protocol.Return(text):
+            return {"kind": "answer", "text": text}

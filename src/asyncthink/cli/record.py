@@ -2,7 +2,6 @@
 
 import argparse
 
-from asyncthink.config import project
 from asyncthink.workflow import dvc_lock
 
 EXAMPLE = "asyncthink record"
@@ -13,5 +12,4 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    project.check_root()
     print(dvc_lock.record())

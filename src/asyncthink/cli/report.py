@@ -19,15 +19,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from asyncthink import files
     from asyncthink.config import params
-    from asyncthink.evaluation import claims
-    from asyncthink.reporting import report, run_facts
+    from asyncthink.evaluation import ledger
+    from asyncthink.reporting import report, run_facts, tables
 
     given = params.read(args.params)
     results = report.Results(
-        tables=report.read_tables(args.tables),
+        tables={name: tables.read(args.tables, name) for name in (*tables.TABLES, "case_studies")},
         figures={path.stem: path.read_text(encoding="utf-8") for path in args.figures},
-        ledger=claims.read(args.ledger),
-        scale=given.scale,
+        ledger=ledger.read(args.ledger),
         world=report.World.among(vars(given)),
     )
     files.write_text(args.report, report.html(results, run_facts.facts(), run_facts.durations(args.times)))

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from asyncthink.config import project, scales
+from asyncthink.config import scales
 
 EXAMPLE = "asyncthink scale smoke --into work/smoke"
 
@@ -16,7 +16,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    project.check_root()
     here = Path()
     if args.into is not None:
         scales.lay_out(here, args.into, scales.scaled(here, args.name))

@@ -2,8 +2,6 @@
 
 import argparse
 
-from asyncthink.config import project
-
 EXAMPLE = "asyncthink stage puzzles"
 
 
@@ -14,5 +12,4 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from asyncthink.workflow import freshness
 
-    project.check_root()
     freshness.run_stage(args.name)

@@ -72,10 +72,8 @@ def _countdown(args: argparse.Namespace, puzzles: "Puzzles") -> dict[str, Any]:
     if args.task != "countdown" or args.numbers is None or args.target is None:
         raise InputError("give --numbers and --target of a countdown, or the --item of another task")
     required = puzzles.required if args.required is None else args.required
-    item = {"numbers": args.numbers, "target": args.target, "required": required, "operations": puzzles.operations}
-    if args.uses is None and puzzles.uses == puzzles.numbers:
-        return item
-    return item | {"uses": puzzles.uses if args.uses is None else args.uses}
+    item = {"numbers": args.numbers, "target": args.target, "required": required}
+    return item if args.uses is None else item | {"uses": args.uses}
 
 
 def _settings(args: argparse.Namespace, thinking: "Thinking") -> "Thinking":
@@ -98,16 +96,11 @@ def _engine(args: argparse.Namespace) -> Iterator["Engine"]:
     console = Console()
     if args.json:
         yield engine
-        return
-    live = console.is_terminal and not args.plain
-    spectator = Panes(console, args.pace, lambda: getattr(engine, "steps", 0)) if live else Lines()
-    observed = Observed(engine, spectator)
-    engine.watch = observed.heard
-    if not live:
-        yield observed
-        return
-    with spectator:
-        yield observed
+    elif console.is_terminal and not args.plain:
+        with Panes(console, args.pace, lambda: engine.steps) as panes:
+            yield Observed(engine, panes)
+    else:
+        yield Observed(engine, Lines())
 
 
 def _verdict(episode: "Episode") -> str:

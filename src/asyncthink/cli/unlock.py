@@ -2,7 +2,6 @@
 
 import argparse
 
-from asyncthink.config import project
 from asyncthink.workflow import run_lock
 
 EXAMPLE = "asyncthink unlock"
@@ -13,5 +12,4 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    project.check_root()
     print("freed what a killed run had locked" if run_lock.unlock() else "nothing is locked")

@@ -16,7 +16,6 @@ from pydantic.dataclasses import dataclass
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from asyncthink.config import project
 from asyncthink.config.refusals import checked, nearest
 from asyncthink.config.rules import check
 from asyncthink.errors import InputError
@@ -24,6 +23,7 @@ from asyncthink.settings import (
     CLOSED,
     COUNTDOWN,
     GRPO,
+    HEADLINE,
     SFT,
     Arm,
     Arms,
@@ -105,7 +105,7 @@ class Params:
         own, wanted = self.arm_params(arm), self.test_set(test_set)
         sampled = asdict(replace(own.thinking, temperature=own.evaluate.temperature))
         keys = wanted.thinking if wanted else {}
-        runs = {"headline": checked(Thinking, {**sampled, **keys}, f"test_sets.{test_set}.thinking")}
+        runs = {HEADLINE: checked(Thinking, {**sampled, **keys}, f"test_sets.{test_set}.thinking")}
         for name, variant in {} if wanted else own.evaluate.variants.items():
             if arm in variant.arms:
                 where = f"evaluate.variants.{name}.thinking"
@@ -122,9 +122,23 @@ def read(path: str | Path = "params.yaml") -> Params:
     try:
         return _with_overrides(from_mapping(parsed(Path(path).read_text(encoding="utf-8"))))
     except FileNotFoundError:
-        raise project.absent(path) from None
+        raise absent(path) from None
     except InputError as error:
         raise InputError(str(error).replace("params.yaml", str(path), 1)) from None
+
+
+def check_root() -> None:
+    """InputError if this folder is not the root of the project."""
+    if not Path("params.yaml").is_file():
+        raise absent("params.yaml")
+
+
+def absent(path: str | Path) -> InputError:
+    """What to say where a file of the project's root is missing, and where the root is if it is further up."""
+    if Path(path).name != str(path):
+        return InputError(f"{path}: no such file")
+    above = next((folder for folder in Path.cwd().parents if (folder / path).is_file()), None)
+    return InputError(f"no {path} here; run this in the root of the project{f': cd {above}' if above else ''}")
 
 
 def parsed(text: str) -> Any:

@@ -6,7 +6,6 @@ What is allowed is read from the JSON Schema of the records themselves, so it ca
 import difflib
 import json
 from collections.abc import Iterable, Mapping
-from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -17,13 +16,12 @@ from asyncthink.rewards import REWARDS
 Record = TypeVar("Record")
 UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
 KINDS = {"boolean": "true, false", "string": "text", "array": "a list of one or more, none twice", "object": "a table"}
-adapter = cache(TypeAdapter)
 
 
 def checked(kind: type[Record], raw: Any, where: str = "") -> Record:
     """`raw`, the table at `where`, as a record of a kind; InputError for the first thing wrong with it."""
     try:
-        return adapter(kind).validate_python(raw)
+        return TypeAdapter(kind).validate_python(raw)
     except ValidationError as error:
         problems = sorted(error.errors(include_url=False), key=lambda problem: problem["type"] not in UNKNOWN)
         raise InputError(f"params.yaml: {_sentence(problems[0], kind, where)}") from None
@@ -31,7 +29,7 @@ def checked(kind: type[Record], raw: Any, where: str = "") -> Record:
 
 def json_schema(kind: type) -> dict[str, Any]:
     """The JSON Schema of a kind of record, with the names that the table of rewards has."""
-    whole = adapter(kind).json_schema()
+    whole = TypeAdapter(kind).json_schema()
     if "Reward" in whole.get("$defs", {}):
         whole["$defs"]["Reward"]["properties"]["name"]["enum"] = [*REWARDS]
     return whole

@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, get_args
 
 from asyncthink.rewards import REWARDS
-from asyncthink.settings import COUNTDOWN, FIXED, SOURCES, SUBJECT, TestSet, TrainedTask, require
+from asyncthink.settings import COUNTDOWN, FIXED, SOURCES, SUBJECT, TrainedTask, require
 from asyncthink.tasks.multiple_choice import SUBSETS
 from asyncthink.tasks.sources import HUB
 
@@ -29,13 +29,15 @@ def check(params: Params) -> None:
 def _of_the_tables(params: Params) -> Iterator[Rule]:
     reward = params.reward.name
     yield "reward.name", reward in REWARDS, f"{reward!r:.80}", ", ".join(REWARDS)
-    sets = {f"training_sets.{name}": training_set for name, training_set in params.training_sets.items()}
-    sets |= {f"test_sets.{name}": test_set for name, test_set in params.test_sets.items()}
-    for key, entry in ((key, entry) for key, entry in sets.items() if entry):
-        known = entry.source in HUB or SOURCE.fullmatch(entry.source) is not None
-        yield f"{key}.source", known, f"{entry.source!r:.80}", SOURCES
-        subset = entry.subset if isinstance(entry, TestSet) else None
-        yield f"{key}.subset", subset is None or subset in SUBSETS, f"{subset!r:.80}", f"{SUBJECT}, or null"
+    for table in ("training_sets", "test_sets"):
+        for name, entry in getattr(params, table).items():
+            if entry:
+                known = entry.source in HUB or SOURCE.fullmatch(entry.source) is not None
+                yield f"{table}.{name}.source", known, f"{entry.source!r:.80}", SOURCES
+    for name, test_set in params.test_sets.items():
+        subset = test_set.subset if test_set else None
+        known = subset is None or subset in SUBSETS
+        yield f"test_sets.{name}.subset", known, f"{subset!r:.80}", f"{SUBJECT}, or null"
 
 
 def _of_the_arm(params: Params) -> Iterator[Rule]:
@@ -54,10 +56,10 @@ def _of_the_arm(params: Params) -> Iterator[Rule]:
 def _of_the_names(params: Params) -> Iterator[Rule]:
     arms, owner = ", ".join(params.arms), params.arm.weights_of
     yield "arm.weights_of", owner is None or owner in params.arms, owner, f"null, or an arm: {arms}"
-    naming = {f"evaluate.variants.{name}": variant for name, variant in params.evaluate.variants.items()}
-    naming |= {f"test_sets.{name}": test_set for name, test_set in params.test_sets.items() if test_set}
-    for key, entry in naming.items():
-        unknown = [arm for arm in entry.arms if arm not in params.arms]
+    named = {f"evaluate.variants.{name}": variant.arms for name, variant in params.evaluate.variants.items()}
+    named |= {f"test_sets.{name}": test_set.arms for name, test_set in params.test_sets.items() if test_set}
+    for key, names in named.items():
+        unknown = [name for name in names if name not in params.arms]
         yield f"{key}.arms", not unknown, ", ".join(unknown), f"some of {arms}"
 
 

@@ -10,8 +10,10 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML, CommentedMap, CommentedSeq, CommentToken
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import CommentMark, YAMLError
+from ruamel.yaml.tokens import CommentToken
 
 from asyncthink.config.params import from_mapping, parsed, read
 from asyncthink.config.refusals import nearest
@@ -98,7 +100,7 @@ def _taken(table: CommentedMap, key: str) -> str:
     return below
 
 
-def _comments(table: CommentedMap, key: Any) -> tuple[list[Any], int]:
+def _comments(table: CommentedMap | CommentedSeq, key: Any) -> tuple[list[Any], int]:
     """Where the comments beside and below a value are: those of its last leaf, if it stands on lines of its own."""
     while isinstance(value := table[key], CommentedMap | CommentedSeq) and value and not value.fa.flow_style():
         table, key = value, next(reversed(value)) if isinstance(value, CommentedMap) else len(value) - 1

@@ -28,11 +28,10 @@ def schema() -> dict[str, Any]:
     return whole
 
 
-def _untitled(schema: Any) -> Any:
+def _untitled(schema: dict[str, Any]) -> dict[str, Any]:
     """Without the titles that pydantic makes of the names."""
-    if not isinstance(schema, dict):
-        return schema
-    return {key: _untitled(value) for key, value in schema.items() if key != "title"}
+    named = {key: value for key, value in schema.items() if key != "title"}
+    return {key: _untitled(value) if isinstance(value, dict) else value for key, value in named.items()}
 
 
 if __name__ == "__main__":

@@ -5,9 +5,13 @@ again, so a trace is trained on exactly the ids that were sampled.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from abc import abstractmethod
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+
+if TYPE_CHECKING:
+    from asyncthink.engines.vocabulary import Vocabulary
 
 Result = TypeVar("Result")
 FULL = "full"
@@ -49,7 +53,7 @@ class Completion:
 
 @dataclass(frozen=True)
 class Identity:
-    """What records say of the engine behind them; the same seeds give the same bytes on an equal one at most.
+    """What records say of the engine that made them; the same seeds give the same bytes on an equal one at most.
 
     exact is False where token ids and log-probabilities are not those that were sampled.
     """
@@ -58,27 +62,53 @@ class Identity:
     version: str | None
     exact: bool = True
 
+    @property
+    def repeats_whole_runs(self) -> bool:
+        """Equal seeds give equal bytes, of a whole run only: traces that are decoded side by side round together."""
+        return self.name == "local"
+
 
 class Engine(Protocol):
-    """What `asyncthink.thinking` asks of an engine."""
+    """All that is asked of an engine. One that inherits from it says how it completes a request and what it is.
+
+    vocabulary text to tokens and back
+    watch      where it is set, it is called with (trace, token) for each token as it comes
+    steps      forward passes so far, where the engine makes them itself
+    root       where the weights are from, where a server says so
+    """
+
+    vocabulary: "Vocabulary"
+    watch: Watcher | None = None
+    steps: int = 0
+    root: str | None = None
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text, without special tokens added."""
+        return self.vocabulary.encode(text)
 
-    def decode(self, ids: list[int] | tuple[int, ...]) -> str:
+    def decode(self, ids: Sequence[int]) -> str:
         """The text of token ids, special tokens and tags included."""
+        return self.vocabulary.decode(ids)
 
+    @abstractmethod
     async def complete(self, request: Request) -> Completion:
-        """Decode until a stop, the end of sequence or max_tokens."""
+        """Decode until a stop, the end of sequence, max_tokens, or the end of the engine's context."""
+
+    @abstractmethod
+    def identity(self) -> Identity:
+        """What records say of it."""
 
     def release(self, trace: tuple[Any, ...]) -> None:
         """The trace has ended; whatever is kept for it may go."""
+        return None
 
-    async def __aenter__(self) -> "Engine":
+    async def __aenter__(self) -> Self:
         """A run begins: from here on the weights stand still."""
+        return self
 
     async def __aexit__(self, *error: object) -> None:
         """The run has ended; nothing of its traces is kept."""
+        return None
 
 
 def run(

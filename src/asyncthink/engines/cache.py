@@ -1,57 +1,94 @@
-"""The key/value cache of many traces: a slot each, one pair of tensors a layer.
+"""The key/value cache of many traces, in blocks of positions: a trace has as many as it is long, anywhere.
 
-Keys lie as (slots, K, D, T) and values as (slots, K, T, D), so that slots and heads are one batch dimension, and what a
-query is compared with lies side by side: a decoding step is bound by the bytes that it reads.
+Keys lie as (blocks, K, D, BLOCK) and values as (blocks, K, BLOCK, D), one pair of tensors a layer, so that what a query
+is compared with lies side by side: a decoding step is bound by the bytes that it reads. A trace that grows moves
+nothing, and its blocks are another's once it has ended.
 
-Letters in shapes: K key/value heads, D head size, T positions.
+Letters in shapes: B traces, K key/value heads, D head size, T positions.
 """
 
+import heapq
 import math
 
 import numpy as np
 import torch
 from torch import Tensor
 
-GROWTH = 2  # of slots, when they grow; on a CPU those that nobody writes to cost no memory
-BLOCK = 32  # positions: lengths are whole blocks, so that every row begins at an aligned address
+from asyncthink.engines.feed import Integers
+
+BLOCK = 32  # positions
+GROWTH = 2  # so that copying costs a constant share; on a CPU what nobody writes to takes no memory
 
 
 class Cache:
-    """Room for traces; what a slot holds beyond its trace's length is left over from others: nobody looks at it."""
+    """`table` has the numbers of each slot's blocks; what a block holds beyond its trace is left over from others."""
 
     def __init__(self, layers: int, heads: int, size: int, dtype: torch.dtype, device: torch.device) -> None:
         self._heads, self._size = heads, size
         self._dtype, self._device = dtype, device
-        self.slots = self.length = self._used = 0
-        self.keys = [self._zeros(0, size, 0) for _ in range(layers)]
-        self.values = [self._zeros(0, 0, size) for _ in range(layers)]
+        self.table = np.zeros((0, 1), np.int64)
+        self._counts = np.zeros(0, np.int64)  # of blocks, by slot
+        self._free: list[int] = []
+        self._blocks = 0
+        self.keys, self.values = [self._zeros(0, size, BLOCK)] * layers, [self._zeros(0, BLOCK, size)] * layers
 
     @property
     def bytes(self) -> int:
         """Memory held."""
         return sum(tensor.nbytes for tensor in (*self.keys, *self.values))
 
-    def reserve(self, slots: int, length: int) -> None:
-        """Make room for so many traces of so many tokens, keeping what is there."""
-        used, self._used = self._used, max(self._used, slots)
-        if slots <= self.slots and length <= self.length:
-            return
-        self.slots = self.slots if slots <= self.slots else max(slots, self.slots * GROWTH)
-        self.length = max(self.length, -(-length // BLOCK) * BLOCK)
-        for layer, (keys, values) in enumerate(zip(self.keys, self.values, strict=True)):
-            self.keys[layer] = self._zeros(self.slots, self._size, self.length)
-            self.keys[layer][:used, :, :, : keys.shape[-1]] = keys[:used]
-            self.values[layer] = self._zeros(self.slots, self.length, self._size)
-            self.values[layer][:used, :, : keys.shape[-1]] = values[:used]
+    def reserve(self, slots: Integers, lengths: Integers) -> None:
+        """Give some slots the blocks that so many positions need."""
+        if slots.max() >= len(self.table):
+            self._widen(GROWTH * (int(slots.max()) + 1), 0)
+        if lengths.max() > BLOCK * self.table.shape[1]:
+            self._widen(0, GROWTH * _blocks(int(lengths.max())))
+        for place in np.flatnonzero(lengths > BLOCK * self._counts[slots]):
+            slot, needed = slots[place], _blocks(int(lengths[place]))
+            self.table[slot, self._counts[slot] : needed] = [self._take() for _ in range(needed - self._counts[slot])]
+            self._counts[slot] = needed
+
+    def release(self, slot: int) -> None:
+        """The trace has ended."""
+        if slot < len(self._counts):
+            for block in self.table[slot, : self._counts[slot]].tolist():
+                heapq.heappush(self._free, block)
+            self._counts[slot] = 0
 
     def write(self, layer: int, slots: Tensor, positions: Tensor, keys: Tensor, values: Tensor) -> None:
         """Put the (N, K, D) keys and values of N tokens at their slots and positions."""
-        self.keys[layer][slots, :, :, positions] = keys
-        self.values[layer][slots, :, positions] = values
+        blocks = torch.from_numpy(self.table).to(self._device)[slots, positions // BLOCK]
+        self.keys[layer][blocks, :, :, positions % BLOCK] = keys
+        self.values[layer][blocks, :, positions % BLOCK] = values
 
-    def _zeros(self, slots: int, *of_head: int) -> Tensor:
-        shape = (slots, self._heads, *of_head)
+    def read(self, layer: int, slots: Tensor, length: int) -> tuple[Tensor, Tensor]:
+        """Copies of the first T positions of B slots: keys (B, K, D, T), values (B, K, T, D)."""
+        blocks = torch.from_numpy(self.table[:, : _blocks(length)]).to(self._device)[slots]
+        keys = self.keys[layer][blocks].permute(0, 2, 3, 1, 4).flatten(3)
+        values = self.values[layer][blocks].transpose(1, 2).flatten(2, 3)
+        return keys[..., :length], values[:, :, :length]
+
+    def _take(self) -> int:
+        if not self._free:
+            used, self._blocks = self._blocks, max(64, GROWTH * self._blocks)
+            self._free = list(range(used, self._blocks))
+            for tensors, shape in ((self.keys, (self._size, BLOCK)), (self.values, (BLOCK, self._size))):
+                for layer, old in enumerate(tensors):
+                    tensors[layer] = self._zeros(self._blocks, *shape)
+                    tensors[layer][:used] = old
+        return heapq.heappop(self._free)
+
+    def _widen(self, slots: int, blocks: int) -> None:
+        room = [(0, max(0, new - old)) for new, old in zip((slots, blocks), self.table.shape, strict=True)]
+        self.table, self._counts = np.pad(self.table, room), np.pad(self._counts, room[0])
+
+    def _zeros(self, blocks: int, *of_head: int) -> Tensor:
+        shape = (blocks, self._heads, *of_head)
         size = math.prod(shape) * self._dtype.itemsize
         if size and self._device.type == "cpu":  # numpy's zeros take no memory before they are written to
             return torch.from_numpy(np.zeros(size, np.uint8)).view(self._dtype).view(shape)
         return torch.zeros(shape, dtype=self._dtype, device=self._device)
+
+
+def _blocks(length: int) -> int:
+    return -(-length // BLOCK)

@@ -9,10 +9,10 @@ from torch import Tensor
 from transformers import Qwen3ForCausalLM
 from transformers.models.qwen3.modeling_qwen3 import Qwen3DecoderLayer
 
-from asyncthink.engines.cache import Cache
+from asyncthink.engines.cache import BLOCK, Cache
 from asyncthink.engines.feed import Feed
 from asyncthink.models import operations
-from asyncthink.models.kernels import LANES, PANEL, call
+from asyncthink.models.kernels import PANEL, call
 
 
 class CompiledStep:
@@ -26,24 +26,27 @@ class CompiledStep:
         self._embedding = model.model.embed_tokens.weight.detach()
         self._norm = model.model.norm.weight.detach()
         self._head = _panels(model.lm_head.weight.detach())
-        self._angles = torch.empty(0)
+        self._angles = self._scratch = torch.empty(0)
 
     def step(self, feed: Feed, cache: Cache) -> Tensor:
         """Feed some rows their tokens; logits (B, vocabulary) after the last of each."""
-        if len(self._angles) < cache.length:
-            self._angles = operations.angles(self.model, cache.length)
+        room = cache.table.shape[1]
+        if len(self._angles) < room * BLOCK:
+            self._angles = operations.angles(self.model, room * BLOCK)
         count, shape = len(feed.tokens), (*self._shape, *self.heads.shape)
         logits = torch.empty(feed.rows, self.model.config.vocab_size)
-        scratch = torch.empty(count * self._scratch() + cache.length + LANES)
+        needed = count * self._numbers() + room * BLOCK
+        if len(self._scratch) < needed:  # kept from step to step: fresh memory costs more than what is done with it
+            self._scratch = torch.empty(2 * needed)
         own = zip(self._layers, cache.keys, cache.values, strict=True)
         addresses = torch.tensor([part.data_ptr() for weights, *kept in own for part in (*weights, *kept)])
-        places = [torch.from_numpy(part) for part in (feed.tokens, feed.slots, feed.positions)]
+        places = [torch.from_numpy(part) for part in (feed.tokens, feed.slots, feed.positions, cache.table)]
         whole = (self._embedding, self._angles, addresses, self._norm, self._head)
-        call("decode", count, feed.rows, *shape, cache.length, self.heads.epsilon, *places, *whole, logits, scratch)
+        call("decode", count, feed.rows, *shape, room, self.heads.epsilon, *places, *whole, logits, self._scratch)
         return logits
 
-    def _scratch(self) -> int:
-        """Numbers a token needs between the products."""
+    def _numbers(self) -> int:
+        """What a token needs between the products, in numbers."""
         _, hidden, inner, _ = self._shape
         return 2 * hidden + 3 * inner + 2 * (self.heads.queries + self.heads.keys) * self.heads.size
 

@@ -5,6 +5,7 @@ count of a prompt's tokens is not ours, so what a refusal says of the prompt goe
 """
 
 import re
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
@@ -16,12 +17,12 @@ TOO_LONG = re.compile(
     r"|max_new_tokens`? must be|longer than the model|maximum number of tokens|too many tokens",
     re.IGNORECASE,
 )
-LENGTH = re.compile(
+_LENGTH = re.compile(
     r"(?:context[ _](?:length|size|window)|maximum model length|n_ctx)[^\d]{0,30}?(\d+)"
     r"|must be <=? ?(\d+)|(\d+) (?:tokens )?maximum",
     re.IGNORECASE,
 )
-PROMPT = re.compile(
+_PROMPT = re.compile(
     r"(\d+) in the (?:messages|prompt)|(?:has|contains)(?: at least)? (\d+) (?:input|prompt)? ?tokens"
     r"|\(length (\d+)\)|input \((\d+) tokens\)|Given: (\d+) `inputs`|n_prompt_tokens\D{0,5}(\d+)"
     r"|request \((\d+) tokens\)|too long: (\d+) tokens|resulted in (\d+) tokens",
@@ -56,10 +57,13 @@ class ContextWindow:
         self.full += 1
         return Completion((), (), FULL)
 
-    def told(self) -> str | None:
-        """What a run says of it at its end, if anything."""
+    def close(self, where: str) -> None:
+        """A run has ended: say on standard error what it met, if anything, and count anew."""
         length = f" of {self.length:,} tokens" if self.length else ""
-        return f"its context{length} was full in {self.full:,} traces, which ended there" if self.full else None
+        if self.full:
+            said = f"{where}: its context{length} was full in {self.full:,} traces, which ended there"
+            print(said, file=sys.stderr)
+        self.full = 0
 
     def _fitted(self, request: Request) -> Request | None:
         if self.length is None:
@@ -69,7 +73,7 @@ class ContextWindow:
 
     def _shorter(self, request: Request, refusal: str) -> Request | None:
         """What is tried after a refusal: what it leaves by its own numbers, or half as much where it tells none."""
-        length, prompt = _number(LENGTH, refusal), _number(PROMPT, refusal)
+        length, prompt = _number(_LENGTH, refusal), _number(_PROMPT, refusal)
         if length is not None:
             self.length = min(length, self.length or length)
             room = length - (prompt or len(request.ids))

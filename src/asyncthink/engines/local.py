@@ -11,11 +11,13 @@ rounding of sums).
 """
 
 import asyncio
+import gc
 import heapq
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -23,13 +25,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from asyncthink.engines import Completion, Identity, Request, Watcher, vocabulary
+from asyncthink.engines import Completion, Engine, Identity, Request, Watcher, vocabulary
 from asyncthink.engines.feed import Feed
 from asyncthink.engines.qwen3 import Qwen3
 from asyncthink.models import kernels, operations
 
+FEW, MANY = 96, 512  # rows: what the processor's cache holds of a small model's keys and values; what fills a device
 SETTLING = 4  # turns of the event loop in which whoever got a result can ask for more, before a step goes without it
-LOOKAHEAD = 128  # tokens for which a row finds room in the cache ahead of time
 STEP_TOKENS = 8192  # fed in one step at most, one row's tokens apart: bounds the memory of long prompts
 
 
@@ -91,26 +93,26 @@ class Slots:
                 setattr(self, name, np.pad(values, room))
 
 
-class Local:
+class Local(Engine):
     """Decodes with a Qwen3ForCausalLM, whose parameters are read anew each time a run begins.
 
-    rows is the largest batch; what is asked for beyond it waits its turn. watch is called with (trace, token) for each
-    decoded token. `steps` and `fed` count forward passes and the tokens that went through them.
+    rows is the largest batch, by default what suits the decoder; what is asked for beyond it waits its turn. watch is
+    called with (trace, token) for each decoded token. `steps` and `fed` count forward passes and the tokens that went
+    through them.
     """
 
     def __init__(
         self,
         model: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
-        rows: int = 512,
+        rows: int | None = None,
         watch: Watcher | None = None,
     ) -> None:
         self.decoder = Qwen3(model)
         self.vocabulary = vocabulary.shared(tokenizer, model.config.vocab_size)
-        self.encode, self.decode = self.vocabulary.encode, self.vocabulary.decode
         self.steps = self.fed = 0
         self._ends = _ends(model, tokenizer)
-        self._limit, self.watch = rows, watch
+        self._limit, self.watch = rows or (FEW if self.decoder.compiled else MANY), watch
         self._endings: dict[tuple[str, ...], int] = {}
         self._ending = np.zeros((0, model.config.vocab_size), bool)  # by set of stops: the tokens that may end a row
         self._pump: asyncio.Task[None] | None = None
@@ -128,7 +130,8 @@ class Local:
         """By what decides the rounding: the version of torch, and who computes between the products."""
         return Identity("local", f"{torch.__version__}, {kernels.used()}")
 
-    async def __aenter__(self) -> "Local":
+    async def __aenter__(self) -> Self:
+        _settle_modules()
         self.decoder.refresh()
         return self
 
@@ -161,6 +164,7 @@ class Local:
         known = self._traces.pop(trace, None)
         if known is not None:
             heapq.heappush(self._slots.free, known.slot)
+            self.decoder.cache.release(known.slot)
 
     async def _decode_all(self) -> None:
         """Step after step, until nobody asks for more."""
@@ -181,19 +185,17 @@ class Local:
         """Finished rows leave, new ones come in; by row of the batch, what new ones are fed before their last token."""
         rows = [row for row in self._rows if not row.future.done()]
         earlier: dict[int, list[int]] = {}
-        tokens, reach = len(rows), 0
+        tokens = len(rows)
         while self._waiting and len(rows) < self._limit and tokens < STEP_TOKENS:
             row = self._waiting.popleft()
             if row.future.done():  # nobody waits for it any more
                 continue
             cached = self._enter(row)
-            reach = max(reach, len(row.request.ids) + min(row.request.max_tokens, LOOKAHEAD))
             if cached + 1 < len(row.request.ids):
                 earlier[len(rows)] = list(row.request.ids[cached:-1])
             tokens += len(row.request.ids) - cached
             rows.append(row)
         self._rows, self._batch = rows, np.array([row.slot for row in rows], np.int64)
-        self.decoder.cache.reserve(int(self._batch.max(initial=-1)) + 1, reach)
         return earlier
 
     def _enter(self, row: Row) -> int:
@@ -232,7 +234,7 @@ class Local:
         if self.watch is not None:
             for row, said in zip(self._rows, token.tolist(), strict=True):
                 self.watch(row.request.trace, said)
-        return any([self._finish(self._rows[row]) for row in np.flatnonzero(ended)])
+        return any([self._finish(self._rows[row]) for row in np.flatnonzero(ended).tolist()])
 
     def _finish(self, row: Row) -> bool:
         """Hand the row's tokens over if it has come to an end."""
@@ -246,12 +248,19 @@ class Local:
         return True
 
 
+@cache
+def _settle_modules() -> None:
+    """What is there now, stays: the garbage collector would look through torch's million objects every few steps."""
+    gc.freeze()
+
+
 def uniforms(seeds: NDArray[np.uint64], places: NDArray[np.int64]) -> NDArray[np.float64]:
     """The numbers in [0, 1) at some places of the streams of some seeds: SplitMix64 (Steele, Lea and Flood 2014)."""
     mixed = seeds + (places + 1).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return ((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
+    numbers: NDArray[np.float64] = ((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
+    return numbers
 
 
 @torch.inference_mode()

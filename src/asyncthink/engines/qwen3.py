@@ -7,7 +7,6 @@ a step, because small models are bound by the number of operations and by the by
   (a new prompt, or text injected at a Join) share every projection;
 * query, key and value weights are one matrix, gate and up weights another;
 * the two halves of a head are interleaved in the weights, so that the rotary embedding is one complex product;
-* attention reads the cache where it lies, up to the longest row;
 * a small model on a CPU decodes in one compiled function (compiled_step).
 
 Left out on purpose: sliding windows and rotary embeddings that depend on the length of the input.
@@ -16,8 +15,9 @@ Letters in shapes: N tokens fed, B rows, P rows that feed more than one token, M
 positions, H heads, K key/value heads, G = H / K, D head size.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -55,10 +55,8 @@ class Qwen3:
     """A model and its cache. Who calls says which slot a trace has."""
 
     def __init__(self, model: PreTrainedModel) -> None:
-        _check(model)
-        config = model.config
-        self.model = model
-        self.shape = heads_of(config)
+        self.model = _checked(model)
+        self.shape = heads_of(self.model.config)
         self.refresh()
         self.free()
 
@@ -82,11 +80,11 @@ class Qwen3:
     @torch.inference_mode()
     def step(self, feed: Feed) -> Tensor:
         """Feed some rows their tokens; logits (B, vocabulary) after the last of each."""
-        self.cache.reserve(int(feed.slots.max()) + 1, int(feed.positions.max()) + 1)
+        self.cache.reserve(feed.slots[: feed.rows], feed.positions[: feed.rows] + 1)
         if self.compiled is not None:
             return self.compiled.step(feed, self.cache)
-        if len(self.angles) < self.cache.length:
-            self.angles = angles(self.model, self.cache.length)
+        if len(self.angles) <= feed.positions.max():
+            self.angles = angles(self.model, 2 * (int(feed.positions.max()) + 1))
         layout = Layout(feed, self.shape.queries // self.shape.keys, self.device, self.dtype)
         hidden = F.embedding(layout.tokens, self.embedding)
         cosine, sine = self.angles[layout.positions].unsqueeze(1).chunk(2, -1)
@@ -105,7 +103,7 @@ class Qwen3:
         turned = _rotated(scaled, rotation)
         self.cache.write(number, layout.slots, layout.positions, turned[:, shape.queries :], heads[:, turning:])
         query = turned[:, : shape.queries].view(len(hidden), shape.keys, -1, shape.size)
-        mixed = layout.attention(query, self.cache.keys[number], self.cache.values[number])
+        mixed = layout.attention(query, partial(self.cache.read, number))
         if layer.out_bias is not None:
             hidden = hidden + layer.out_bias
         hidden = torch.addmm(hidden, mixed.view(len(hidden), -1), layer.out.t())
@@ -117,7 +115,7 @@ class Qwen3:
         attention, mlp = layer.self_attn, layer.mlp
         turned = [attention.q_proj, attention.k_proj]
         query_key = [_interleaved(projection.weight, pairs) for projection in turned]
-        bias = attention.q_proj.bias
+        bias: Tensor | None = attention.q_proj.bias
         if bias is not None:
             biases = [_interleaved(projection.bias, pairs) for projection in turned]
             bias = torch.cat([*biases, attention.v_proj.bias])
@@ -158,8 +156,6 @@ class Layout:
         self.length = int(feed.positions.max()) + 1
         parts = (feed.tokens, feed.positions, feed.slots)
         self.tokens, self.positions, self.slots = (torch.from_numpy(part).to(device) for part in parts)
-        dense = np.array_equal(feed.slots[: feed.rows], np.arange(feed.rows))
-        self._own = slice(feed.rows) if dense else self.slots[: feed.rows]
         self._columns = torch.arange(self.length, device=device)
         self.bias = _bias(self._columns, self.positions[: self.rows, None], dtype).unsqueeze(1)
         firsts = np.cumsum([feed.rows, *(count for _, count in feed.earlier)]).tolist()
@@ -185,33 +181,31 @@ class Layout:
         seen = self.positions[grid].repeat_interleave(self._groups, 1)
         return Early(rows, grid, real, _bias(self._columns, seen[..., None], dtype))
 
-    def attention(self, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    def attention(self, query: Tensor, read: Callable[[Tensor, int], tuple[Tensor, Tensor]]) -> Tensor:
         """(N, K, G, D) queries over a layer's cache; the G heads of a group stand as positions of one query."""
-        last = _dense(query[: self.rows], keys[self._own], values[self._own], self.bias)
+        last = _dense(query[: self.rows], *read(self.slots[: self.rows], self.length), self.bias)
         if not self.early:
             return last
         mixed = torch.empty_like(query)
         mixed[: self.rows] = last
         for early in self.early:
             grid = query[early.grid].transpose(1, 2)  # (P, K, M, G, D)
-            slots = self.slots[early.rows]
-            own_keys, own_values = keys[slots, :, :, : self.length].mT, values[slots, :, : self.length]
-            part = F.scaled_dot_product_attention(grid.flatten(2, 3), own_keys, own_values, early.bias, scale=1.0)
+            keys, values = read(self.slots[early.rows], self.length)
+            part = F.scaled_dot_product_attention(grid.flatten(2, 3), keys.mT, values, early.bias, scale=1.0)
             mixed[early.grid[early.real]] = part.view(grid.shape).transpose(1, 2)[early.real]
         return mixed
 
 
 def _dense(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
-    """One position of every row, (B, K, G, D), over the first T positions of a slot, by bias (B, 1, 1, T).
+    """One position of every row, (B, K, G, D), over T cached ones, by bias (B, 1, 1, T).
 
     Two batched products: for one query a row this is quicker on a CPU than fused attention.
     """
     rows, heads, groups, size = query.shape
     length = bias.shape[-1]
-    keys, values = keys.flatten(0, 1)[:, :, :length], values.flatten(0, 1)[:, :length]
-    scores = torch.bmm(query.reshape(-1, groups, size), keys).view(rows, heads, groups, length)
+    scores = torch.bmm(query.reshape(-1, groups, size), keys.flatten(0, 1)).view(rows, heads, groups, length)
     weights = scores.add_(bias).softmax(-1, dtype=torch.float32).to(query.dtype)
-    return torch.bmm(weights.view(-1, groups, length), values).view(query.shape)
+    return torch.bmm(weights.view(-1, groups, length), values.flatten(0, 1)).view(query.shape)
 
 
 def _bias(columns: Tensor, seen: Tensor, dtype: torch.dtype) -> Tensor:
@@ -231,7 +225,8 @@ def _interleaved(weight: Tensor, pairs: Tensor) -> Tensor:
     return weight.view(-1, len(pairs), *weight.shape[1:])[:, pairs].flatten(0, 1)
 
 
-def _check(model: PreTrainedModel) -> None:
+def _checked(model: PreTrainedModel) -> Qwen3ForCausalLM:
+    """The model, if all that it has is computed here."""
     if not isinstance(model, Qwen3ForCausalLM):
         raise InputError(
             f"the local engine decodes Qwen3 models, not {type(model).__name__}; use the vllm engine for others"
@@ -241,5 +236,7 @@ def _check(model: PreTrainedModel) -> None:
         raise InputError(f"the local engine has no {config.hidden_act} activation; a Qwen3 model has silu")
     if config.sliding_window is not None:
         raise InputError("the local engine has no sliding windows; set use_sliding_window to false")
-    if config.rope_parameters["rope_type"] in ("dynamic", "longrope"):
-        raise InputError(f"the local engine has no {config.rope_parameters['rope_type']} rotary embedding")
+    rotary = (config.rope_parameters or {}).get("rope_type")
+    if rotary in ("dynamic", "longrope"):
+        raise InputError(f"the local engine has no {rotary} rotary embedding")
+    return model

@@ -7,12 +7,13 @@ person of what is wrong with a reply, the teacher's client decides whether anoth
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
+Value = TypeVar("Value")
 CUT = ("length", "max_tokens", "model_length")  # reasons why an answer ends: its limit, in three vendors' words
 SHOWN = 300  # characters of what a server says
-NAMES = {dict: "an object", list: "a list", str: "text", bool: "a truth value", int: "a number", float: "a number"}
-QUOTED = ("input", "flagged_input", "url")  # what an error repeats of the request, and where it points
+_NAMES = {dict: "an object", list: "a list", str: "text", bool: "a truth value", int: "a number", float: "a number"}
+_QUOTED = ("input", "flagged_input", "url")  # what an error repeats of the request, and where it points
 _ACCIDENT = re.compile("error|abort|cancel|time_?out|overload|fail|disconnect", re.IGNORECASE)
 CONTEXT = ("max_model_len", "loaded_context_length", "context_length", "max_context_length", "context_window", "n_ctx")
 
@@ -25,15 +26,15 @@ def read_object(body: str) -> dict[str, Any]:
     """The JSON object of a reply with a good status; Unreadable where it is none, or an error all the same."""
     reply = _loaded(body)
     if reply is None and body.strip() != "null":
-        raise Unreadable(f"answered with something that is not JSON: {one_line(body) or 'nothing'}")
+        raise Unreadable(f"answered with something that is not JSON: {_one_line(body) or 'nothing'}")
     if not isinstance(reply, dict):
-        raise Unreadable(f"answered with {kind_of(reply)} where the reply is an object")
-    if is_error(reply):
+        raise Unreadable(f"answered with {_kind_of(reply)} where the reply is an object")
+    if _is_error(reply):
         raise Unreadable(f"answered with an error: {error_words(body)}")
     return reply
 
 
-def is_error(reply: Mapping[str, Any]) -> bool:
+def _is_error(reply: Mapping[str, Any]) -> bool:
     """Whether an object tells of an error: by its key, or as older servers do, by its type."""
     return bool(reply.get("error")) or reply.get("object") == "error"
 
@@ -43,29 +44,29 @@ def hidden_error(body: str) -> tuple[int, str] | None:
     reply = _loaded(body)
     choices = reply.get("choices") if isinstance(reply, dict) else None
     holders = [reply, *(choices if isinstance(choices, list) else [])]
-    holder = next((each for each in holders if isinstance(each, dict) and is_error(each)), None)
+    holder = next((part for part in holders if isinstance(part, dict) and _is_error(part)), None)
     if holder is None:
         return None
-    error = holder.get("error") if isinstance(holder.get("error"), dict) else holder
-    codes = [error.get(key) for key in ("code", "status", "status_code")]
-    status = next((int(code) for code in codes if str(code).isdigit() and 400 <= int(code) < 600), 500)
-    return status, one_line(_message(holder))
+    error = holder["error"] if isinstance(holder.get("error"), dict) else holder
+    codes = [str(error.get(key)) for key in ("code", "status", "status_code")]
+    status = next((int(code) for code in codes if code.isdigit() and 400 <= int(code) < 600), 500)
+    return status, _one_line(_message(holder))
 
 
 def error_words(body: str) -> str:
     """What an error says, in one line: its message in whatever form it comes, else the body as it stands."""
-    return one_line(_message(_loaded(body)) or body)
+    return _one_line(_message(_loaded(body)) or body)
 
 
 def all_texts(body: str) -> str:
     """Every text in an error, codes and names of parameters too, but not what it quotes of the request."""
-    return " ".join(_texts(_loaded(body))) or one_line(body)
+    return " ".join(_texts(_loaded(body))) or _one_line(body)
 
 
 def _texts(reply: Any) -> Iterator[str]:
     if isinstance(reply, str):
         yield reply
-    inner = [value for key, value in reply.items() if key not in QUOTED] if isinstance(reply, dict) else reply
+    inner = [value for key, value in reply.items() if key not in _QUOTED] if isinstance(reply, dict) else reply
     for part in inner if isinstance(inner, list) else ():
         yield from _texts(part)
 
@@ -81,10 +82,10 @@ def _message(reply: Any) -> str:
     return next(filter(None, (_message(reply.get(key)) for key in ("error", "message", "detail", "msg"))), "")
 
 
-def value_at(reply: Any, kind: type, *path: str | int) -> Any:
+def value_at(reply: Any, kind: type[Value], *path: str | int) -> Value:
     """The value of that kind at a path; Unreadable says where the reply leaves what is meant."""
     for depth, key in enumerate(path):
-        outer = _checked(reply, dict if isinstance(key, str) else list, path[:depth])
+        outer: Any = _checked(reply, dict if isinstance(key, str) else list, path[:depth])
         if isinstance(outer, list) and not outer:
             raise Unreadable(f"answered with no {_dotted(path[:depth])}")
         if isinstance(outer, dict) and key not in outer:
@@ -93,11 +94,11 @@ def value_at(reply: Any, kind: type, *path: str | int) -> Any:
     return _checked(reply, kind, path)
 
 
-def first_choice(reply: Mapping[str, Any]) -> dict[str, Any]:
+def first_choice(reply: Any) -> dict[str, Any]:
     """The one choice of a completion; some servers put an error into it."""
-    choice = reply if isinstance(reply, dict) and is_error(reply) else value_at(reply, dict, "choices", 0)
-    if is_error(choice):
-        raise Unreadable(f"answered with an error: {one_line(_message(choice)) or 'without words'}")
+    choice = reply if isinstance(reply, dict) and _is_error(reply) else value_at(reply, dict, "choices", 0)
+    if _is_error(choice):
+        raise Unreadable(f"answered with an error: {_one_line(_message(choice)) or 'without words'}")
     return choice
 
 
@@ -133,12 +134,12 @@ def context_length(model: Mapping[str, Any]) -> int | None:
     return min((value for value in told if type(value) is int and value > 0), default=None)
 
 
-def kind_of(value: Any) -> str:
+def _kind_of(value: Any) -> str:
     """A value's kind, for people."""
-    return NAMES.get(type(value), "null")
+    return _NAMES.get(type(value), "null")
 
 
-def one_line(text: str) -> str:
+def _one_line(text: str) -> str:
     """The beginning of a text, in one line."""
     return " ".join(text.split())[:SHOWN]
 
@@ -151,9 +152,9 @@ def _loaded(body: str) -> Any:
         return None
 
 
-def _checked(value: Any, kind: type, path: tuple[str | int, ...]) -> Any:
+def _checked(value: Any, kind: type[Value], path: tuple[str | int, ...]) -> Value:
     if not isinstance(value, kind):
-        raise Unreadable(f"answered with {kind_of(value)} where {_dotted(path)} is {NAMES[kind]}")
+        raise Unreadable(f"answered with {_kind_of(value)} where {_dotted(path)} is {_NAMES[kind]}")
     return value
 
 

@@ -6,26 +6,26 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from asyncthink.engines import Completion, Request, vocabulary
+from asyncthink.engines import Completion, Engine, Identity, Request, vocabulary
 from asyncthink.errors import InputError
 
 Script = str | Callable[[str], str]
 
 
-class Scripted:
+class Scripted(Engine):
     """texts gives for each trace all that it will ever say, or a function from its context so far to what comes next.
 
     A text is encoded once, as a whole, and handed out up to the next stop; where it ends, the end of sequence comes.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, texts: Mapping[tuple[Any, ...], Script]) -> None:
-        self._vocabulary = vocabulary.shared(tokenizer)
+        self.vocabulary = vocabulary.shared(tokenizer)
         self._texts = texts
         self._rest: dict[tuple[Any, ...], list[int]] = {}
-        self.encode, self.decode = self._vocabulary.encode, self._vocabulary.decode
 
-    async def __aenter__(self) -> "Scripted":
-        return self
+    def identity(self) -> Identity:
+        """It has no version."""
+        return Identity("scripted", None)
 
     async def __aexit__(self, *error: object) -> None:
         self._rest.clear()
@@ -36,12 +36,12 @@ class Scripted:
         rest = self._remaining(request)
         ids: list[int] = []
         stop = None
-        closers = self._vocabulary.closers(request.stops)
+        closers = self.vocabulary.closers(request.stops)
         while rest and stop is None and len(ids) < request.max_tokens:
             ids.append(rest.pop(0))
-            stop = self._vocabulary.stop(ids, request.stops) if ids[-1] in closers else None
-        if stop is None and len(ids) < request.max_tokens and self._vocabulary.eos is not None:
-            ids.append(self._vocabulary.eos)
+            stop = self.vocabulary.stop(ids, request.stops) if ids[-1] in closers else None
+        if stop is None and len(ids) < request.max_tokens:
+            ids += [] if self.vocabulary.eos is None else [self.vocabulary.eos]
             stop = "eos"
         return Completion(tuple(ids), (0.0,) * len(ids), stop)
 

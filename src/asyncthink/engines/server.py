@@ -1,11 +1,13 @@
-"""An engine's connection to an OpenAI-compatible server; what goes wrong on it is one line that names the server."""
+"""An engine that asks an OpenAI-compatible server; what goes wrong on the way is one line that names the server."""
 
-import sys
+from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
-from asyncthink.engines import replies
+from transformers import PreTrainedTokenizerBase
+
+from asyncthink.engines import Completion, Engine, Request, replies, vocabulary
 from asyncthink.engines.context_window import TOO_LONG, ContextWindow, TooLong
 from asyncthink.errors import InputError
 
@@ -15,20 +17,38 @@ SHORTEST_SECRET = 8  # characters; "none" and "EMPTY", as local servers take the
 REFUSED = (400, 413, 422)
 
 
-class Server:
-    """url ends in /v1; model is the name it is served under, by default the first one that the server lists.
+class Served(Engine):
+    """What engines have in common whose model is on a server.
 
+    url ends in /v1; tokenizer is the served model's; outputs is the number of tokens it can say, where that is more
+    than the tokenizer has; model is the name it is served under, by default the first one that the server lists.
     Every method that talks raises InputError, in words for a person, if the server cannot be reached or refuses, and
-    TooLong where its context does not hold a request. `root` is where the server says that it has the model from.
+    TooLong where its context does not hold a request.
     """
 
-    def __init__(self, url: str, model: str | None, key: str) -> None:
-        self.url, self.model, self.root = url.rstrip("/"), model, None
+    def __init__(
+        self,
+        url: str,
+        tokenizer: PreTrainedTokenizerBase,
+        outputs: int = 0,
+        model: str | None = None,
+        key: str = "none",
+    ) -> None:
+        self.url, self.model = url.rstrip("/"), model
+        self.vocabulary = vocabulary.shared(tokenizer, outputs)
         self.window = ContextWindow()
         self.client: Any = None
         self._key = key
 
-    async def open(self) -> None:
+    async def complete(self, request: Request) -> Completion:
+        """One continuation, as long as the server's context lets it be."""
+        return await self.window.completed(request, self.ask)
+
+    @abstractmethod
+    async def ask(self, request: Request) -> Completion:
+        """One continuation of a request that fits the context, as far as that is known."""
+
+    async def __aenter__(self) -> Self:
         """Connect, and find the model and its context."""
         from openai import AsyncOpenAI
 
@@ -36,16 +56,15 @@ class Server:
         try:
             await self._find_model()
         except BaseException:
-            await self.close()
+            await self.__aexit__()
             raise
+        return self
 
-    async def close(self) -> None:
+    async def __aexit__(self, *error: object) -> None:
         """Hang up; say what the run met."""
         client, self.client = self.client, None
         await client.close()
-        if told := self.window.told():
-            print(f"{self.url}: {told}", file=sys.stderr)
-        self.window.full = 0
+        self.window.close(self.url)
 
     async def _find_model(self) -> None:
         """Ask once, without patience; a server that does not list its models must be told the name."""
@@ -58,8 +77,9 @@ class Server:
             except (openai.APIStatusError, replies.Unreadable) as error:
                 if self.model:
                     return
-                refused = isinstance(error, openai.APIStatusError)
-                words = f"{error.status_code}: {self.said(error.response.text)}" if refused else str(error)
+                words = str(error)
+                if isinstance(error, openai.APIStatusError):
+                    words = f"{error.status_code}: {self.said(error.response.text)}"
                 raise InputError(f"{self.url}/models: {words}; give its name for the model (--served-model)") from None
         self.model = self.model or next(iter(served))
         if self.model not in served:

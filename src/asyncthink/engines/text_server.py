@@ -10,72 +10,53 @@ The answer is streamed, and the connection is closed at the first stop. So the n
 is four), and the stop is part of the text, as an engine's must be.
 """
 
+import asyncio
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Self
 
-from transformers import PreTrainedTokenizerBase
-
-from asyncthink.engines import Completion, Identity, Request, Watcher, reasoning, replies, vocabulary
-from asyncthink.engines.server import ATTEMPTS, Server, broke_off, parts
+from asyncthink.engines import Completion, Identity, Request, reasoning, replies
+from asyncthink.engines.server import ATTEMPTS, Served, broke_off, parts
 from asyncthink.engines.vllm_dialect import SEED_BITS
 from asyncthink.errors import InputError
 
-WARNING = (
+_WARNING = (
     "the server is used by text: token ids and latencies are this tokenizer's reading of what it wrote, reasoning "
     "between <think> and </think> left out, log-probabilities are not known, and nothing can be trained on them"
 )
 
 
-class TextServer:
-    """Decodes on a server by text; url ends in /v1.
+class TextServer(Served):
+    """Decodes on a server by text. Where `watch` is set, it is told tokens of this tokenizer as the text comes."""
 
-    model is the name it is served under, by default the first one that the server lists. Where `watch` is set, it is
-    called with (trace, token) for each token of this tokenizer as the text comes.
-    """
+    _warned = False
 
-    def __init__(
-        self,
-        url: str,
-        tokenizer: PreTrainedTokenizerBase,
-        model: str | None = None,
-        key: str = "none",
-    ) -> None:
-        self.server = Server(url, model, key)
-        self.watch: Watcher | None = None
-        self.vocabulary = vocabulary.shared(tokenizer)
-        self.encode, self.decode = self.vocabulary.encode, self.vocabulary.decode
-        self._warned = False
-
-    async def __aenter__(self) -> "TextServer":
+    async def __aenter__(self) -> Self:
         if not self._warned:
-            print(f"{self.server.url}: {WARNING}", file=sys.stderr)
+            print(f"{self.url}: {_WARNING}", file=sys.stderr)
             self._warned = True
-        await self.server.open()
-        return self
+        return await super().__aenter__()
 
     def identity(self) -> Identity:
-        """Such a server has no version that could be asked for."""
-        return Identity("text", None, exact=False)
+        """By the name of the model that it serves; such a server has no version that could be asked for."""
 
-    async def __aexit__(self, *error: object) -> None:
-        await self.server.close()
+        async def asked() -> str | None:
+            async with self:
+                return self.model
 
-    async def complete(self, request: Request) -> Completion:
-        """A continuation up to the first stop, as long as the server's context lets it be.
+        return Identity("text", asyncio.run(asked()), exact=False)
 
-        One without text counts as the end of sequence.
+    async def ask(self, request: Request) -> Completion:
+        """Ask until an answer is whole; the client repeats no stream that broke off, so that is done here.
+
+        An answer without text counts as the end of sequence.
         """
-        return await self.server.window.completed(request, self._completed)
-
-    async def _completed(self, request: Request) -> Completion:
-        """Ask until an answer is whole; the client repeats no stream that broke off, so that is done here."""
         import openai
 
-        reason: Exception | None = None
+        reason: Exception = EOFError()
         for _ in range(ATTEMPTS):
-            with self.server.in_words("/completions"):
+            with self.in_words("/completions"):
                 try:
                     return await self._streamed(request)
                 except (openai.APIStatusError, replies.Unreadable):
@@ -85,7 +66,7 @@ class TextServer:
                         raise
                     reason = error
         words = str(reason) or type(reason.__cause__ or reason).__name__
-        raise InputError(f"{self.server.url}: no whole answer in {ATTEMPTS} attempts ({self.server.said(words)})")
+        raise InputError(f"{self.url}: no whole answer in {ATTEMPTS} attempts ({self.said(words)})")
 
     async def _streamed(self, request: Request) -> Completion:
         """The answer without its reasoning; what may still grow to a longer word or a mark is not told yet."""
@@ -97,7 +78,7 @@ class TextServer:
                 if closed := reasoning.closed_at(text, begin):
                     text, told, begin, thinks = text[closed:], 0, 0, False
                 opened = None if thinks else reasoning.OPEN.search(text, begin)
-                stop = None if thinks else first_stop(text, request.stops, begin)
+                stop = None if thinks else _first_stop(text, request.stops, begin)
                 if stop and (opened is None or stop[0] <= opened.start()):
                     self._tell(request, text[told : stop[0]])
                     return self._completion(text[: stop[0]], stop[1])
@@ -114,11 +95,9 @@ class TextServer:
         return self._completion(text, None if text and finish in replies.CUT else "eos")
 
     def _tell(self, request: Request, piece: str) -> None:
-        for token in self.encode(piece) if self.watch else ():
-            self.watch(request.trace, token)
-
-    def release(self, trace: tuple[Any, ...]) -> None:
-        """Nothing is kept."""
+        if self.watch is not None:
+            for token in self.encode(piece):
+                self.watch(request.trace, token)
 
     def _completion(self, text: str, stop: str | None) -> Completion:
         ids = self.encode(text)
@@ -126,8 +105,8 @@ class TextServer:
 
     async def _pieces(self, request: Request) -> AsyncGenerator[tuple[str, str | None], None]:
         """Pieces of text as they come, each with the reason why it is the last one, or None."""
-        stream = await self.server.client.completions.create(
-            model=self.server.model,
+        stream = await self.client.completions.create(
+            model=self.model,
             prompt=self.decode(request.ids),
             max_tokens=request.max_tokens,
             temperature=request.temperature,
@@ -152,7 +131,7 @@ def _piece(choice: dict[str, Any]) -> tuple[str, str | None]:
     return replies.value_at(text, str) if text is not None else "", choice.get("finish_reason")
 
 
-def first_stop(text: str, stops: tuple[str, ...], begin: int = 0) -> tuple[int, str] | None:
+def _first_stop(text: str, stops: tuple[str, ...], begin: int = 0) -> tuple[int, str] | None:
     """The end of the stop that is complete first after `begin`, and that stop."""
     ends = [(at + len(stop), stop) for stop in stops if (at := text.find(stop, begin)) >= 0]
     return min(ends) if ends else None

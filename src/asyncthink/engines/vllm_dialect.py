@@ -13,7 +13,7 @@ from asyncthink.engines.vocabulary import Vocabulary
 from asyncthink.errors import InputError
 
 SEED_BITS = 63  # of the interface's signed integer
-EXPLICIT = {
+_EXPLICIT = {
     "top_p": 1.0,
     "top_k": 0,
     "min_p": 0.0,
@@ -21,7 +21,7 @@ EXPLICIT = {
     "presence_penalty": 0.0,
     "frequency_penalty": 0.0,
 }
-UNCUT = {
+_UNCUT = {
     "logprobs": 0,
     "skip_special_tokens": False,
     "spaces_between_special_tokens": False,
@@ -42,8 +42,8 @@ class Dialect:
             "temperature": request.temperature,
             "seed": request.seed % (1 << SEED_BITS),
             **self._stop_fields(request.stops),
-            **EXPLICIT,
-            **UNCUT,
+            **_EXPLICIT,
+            **_UNCUT,
         }
 
     @lru_cache(maxsize=64)  # noqa: B019 (lives as long as the engine)

@@ -5,14 +5,12 @@ environment. GRPO hands in the LLM that TRL made and keeps in step with the trai
 """
 
 import asyncio
-import sys
-from functools import cached_property
 from itertools import count
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from asyncthink.engines import Completion, Identity, Request, Watcher, vocabulary
+from asyncthink.engines import Completion, Engine, Identity, Request, vocabulary
 from asyncthink.engines.context_window import ContextWindow
 from asyncthink.engines.vllm_dialect import Dialect
 from asyncthink.errors import InputError
@@ -31,17 +29,15 @@ def load(folder: str, **settings: Any) -> Any:
     return LLM(model=folder, **MADE, **settings)
 
 
-class VLLMHere:
+class VLLMHere(Engine):
     """Decodes with a vllm.LLM; tokenizer and outputs as for a server's engine. `watch`, where set, is told tokens."""
 
     def __init__(self, llm: Any, tokenizer: PreTrainedTokenizerBase, outputs: int = 0) -> None:
-        self.llm = llm
+        self.llm, self._core = llm, llm.llm_engine
         self.vocabulary = vocabulary.shared(tokenizer, outputs)
-        self.encode, self.decode = self.vocabulary.encode, self.vocabulary.decode
-        self.dialect = Dialect(self.vocabulary, "vllm")
-        config = getattr(llm.llm_engine, "model_config", None)
+        self._dialect = Dialect(self.vocabulary, "vllm")
+        config = getattr(self._core, "model_config", None)
         self.window = ContextWindow(getattr(config, "max_model_len", None))
-        self.watch: Watcher | None = None
         self._numbers = count()
         self._waiting: dict[str, tuple[Request, asyncio.Future[Completion]]] = {}
         self._told: dict[str, int] = {}
@@ -53,18 +49,13 @@ class VLLMHere:
 
         return Identity("vllm", vllm.__version__)
 
-    async def __aenter__(self) -> "VLLMHere":
-        return self
-
     async def __aexit__(self, *error: object) -> None:
         if self._pump is not None:
             self._pump.cancel()
             self._pump = None
         self._core.abort_request(list(self._waiting))
         self._waiting.clear()
-        if told := self.window.told():
-            print(f"vllm: {told}", file=sys.stderr)
-        self.window.full = 0
+        self.window.close("vllm")
 
     async def complete(self, request: Request) -> Completion:
         """One continuation, as long as the context lets it be."""
@@ -77,25 +68,16 @@ class VLLMHere:
         future: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
         name = str(next(self._numbers))
         self._waiting[name] = (request, future)
-        self._core.add_request(name, self._prompt(request), SamplingParams(**self.dialect.sampling(request)))
+        prompt = {"prompt_token_ids": list(request.ids)}
+        self._core.add_request(name, prompt, SamplingParams(**self._dialect.sampling(request)))
         if self._pump is None or self._pump.done():
             self._pump = asyncio.ensure_future(self._decode_all())
         return await future
-
-    def release(self, trace: tuple[Any, ...]) -> None:
-        """Nothing is kept here; the prefix cache forgets by itself."""
 
     def reset_prefix_cache(self) -> None:
         """Forget the keys and values of old weights; InputError if vLLM did not."""
         if self.llm.reset_prefix_cache() is False:
             raise InputError("vllm: the prefix cache was not reset: requests are still running")
-
-    @cached_property
-    def _core(self) -> Any:
-        return self.llm.llm_engine
-
-    def _prompt(self, request: Request) -> dict[str, list[int]]:
-        return {"prompt_token_ids": list(request.ids)}
 
     async def _decode_all(self) -> None:
         """Step after step, until nobody waits."""
@@ -121,7 +103,7 @@ class VLLMHere:
             return False
         del self._waiting[output.request_id]
         if not future.done():
-            future.set_result(self.dialect.completion(request, _choice(told)))
+            future.set_result(self._dialect.completion(request, _choice(told)))
         return True
 
 

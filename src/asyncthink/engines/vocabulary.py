@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import cached_property, lru_cache
 
 from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import PreTrainedTokenizerBase
 
 from asyncthink.errors import InputError
@@ -21,29 +22,35 @@ class Vocabulary:
         if backend is None:
             raise InputError(f"{type(tokenizer).__name__}: only tokenizers that have a tokenizer.json can be used")
         self._backend = backend
-        self._words = tokenizer.get_vocab() if isinstance(backend.model, WordLevel) else None
+        words = isinstance(backend.model, WordLevel) and isinstance(backend.pre_tokenizer, WhitespaceSplit)
+        self._words = tokenizer.get_vocab() if words and backend.normalizer is None else None
         self._size = len(tokenizer)
-        self._mute = [""] * (outputs - self._size)
+        self._outputs = outputs
         self.eos = tokenizer.eos_token_id
 
     def encode(self, text: str) -> list[int]:
         """Token ids; in a word vocabulary, a word that is not in it is an InputError that names the word."""
         if self._words is not None:
-            unknown = next((word for word in text.split() if word not in self._words), None)
-            if unknown is not None:
-                raise InputError(f"{unknown!r} is not among the {self._size} words of this model's vocabulary")
-        return self._backend.encode(text, add_special_tokens=False).ids
+            try:
+                return [self._words[word] for word in text.split()]
+            except KeyError as unknown:
+                message = f"{unknown} is not among the {self._size} words of this model's vocabulary"
+                raise InputError(message) from None
+        ids: list[int] = self._backend.encode(text, add_special_tokens=False).ids
+        return ids
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of tokens; in a word vocabulary the texts of the tokens, joined."""
         if self._words is not None:
             return "".join([self.pieces[i] for i in ids])
-        return self._backend.decode(list(ids), skip_special_tokens=False)
+        text: str = self._backend.decode(list(ids), skip_special_tokens=False)
+        return text
 
     @cached_property
     def pieces(self) -> list[str]:
         """The text of each token by itself. Exact for ASCII, of which stops are made."""
-        return self._backend.decode_batch([[i] for i in range(self._size)], skip_special_tokens=False) + self._mute
+        spoken: list[str] = self._backend.decode_batch([[i] for i in range(self._size)], skip_special_tokens=False)
+        return spoken + [""] * (self._outputs - self._size)
 
     @lru_cache(maxsize=64)  # noqa: B019 (lives as long as the engine)
     def closers(self, stops: tuple[str, ...]) -> frozenset[int]:
@@ -59,8 +66,8 @@ class Vocabulary:
             if len(text) >= wanted:
                 break
             text = self.pieces[i] + text
-        found = (match for match in _pattern(stops).finditer(text) if match.end() > len(text) - own)
-        return next((match[0] for match in found), None)
+        ended = (match[0] for match in _pattern(stops).finditer(text) if match.end() > len(text) - own)
+        return next(ended, None)
 
 
 def shared(tokenizer: PreTrainedTokenizerBase, outputs: int = 0) -> Vocabulary:

@@ -8,11 +8,12 @@ and no more than half of the reference's effect. The spread between training see
 has two seeds, nothing can be told. With one new seed beside three most rows can only say so.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
-from scipy import stats
+from scipy import special
+
+from asyncthink.evaluation.ledger import Ledger, LedgerPart, LedgerRow, ReferenceRow
 
 MARGINS = {"points": 0.05, "%": 0.05, "% less": 0.05, "% change": 0.10, "tokens": 10.0, "forks": 0.5, "structures": 1.0}
 SAME, AGREES, DIFFERS, UNTOLD = "same", "agrees", "differs", "cannot tell"
@@ -20,40 +21,48 @@ EQUAL = 1e-5  # what is written in six digits is the same number
 RISK = 0.05
 
 
-def beside(ours: Mapping[str, Any], reference: Mapping[str, Any]) -> dict[str, Any]:
+def beside(ours: Ledger, reference: Ledger) -> Ledger:
     """The ledger with another one of the same scale beside each row, and whether the row agrees with it."""
     theirs = {row["id"]: row for row in reference["claims"]}
-    rows = []
-    for row in ours["claims"]:
-        other = theirs.get(row["id"])
-        shown = other and {key: other[key] for key in ("verdict", "ours", "reason", "seeds")}
-        rows.append({**row, "reference": shown, "agrees": other and of_row(row, other)})
-    return {**ours, "claims": rows, "margins": MARGINS}
+    return {**ours, "claims": [_beside(row, theirs.get(row["id"])) for row in ours["claims"]], "margins": MARGINS}
 
 
-def of_row(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
+def _beside(row: LedgerRow, other: LedgerRow | None) -> LedgerRow:
+    if other is None:
+        return {**row, "reference": None, "agrees": None}
+    reference: ReferenceRow = {
+        "verdict": other["verdict"],
+        "ours": other["ours"],
+        "reason": other["reason"],
+        "seeds": other["seeds"],
+    }
+    return {**row, "reference": reference, "agrees": of_row(row, other)}
+
+
+def of_row(ours: LedgerRow, theirs: LedgerRow) -> str:
     """The worst of the core parts: differs, cannot tell, agrees, same. Without figures nothing can be told."""
     reference = {(part["column"], part["name"]): part for part in theirs["parts"]}
-    core = [(part, reference.get((part["column"], part["name"]))) for part in ours["parts"] if part["core"]]
-    if not core or any(other is None for _, other in core):
+    core = [part for part in ours["parts"] if part["core"]]
+    if not core or any((part["column"], part["name"]) not in reference for part in core):
         return UNTOLD
-    states = {_of_part(part, ours["seeds"], other, theirs["seeds"]) for part, other in core}
+    states = {_of_part(part, ours["seeds"], reference[part["column"], part["name"]], theirs["seeds"]) for part in core}
     return next(state for state in (DIFFERS, UNTOLD, AGREES, SAME) if state in states)
 
 
-def _of_part(
-    ours: Mapping[str, Any], our_seeds: Sequence[int], theirs: Mapping[str, Any], their_seeds: Sequence[int]
-) -> str:
+def _of_part(ours: LedgerPart, our_seeds: list[int], theirs: LedgerPart, their_seeds: list[int]) -> str:
     mine = dict(zip(our_seeds, ours["by_seed"], strict=True))
     other = dict(zip(their_seeds, theirs["by_seed"], strict=True))
-    pairs = [(mine[seed], other.get(seed)) for seed in mine]
-    if all(None not in pair and abs(pair[0] - pair[1]) < EQUAL for pair in pairs):
+    if all(_equal(value, other.get(seed)) for seed, value in mine.items()):
         return SAME
-    margin = min(MARGINS[ours["unit"]], abs(theirs["value"]) / 2)
+    margin = min(MARGINS[ours["unit"]], abs(theirs["value"] or 0.0) / 2)
     return equivalence(_known(mine.values()), _known(other.values()), margin)
 
 
-def _known(values: Any) -> np.ndarray:
+def _equal(one: float | None, other: float | None) -> bool:
+    return one is not None and other is not None and abs(one - other) < EQUAL
+
+
+def _known(values: Iterable[float | None]) -> np.ndarray:
     return np.array([value for value in values if value is not None], dtype=float)
 
 
@@ -65,7 +74,7 @@ def equivalence(ours_S: np.ndarray, theirs_S: np.ndarray, margin: float) -> str:
     squares = sum(((values - values.mean()) ** 2).sum() for values in (ours_S, theirs_S))
     error = np.sqrt(squares / freedom * (1 / len(ours_S) + 1 / len(theirs_S)))
     difference = ours_S.mean() - theirs_S.mean()
-    half = error * stats.t.ppf(1 - RISK, freedom)
+    half = error * special.stdtrit(freedom, 1 - RISK)
     if abs(difference) + half <= margin:
         return AGREES
     return DIFFERS if abs(difference) - half > margin else UNTOLD

@@ -37,7 +37,7 @@ class Predictor:
 
     def order(self, item: dict[str, Any]) -> list[int]:
         """The branches of an item, the likeliest to hold a hit first."""
-        return np.argsort(-self.scores(item), kind="stable").tolist()
+        return [int(place) for place in np.argsort(-self.scores(item), kind="stable")]
 
     def scores(self, item: dict[str, Any]) -> Array:
         """The log-odds of each branch."""

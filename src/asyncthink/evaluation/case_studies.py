@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 from asyncthink import protocol
 from asyncthink.episode import Episode
-from asyncthink.evaluation.measures import organizer_actions, pieces, structure
-from asyncthink.evaluation.metrics import position
+from asyncthink.evaluation.measures import moves, organizer_actions, pieces, position
+from asyncthink.settings import COUNTDOWN
 
-COUNTDOWN = "countdown"
 Rule = Callable[[Sequence[Episode]], Episode | None]
 
 
@@ -29,9 +28,9 @@ def chosen(test_set: str, episodes: Sequence[Episode]) -> Iterator[tuple[Case, E
     """The cases of one test set; None where a rule fits no episode."""
     left = sorted(filter(forked, episodes), key=_order)
     for name in CASES if test_set == COUNTDOWN else ELSEWHERE:
-        found = CASES[name].choose(left)
-        left = [episode for episode in left if episode is not found]
-        yield CASES[name], found
+        choice = CASES[name].choose(left)
+        left = [episode for episode in left if episode is not choice]
+        yield CASES[name], choice
 
 
 def forked(episode: Episode) -> bool:
@@ -46,8 +45,8 @@ def right(episode: Episode) -> bool:
 
 def stages(episode: Episode) -> int:
     """Rounds of fork-join: runs of Forks, each ended by Joins."""
-    moves = [move[0] for move in structure(episode)]
-    return sum(move == "F" and before != "F" for before, move in zip(["", *moves], moves, strict=False))
+    kinds = [move[0] for move in moves(organizer_actions(episode))]
+    return sum(kind == "F" and before != "F" for before, kind in zip(["", *kinds], kinds, strict=False))
 
 
 def contributions(episode: Episode) -> int:
@@ -77,7 +76,7 @@ def _nearest_miss(episodes: Sequence[Episode]) -> Episode | None:
     return max(wrong, key=lambda e: (e.score.get("accuracy", 0.0), len(e.traces)), default=None)
 
 
-def _order(episode: Episode) -> tuple:
+def _order(episode: Episode) -> tuple[int, int, tuple[str, int, int]]:
     return episode.schedule["latency"], episode.key.get("seed", 0), position(episode)
 
 

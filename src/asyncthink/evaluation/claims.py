@@ -9,15 +9,12 @@ solutions. Parallel thinking is n = c traces and their vote. AsyncThink's point 
 chosen for its result.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-from asyncthink.errors import InputError
 from asyncthink.evaluation import claims_of_arms, claims_of_frontier, claims_of_training, claims_of_transfer
 from asyncthink.evaluation.evidence import Evidence
+from asyncthink.evaluation.ledger import COMMAND, Ledger, LedgerPart, LedgerRow
 from asyncthink.evaluation.metrics import rounded
 from asyncthink.evaluation.paper import PAPER
 from asyncthink.evaluation.recordings import note
@@ -28,14 +25,13 @@ from asyncthink.evaluation.verdicts import (
     UNTESTABLE,
     Finding,
     NotRun,
+    Part,
     Untestable,
     by_column,
     judged,
     measured,
     verdict,
 )
-
-COMMAND = "snakemake --cores all metrics/claims.json"
 
 
 @dataclass(frozen=True)
@@ -124,7 +120,7 @@ class Commits:
     records: str | None = None
 
 
-def ledger(evidence: Evidence, scale: str, commits: Commits = Commits()) -> dict[str, Any]:
+def ledger(evidence: Evidence, scale: str, commits: Commits = Commits()) -> Ledger:
     """The whole ledger as it is published."""
     recordings = evidence.recordings
     headlines = {arm: recordings.find(arm) for arm in recordings.arms}
@@ -135,46 +131,49 @@ def ledger(evidence: Evidence, scale: str, commits: Commits = Commits()) -> dict
         "items": recordings.evaluations[0].items if recordings.evaluations else 0,
         "rule": RULE,
         "commits": {"judging": commits.judging, "records": commits.records},
-        "claims": [
-            {**_row(name, claim, evidence, scale), "rule_commit": commits.rules.get(name)}
-            for name, claim in CLAIMS.items()
-        ],
+        "claims": [_row(name, claim, evidence, scale, commits.rules.get(name)) for name, claim in CLAIMS.items()],
         "config": {arm: dict(headline.config) for arm, headline in headlines.items() if headline is not None},
     }
 
 
-def _row(name: str, claim: Claim, evidence: Evidence, scale: str) -> dict[str, Any]:
-    row = {"id": name, **PAPER["claims"][name], "rule": claim.rule, "command": COMMAND}
-    empty = {"columns": {}, "ours": None, "parts": [], "seeds": [], "arms": []}
+def _row(name: str, claim: Claim, evidence: Evidence, scale: str, commit: str | None) -> LedgerRow:
+    row: LedgerRow = {
+        "id": name,
+        "claim": PAPER["claims"][name]["claim"],
+        "paper": PAPER["claims"][name]["paper"],
+        "rule": claim.rule,
+        "rule_commit": commit,
+        "command": COMMAND,
+        "verdict": NOT_RUN,
+        "reason": note(scale),
+        "ours": None,
+        "columns": {},
+        "parts": [],
+        "seeds": [],
+        "arms": [],
+    }
     try:
         finding = claim.find(evidence)
         measured(finding.parts)
     except NotRun as reason:
-        return {**row, **empty, "verdict": NOT_RUN, "reason": str(reason)}
+        return {**row, "reason": str(reason)}
     except Untestable as reason:
-        return {**row, **empty, "verdict": NOT_RUN if note(scale) else UNTESTABLE, "reason": str(reason)}
+        return {**row, "verdict": NOT_RUN if note(scale) else UNTESTABLE, "reason": str(reason)}
     parts = judged(finding.parts)
-    told = OF_ONE_RUN if len(finding.seeds) == 1 else {}
-    verdicts = {column: told.get(word, word) for column, word in by_column(parts).items()}
-    word = verdict(parts)
-    return {
-        **row,
-        "verdict": NOT_RUN if note(scale) else told.get(word, word),
-        "columns": {} if note(scale) else verdicts,
-        "reason": note(scale),
-        "ours": finding.ours,
-        "parts": _with_seeds([part.to_mapping() for part in parts], claim, evidence, finding.seeds),
-        "seeds": list(finding.seeds),
-        "arms": list(finding.arms),
-    }
+    row["ours"], row["seeds"], row["arms"] = finding.ours, list(finding.seeds), list(finding.arms)
+    row["parts"] = _by_seed(parts, claim, evidence, finding.seeds)
+    if not note(scale):
+        told = OF_ONE_RUN if len(finding.seeds) == 1 else {}
+        word = verdict(parts)
+        row["verdict"] = told.get(word, word)
+        row["columns"] = {column: told.get(word, word) for column, word in by_column(parts).items()}
+    return row
 
 
-def _with_seeds(
-    parts: list[dict[str, Any]], claim: Claim, evidence: Evidence, seeds: Sequence[int]
-) -> list[dict[str, Any]]:
+def _by_seed(parts: Sequence[Part], claim: Claim, evidence: Evidence, seeds: Sequence[int]) -> list[LedgerPart]:
     """Each part with what every training seed gives by itself; None where a seed alone has no such part."""
     alone = [_values(claim, evidence.of_seed(seed)) for seed in seeds]
-    return [{**part, "by_seed": [values.get((part["column"], part["name"])) for values in alone]} for part in parts]
+    return [part.published([values.get((part.column, part.name)) for values in alone]) for part in parts]
 
 
 def _values(claim: Claim, evidence: Evidence) -> dict[tuple[str, str], float | None]:
@@ -183,16 +182,3 @@ def _values(claim: Claim, evidence: Evidence) -> dict[tuple[str, str], float | N
     except (NotRun, Untestable):
         return {}
     return {(part.column, part.name): rounded(part.shown.value) for part in parts}
-
-
-def read(path: str | Path) -> dict[str, Any]:
-    """A published ledger."""
-    try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"))
-        if not all({"id", "claim", "paper", "ours", "verdict", "reason"} <= set(row) for row in found["claims"]):
-            raise ValueError("a row is not complete")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run `{COMMAND}`") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not a ledger of claims: {error}") from None
-    return found

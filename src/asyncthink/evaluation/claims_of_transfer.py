@@ -36,7 +36,7 @@ def case_studies(evidence: Evidence) -> Finding:
         raise NotRun(f"needs a seed that was evaluated on both {' and '.join(SUBJECTS)}")
     parts, words = [], []
     for label, subject in subjects.items():
-        ours = subject.of_seeds(seeds).statistics()
+        ours = subject.of_seeds(seeds).statistics
         parts += [
             more_than_half(f"{label}: episodes with a Fork", ours["forked"]),
             more_than_half(f"{label}: right in form", ours["valid"]),

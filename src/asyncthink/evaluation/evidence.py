@@ -1,22 +1,21 @@
 """What the rules of the claims may look at: recorded metrics, training histories, the corpus. No model, no episode."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict
 
-from asyncthink.errors import InputError
 from asyncthink.evaluation import histories, recordings
 from asyncthink.evaluation.histories import History
 from asyncthink.evaluation.metrics import diversity
-from asyncthink.evaluation.recordings import HEADLINE, Evaluation, Recordings
+from asyncthink.evaluation.recordings import Evaluation, Recordings
 from asyncthink.evaluation.statistics import Statistic
 from asyncthink.evaluation.verdicts import NotRun
-from asyncthink.settings import COUNTDOWN
+from asyncthink.settings import COUNTDOWN, HEADLINE
 
 ASYNC, SEQUENTIAL, PARALLEL = "asyncthink", "sequential", "parallel"
 NO_REWARD, NO_COLD_START, NO_RL = "no_concurrency_reward", "no_cold_start", "no_rl"
@@ -30,6 +29,24 @@ OTHER_BUDGETS = {
 }
 
 
+class Topologies(TypedDict):
+    """The structures of a corpus: how many differ, how many of these are neither interleaved nor batch, by class."""
+
+    distinct: int
+    beyond_the_two: int
+    classes: dict[str, dict[str, int]]
+
+
+class Corpus(TypedDict):
+    """What `filter` says of an arm's demonstrations that are read here."""
+
+    arm: str
+    topologies: Topologies
+
+
+CORPUS = TypeAdapter(Corpus)
+
+
 @dataclass(frozen=True)
 class Evidence:
     """corpus: the metrics of the demonstrations of AsyncThink's cold start behind the filter, if they are there.
@@ -40,7 +57,7 @@ class Evidence:
 
     recordings: Recordings
     histories: Sequence[History]
-    corpus: Mapping[str, Any] | None
+    corpus: Corpus | None
     elsewhere: Mapping[str, Recordings] = field(default_factory=dict)
     learning: Mapping[str, np.ndarray] = field(default_factory=dict)
 
@@ -58,44 +75,47 @@ class Evidence:
 
     def evaluations(self, *arms: str) -> list[Evaluation]:
         """The headline evaluations of some arms; NotRun where one is missing."""
-        found = [self.recordings.find(arm) for arm in arms]
-        missing = [arm for arm, evaluation in zip(arms, found, strict=True) if evaluation is None]
-        if missing:
+        headlines = {arm: self.recordings.find(arm) for arm in arms}
+        if missing := [arm for arm, evaluation in headlines.items() if evaluation is None]:
             raise NotRun(f"needs the evaluation of {', '.join(missing)}")
-        return found
+        return [evaluation for evaluation in headlines.values() if evaluation is not None]
 
     def statistics(self, *evaluations: Evaluation) -> tuple[list[dict[str, Statistic]], tuple[int, ...]]:
         """Every metric of each, over the seeds that all of them have."""
-        seeds = tuple(seed for seed in evaluations[0].seeds if all(seed in e.seeds for e in evaluations))
-        if not seeds:
-            raise NotRun(
-                f"needs a seed that was evaluated for all of {', '.join(sorted({e.arm for e in evaluations}))}"
-            )
-        return [e.of_seeds(seeds).statistics() for e in evaluations], seeds
+        seeds = _common_seeds(evaluations)
+        return [e.of_seeds(seeds).statistics for e in evaluations], seeds
 
     def diversity(self, ours: Evaluation, theirs: Evaluation) -> tuple[Statistic, Statistic, tuple[int, ...]]:
         """How many structures, in effect, each of two arms uses within a seed, over the seeds that both have."""
-        seeds = tuple(seed for seed in ours.seeds if seed in theirs.seeds)
-        if not seeds:
-            raise NotRun(f"needs a seed that was evaluated for both {ours.arm} and {theirs.arm}")
+        seeds = _common_seeds((ours, theirs))
         mine, other = (diversity(evaluation.of_seeds(seeds).measured) for evaluation in (ours, theirs))
         return mine, other, seeds
 
     def budgets(self, arm: str) -> list[Evaluation]:
         """Evaluations that differ in budgets alone, in training too: as many agents and the headline's temperature."""
         headline = self.recordings.find(arm)
-        names = () if headline is None else (arm, *OTHER_BUDGETS.get(arm, ()))
-        found = [evaluation for name in names for evaluation in self.recordings.variants(name)]
-        alike = [e for e in found if all(e.thinking[k] == headline.thinking[k] for k in ("capacity", "temperature"))]
+        if headline is None:
+            return []
+        own = [e for name in (arm, *OTHER_BUDGETS.get(arm, ())) for e in self.recordings.variants(name)]
+        alike = [e for e in own if all(e.thinking[k] == headline.thinking[k] for k in ("capacity", "temperature"))]
         return sorted(alike, key=lambda e: (e.arm != arm, e.variant != HEADLINE, e.variant))
 
     def runs(self, arm: str) -> list[History]:
         """The RL runs of an arm; NotRun where they are too short to have tenths."""
-        found = histories.of_arm(self.histories, arm)
-        steps = min((len(run.steps) for run in found), default=0)
+        runs = histories.of_arm(self.histories, arm)
+        steps = min((len(run.steps) for run in runs), default=0)
         if steps < histories.FEWEST_STEPS:
             raise NotRun(f"needs {histories.FEWEST_STEPS} steps of RL or more for {arm}; there are {steps}")
-        return found
+        return runs
+
+
+def _common_seeds(evaluations: Sequence[Evaluation]) -> tuple[int, ...]:
+    """The seeds that all have; NotRun where there is none."""
+    seeds = tuple(seed for seed in evaluations[0].seeds if all(seed in e.seeds for e in evaluations))
+    if not seeds:
+        arms = ", ".join(sorted({evaluation.arm for evaluation in evaluations}))
+        raise NotRun(f"needs a seed that was evaluated for all of {arms}")
+    return seeds
 
 
 def read(
@@ -105,18 +125,8 @@ def read(
     learning: Mapping[str, np.ndarray] = MappingProxyType({}),
 ) -> Evidence:
     """The evidence of one run from its files; any of them may be missing, and the claims say so."""
-    corpora = {corpus.get("arm"): corpus for corpus in map(_corpus, filters)}
+    corpora = [recordings.read_record(path, CORPUS, "a metrics file of `asyncthink filter`") for path in filters]
+    ours = next((corpus for corpus in corpora if corpus["arm"] == ASYNC), None)
     by_test_set = recordings.read_all(evaluations)
-    on_countdown = by_test_set.pop(COUNTDOWN, Recordings(None, ()))
-    return Evidence(on_countdown, histories.read(training), corpora.get(ASYNC), by_test_set, learning)
-
-
-def _corpus(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        found["topologies"]["distinct"], found["topologies"]["classes"]
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run the step that makes it (snakemake {path})") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not a metrics file of `asyncthink filter`: {error}") from None
-    return found
+    on_countdown = by_test_set.pop(COUNTDOWN, Recordings())
+    return Evidence(on_countdown, histories.read(training), ours, by_test_set, learning)

@@ -1,36 +1,69 @@
 """The metrics of recorded episodes, from the episodes alone: schedule and score are computed again from the record,
 and a recorded schedule that contradicts the plan is refused."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from math import isclose
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter
 
 from asyncthink import episode
 from asyncthink.episode import Episode
 from asyncthink.errors import InputError
-from asyncthink.evaluation import metrics
-from asyncthink.evaluation.measures import scored
+from asyncthink.evaluation import metrics, recordings
+from asyncthink.evaluation.measures import Measures, measures, scored, union_scored
+from asyncthink.evaluation.metrics import UNION, Measurement
+from asyncthink.evaluation.recording import Recording
+from asyncthink.evaluation.recordings import EvaluationRecord, MetricsFile, note
+from asyncthink.settings import HEADLINE
 from asyncthink.tasks import TASKS
 
-GROUP = ("task", "arm", "mode", "capacity", "seed", "variant")
+# What tables and claims read of a variant; the headline keeps every measure.
+VARIANT_MEASURES = (
+    *("accuracy", "correct", "all_correct", "valid", "latency", "elapsed", "work", "concurrency_ratio"),
+    "out_of_time",
+)
 
 
-def rescored(path: str | Path) -> Iterator[Episode]:
-    """The episodes of a file, scored again; one that is none, or contradicts itself, is named by its line."""
-    where = None
+RECORDING = TypeAdapter(Recording)
+
+
+class Group(NamedTuple):
+    """What episodes have in common that are measured together."""
+
+    task: str
+    arm: str
+    mode: str
+    capacity: int
+    seed: int | None
+    variant: str | None
+    aggregation: str | None
+
+
+def measured(path: str | Path) -> dict[Group, list[Measures]]:
+    """The measures of a file's episodes, in one pass; one that is none, or contradicts itself, is named by its line."""
+    groups: dict[Group, list[Measures]] = {}
     for where, recorded in episode.read_lines(path):
         try:
-            each = _rescored(recorded)
-            for aggregated in metrics.aggregations([each]).values():
-                metrics.measurement(aggregated)
+            for group, row in _rows(_rescored(recorded)):
+                groups.setdefault(group, []).append(row)
         except InputError as error:
             raise InputError(f"{where} is not an episode: {error}") from None
         except OverflowError:
             raise InputError(f"{where} is not an episode: it holds a number beyond 1e308") from None
-        yield each
-    if where is None:
+    if not groups:
         raise InputError(f"{path}: holds no episodes")
+    return groups
+
+
+def _rows(recorded: Episode) -> Iterator[tuple[Group, Measures]]:
+    """Parallel thinking is scored by the vote of its traces, and beside it by the union of what they found."""
+    parallel, key = recorded.mode == "parallel", recorded.key
+    head = (recorded.task, recorded.arm, recorded.mode, recorded.capacity, key.get("seed"), key.get("variant"))
+    yield Group(*head, "vote" if parallel else None), measures(recorded)
+    if parallel:
+        yield Group(*head, UNION), measures(union_scored(recorded))
 
 
 def _rescored(recorded: Episode) -> Episode:
@@ -52,18 +85,36 @@ def _agree(recorded: Any, computed: Any) -> bool:
     numbers = (int, float)
     if type(recorded) in numbers and type(computed) in numbers:
         return isclose(recorded, computed, rel_tol=1e-5, abs_tol=1e-6)
-    return recorded == computed
+    return bool(recorded == computed)
 
 
-def measure(episodes: Iterable[Episode]) -> Iterator[dict[str, Any]]:
+def lines(groups: dict[Group, list[Measures]]) -> Iterator[dict[str, Any]]:
     """One object for each arm, seed and variant, in the order in which they come; parallel thinking twice."""
-    groups: dict[tuple[Any, ...], list[Episode]] = {}
-    for each in episodes:
-        key = (each.task, each.arm, each.mode, each.capacity, each.key.get("seed"), each.key.get("variant"))
-        groups.setdefault(key, []).append(each)
-    for key, group in groups.items():
-        for aggregation, chosen in metrics.aggregations(group).items():
-            measured = metrics.measurement(chosen)
-            named = dict(zip(GROUP, key, strict=True)) | {"aggregation": aggregation, "episodes": len(chosen)}
-            found = metrics.summary(measured)
-            yield named | found.pop("metrics") | found
+    for group, rows in groups.items():
+        summary = metrics.summary(metrics.measurement(rows))
+        others = {name: value for name, value in summary.items() if name != "metrics"}
+        yield {**group._asdict(), "episodes": len(rows), **summary["metrics"], **others}
+
+
+def metrics_file(recording: Recording, groups: dict[Group, list[Measures]]) -> MetricsFile:
+    """What a recording's metrics file holds: each evaluation with intervals, and the measures of its episodes."""
+    evaluations: dict[str, EvaluationRecord] = {}
+    for group, rows in groups.items():
+        if group.variant not in recording["evaluations"]:
+            raise InputError(f"the episodes are of the variant {group.variant}, which the recording does not name")
+        name = f"{group.variant}_{UNION}" if group.aggregation == UNION else group.variant
+        evaluations[name] = _entry(group, recording["evaluations"][group.variant], metrics.measurement(rows))
+    return {**recording, "note": note(recording["scale"]), "evaluations": evaluations}
+
+
+def _entry(group: Group, config: dict[str, dict[str, Any]], whole: Measurement) -> EvaluationRecord:
+    kept = whole if group.variant == HEADLINE and group.aggregation != UNION else whole.only(VARIANT_MEASURES)
+    return {
+        "variant": group.variant or HEADLINE,
+        "mode": group.mode,
+        "config": config,
+        "aggregation": group.aggregation,
+        "required": kept.required,
+        "episodes": recordings.episode_values(kept),
+        **metrics.summary(kept),
+    }

@@ -1,4 +1,4 @@
-"""What is measured on one episode: numbers, nan where an episode has no such number.
+"""What is measured on one episode, in one pass over it: numbers, nan where an episode has no such number.
 
 All of it follows from the episode's own record: the plan gives the schedule, the answer gives the score, the traces
 give the rest. A latency of a broken episode does not exist (paper: T is defined up to the Answer), so `latency` is nan
@@ -6,16 +6,17 @@ there; `elapsed`, the clock at which the episode ended, is there for every episo
 """
 
 import re
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from asyncthink import protocol
 from asyncthink.episode import Episode, Trace
 from asyncthink.errors import InputError
-from asyncthink.schedule import validate
+from asyncthink.schedule import Plan, numbers, side_by_side, simulate, validate
 from asyncthink.synthesis.structures import topology
 from asyncthink.tasks import TASKS
-from asyncthink.thinking import THINKING, plans
+from asyncthink.thinking import THINKING
 
 Words = tuple[str, ...]
 
@@ -24,14 +25,32 @@ NO_RESULT = frozenset({"", "none"})  # what a worker returns when its search was
 MOST_READ = 8  # expressions of an answer that are read
 
 
-def measures(episode: Episode) -> dict[str, float]:
-    """Every measure of one scored episode, in a fixed order."""
-    return {
-        **_answer(episode),
-        **_clock(episode),
-        **_format(episode),
-        **_queries(episode),
-    }
+@dataclass(frozen=True)
+class Measures:
+    """The numbers of one episode by name, in a fixed order; how many answers its item asks for; where it stands.
+
+    position: split and index of its item, then the sample. structure: the name of the organizer's, empty without a
+    Fork; None for the ways of thinking without an organizer.
+    """
+
+    position: tuple[str, int, int]
+    required: int
+    values: dict[str, float]
+    structure: str | None
+
+
+def measures(episode: Episode) -> Measures:
+    """Every measure of one scored episode."""
+    asynchronous = episode.mode == "asynchronous"
+    actions = organizer_actions(episode)
+    values = {**_answer(episode), **_clock(episode), **_format(episode), **_queries(episode, actions)}
+    structure = topology(moves(actions)) if asynchronous else None
+    return Measures(position(episode), required(episode.item), values, structure)
+
+
+def position(episode: Episode) -> tuple[str, int, int]:
+    """Where an episode stands: split and index of its item, then the sample."""
+    return str(episode.key.get("split", "")), int(episode.key.get("index", 0)), int(episode.key.get("sample", 0))
 
 
 def scored(episode: Episode) -> Episode:
@@ -41,32 +60,29 @@ def scored(episode: Episode) -> Episode:
     if "plans" in episode.plan:
         if not isinstance(episode.plan["plans"], list) or not episode.plan["plans"]:
             raise InputError(f"plan.plans is {ascii(episode.plan['plans'])[:60]}; wanted: a list of at least one plan")
-        summaries = [plans.summary(_checked(plan)) for plan in episode.plan["plans"]]
-        schedule = plans.side_by_side(summaries, episode.answer, episode.capacity)
+        plans = [_checked(plan) for plan in episode.plan["plans"]]
+        schedule = side_by_side(plans, episode.answer, episode.capacity)
     else:
-        schedule = plans.summary(_checked(episode.plan))
-    return replace(episode, schedule=schedule, score=TASKS[episode.task].score(episode.item, episode.answer))
+        schedule = numbers(simulate(_checked(episode.plan)))
+    return replace(episode, schedule=schedule, score=dict(TASKS[episode.task].score(episode.item, episode.answer)))
 
 
-def _checked(plan: Any) -> dict[str, Any]:
+def _checked(plan: Any) -> Plan:
     try:
-        validate(plan)
+        return validate(plan)
     except InputError as error:
         raise InputError(f"plan: {error}") from None
-    return plan
 
 
 def union_scored(episode: Episode) -> Episode:
     """A parallel episode scored by all that its traces found together, in place of their vote."""
     answers = [_trace_answer(trace) for trace in episode.traces]
-    return replace(episode, score=TASKS[episode.task].union(episode.item, answers))
+    return replace(episode, score=dict(TASKS[episode.task].union(episode.item, answers)))
 
 
 def _trace_answer(trace: Trace) -> str | None:
     """In a trace without an organizer only the answer's tags have a meaning."""
-    _, opened, rest = trace.own_text.partition(protocol.ANSWER_OPEN)
-    text, closed, _ = rest.partition(protocol.ANSWER_CLOSE)
-    return text.strip() if opened and closed else None
+    return protocol.answer(protocol.parse(trace.own_text, "sequential"))
 
 
 def _answer(episode: Episode) -> dict[str, float]:
@@ -99,14 +115,13 @@ def _format(episode: Episode) -> dict[str, float]:
     return {"valid": float(error is None)} | {name: float(error == name) for name in protocol.FORMAT_ERRORS}
 
 
-def _queries(episode: Episode) -> dict[str, float]:
+def _queries(episode: Episode, actions: Sequence[protocol.Action]) -> dict[str, float]:
     """Counts over one episode's Forks: reward hacking shows itself in sub-queries that serve nothing."""
-    actions = organizer_actions(episode)
     forks = [action for action in actions if isinstance(action, protocol.Fork)]
     joined = {action.id for action in actions if isinstance(action, protocol.Join)}
     queries = [" ".join(fork.query.split()) for fork in forks]
     returns = {trace.fork: _parts(protocol.returned(trace.own_text)) for trace in episode.traces[1:]}
-    used = [fork.id in joined and _serves(returns.get(fork.id, ()), episode) for fork in forks]
+    used = [fork.id in joined and _serves(returns.get(fork.id, []), episode) for fork in forks]
     return {
         "forks": float(len(forks)),
         "joins": float(sum(isinstance(action, protocol.Join) for action in actions)),
@@ -133,22 +148,17 @@ def organizer_actions(episode: Episode) -> list[protocol.Action]:
     return protocol.parse(episode.traces[0].own_text) if episode.mode == "asynchronous" else []
 
 
-def structure(episode: Episode) -> list[str]:
+def moves(actions: Sequence[protocol.Action]) -> list[str]:
     """The organizer's Forks and Joins with ids renumbered in the order of the Forks: ["F1", "F2", "J1", "J2"]."""
     names: dict[int, int] = {}
-    moves = []
-    for action in organizer_actions(episode):
+    named = []
+    for action in actions:
         if isinstance(action, protocol.Fork):
             names[action.id] = len(names) + 1
-            moves.append(f"F{names[action.id]}")
+            named.append(f"F{names[action.id]}")
         elif isinstance(action, protocol.Join) and action.id in names:
-            moves.append(f"J{names[action.id]}")
-    return moves
-
-
-def episode_topology(episode: Episode) -> str:
-    """The name of the episode's structure, empty without a Fork."""
-    return topology(structure(episode))
+            named.append(f"J{names[action.id]}")
+    return named
 
 
 def pieces(text: str | None) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""From recorded episodes to metrics with intervals; `evaluate` and `measure` print the same numbers.
+"""From the measures of single episodes to metrics with intervals.
 
 A *measurement* is everything that one way of evaluating left: for each measure an array over items and samples, from
 which every table, figure and claim is computed again without the episodes.
@@ -7,12 +7,12 @@ which every table, figure and claim is computed again without the episodes.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NotRequired
 
 import numpy as np
+from typing_extensions import TypedDict
 
-from asyncthink.episode import Episode
-from asyncthink.evaluation import measures
+from asyncthink.evaluation.measures import Measures
 from asyncthink.evaluation.statistics import Statistic, mean, mean_of_seeds
 
 DIGITS = 6
@@ -44,33 +44,21 @@ class Measurement:
         return Measurement(self.required, {name: self.values[name] for name in names if name in self.values})
 
 
-def measurement(episodes: Sequence[Episode]) -> Measurement:
-    """Measure episodes of one arm in the order of items and samples; where samples of an item are missing, nan."""
-    samples: dict[Any, list[Episode]] = {}
-    for episode in sorted(episodes, key=position):
-        samples.setdefault(position(episode)[:2], []).append(episode)
+def measurement(rows: Sequence[Measures]) -> Measurement:
+    """The measures of one arm's episodes by item and sample; nan where samples of an item are missing."""
+    samples: dict[tuple[str, int], list[Measures]] = {}
+    for row in sorted(rows, key=lambda row: row.position):
+        samples.setdefault(row.position[:2], []).append(row)
     shape = (1, len(samples), max(map(len, samples.values())))
     values: dict[str, np.ndarray] = {}
     structures = np.full(shape, None, dtype=object)
-    for i, group in enumerate(samples.values()):
-        for n, episode in enumerate(group):
-            structures[0, i, n] = measures.episode_topology(episode)
-            for name, value in measures.measures(episode).items():
-                values.setdefault(name, np.full(shape, np.nan))[0, i, n] = value
-    required = max(measures.required(episode.item) for episode in episodes)
-    return Measurement(required, values, structures if episodes[0].mode == "asynchronous" else None)
-
-
-def aggregations(episodes: Sequence[Episode]) -> Mapping[str | None, Sequence[Episode]]:
-    """Parallel thinking is scored by the vote of its traces, and beside it by the union of what they found."""
-    if episodes[0].mode != "parallel":
-        return {None: episodes}
-    return {"vote": episodes, UNION: [measures.union_scored(e) for e in episodes]}
-
-
-def position(episode: Episode) -> tuple[str, int, int]:
-    """Where an episode stands: split and index of its item, then the sample."""
-    return str(episode.key.get("split", "")), int(episode.key.get("index", 0)), int(episode.key.get("sample", 0))
+    for item, group in enumerate(samples.values()):
+        for sample, row in enumerate(group):
+            structures[0, item, sample] = row.structure
+            for name, value in row.values.items():
+                values.setdefault(name, np.full(shape, np.nan))[0, item, sample] = value
+    organized = rows[0].structure is not None
+    return Measurement(max(row.required for row in rows), values, structures if organized else None)
 
 
 def statistics(measured: Measurement) -> dict[str, Statistic]:
@@ -90,10 +78,18 @@ def statistics(measured: Measurement) -> dict[str, Statistic]:
     return result
 
 
-def summary(measured: Measurement) -> dict[str, Any]:
-    """`metrics`: name -> value, `intervals`: name -> [low, high] of 95 %; None where there was nothing to measure."""
+class Summary(TypedDict):
+    """Value and interval of 95 % of each metric, None where there was nothing to measure; how often a structure was."""
+
+    metrics: dict[str, float | None]
+    intervals: dict[str, list[float | None]]
+    topologies: NotRequired[dict[str, int]]
+
+
+def summary(measured: Measurement) -> Summary:
+    """The metrics of a measurement as files and commands tell them."""
     estimates = {name: statistic.estimate() for name, statistic in statistics(measured).items()}
-    result = {
+    result: Summary = {
         "metrics": {name: rounded(estimate.value) for name, estimate in estimates.items()},
         "intervals": {name: [rounded(estimate.low), rounded(estimate.high)] for name, estimate in estimates.items()},
     }
@@ -108,6 +104,7 @@ def diversity(measured: Measurement) -> Statistic:
 
     Of each training seed by itself, then their mean: seeds that collapse to different structures are not diverse.
     """
+    assert measured.topologies is not None, "a way of thinking without an organizer has no structures"
     seeds = [_effective_number(structures_IN.astype(str)) for structures_IN in measured.topologies]
     return mean_of_seeds(np.array([number for number, _ in seeds]), np.stack([cells_I for _, cells_I in seeds]))
 

@@ -41,7 +41,9 @@ def _least(desk: Desk, capacity: int) -> int:
 def _latency(desk: Desk, shares: Sequence[Sequence[int]]) -> int:
     """Fork all shares but the first, search the first, join in the order in which workers end, answer."""
     show = desk.surface
-    clock, ends, known = 0, [], []
+    clock = 0
+    ends: list[int] = []
+    known: list[str] = []
     for number, share in enumerate(filter(None, shares[1:]), 1):
         clock += show.length(show.fork(number, desk.query(share)))
         worker = desk.told(share, show.returned)

@@ -1,6 +1,6 @@
 """Recorded metrics as files, one for each task, arm and seed, and merged over seeds for tables and claims.
 
-A file holds the metrics of the headline and of every variant, and behind each the measures of single episodes, so that
+A file holds the metrics of the headline and of every variant, and after each the measures of single episodes, so that
 differences between arms can be computed pair by pair from these files alone.
 """
 
@@ -10,17 +10,50 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from asyncthink.errors import InputError
-from asyncthink.evaluation.metrics import Measurement, rounded, statistics
+from asyncthink.evaluation.metrics import UNION, Measurement, Summary, rounded, statistics
+from asyncthink.evaluation.recording import EngineRecord, Items
 from asyncthink.evaluation.statistics import Statistic
 from asyncthink.files import write_text
+from asyncthink.settings import HEADLINE
 
-HEADLINE = "headline"
 SMOKE_NOTE = "smoke: shows the graph, not the science"
+T = TypeVar("T")
+
+
+class EvaluationRecord(Summary):
+    """One evaluation as its file holds it; `episodes` has the measures of single episodes, by item, then sample."""
+
+    variant: str
+    aggregation: str | None  # vote | union for parallel thinking
+    mode: str
+    config: dict[str, dict[str, Any]]
+    required: int
+    episodes: dict[str, list[float | int | None]]
+
+
+class MetricsFile(TypedDict):
+    """A metrics file: what was evaluated, and each evaluation by name."""
+
+    scale: str
+    note: str | None
+    test_set: str
+    task: str
+    arm: str
+    seed: int
+    engine: EngineRecord
+    items: Items
+    samples: int
+    evaluations: dict[str, EvaluationRecord]
+
+
+METRICS_FILE = TypeAdapter(MetricsFile)
 
 
 def note(scale: str) -> str | None:
@@ -28,25 +61,39 @@ def note(scale: str) -> str | None:
     return SMOKE_NOTE if scale == "smoke" else None
 
 
-def episode_values(measured: Measurement) -> dict[str, list]:
-    """The measures of single episodes as flat lists in the order of items, then samples; None for nan."""
-    return {name: [_short(value) for value in values.ravel().tolist()] for name, values in measured.values.items()}
+def read_record(path: str | Path, kind: TypeAdapter[T], what: str) -> T:
+    """A JSON file of a known kind; InputError, in one line, where it is missing or is none."""
+    try:
+        return kind.validate_json(Path(path).read_bytes())
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run the step that makes it (snakemake {path})") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(f"{path}: not {what}: {where}{': ' if where else ''}{first['msg']}") from None
+
+
+def episode_values(measured: Measurement) -> dict[str, list[float | int | None]]:
+    """The measures of single episodes as flat lists in the order of items, then samples; None for nan.
+
+    topology: each episode's structure as a position in the sorted names of all structures.
+    """
+    lists = {name: [_short(value) for value in values.ravel().tolist()] for name, values in measured.values.items()}
+    if measured.topologies is None:
+        return lists
+    codes = np.unique(measured.topologies.ravel().astype(str), return_inverse=True)[1]
+    return {**lists, "topology": codes.tolist()}
 
 
 def _short(value: float) -> float | int | None:
-    value = rounded(value)
-    return int(value) if value is not None and value == int(value) else value
+    digits = rounded(value)
+    return int(digits) if digits is not None and digits == int(digits) else digits
 
 
-def topology_codes(measured: Measurement) -> list[int]:
-    """Each episode's structure as a position in the sorted names of all structures."""
-    return np.unique(measured.topologies.ravel().astype(str), return_inverse=True)[1].tolist()
-
-
-def write(path: str | Path, record: Mapping[str, Any]) -> None:
+def write(path: str | Path, record: MetricsFile) -> None:
     """Write one metrics file: indented for people and diffs, lists of numbers on one line."""
     text = json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    write_text(path, re.sub(r"\[[^][{}\"]*\]", lambda found: "".join(found[0].split()), text) + "\n")
+    write_text(path, re.sub(r"\[[^][{}\"]*\]", lambda numbers: "".join(numbers[0].split()), text) + "\n")
 
 
 @dataclass(frozen=True)
@@ -57,14 +104,14 @@ class Evaluation:
     variant: str
     aggregation: str | None  # vote | union for parallel thinking
     mode: str
-    config: Mapping[str, Any]  # sections thinking, arm and, where it is read, reward
+    config: Mapping[str, Mapping[str, Any]]  # sections thinking, arm and, where it is read, reward
     seeds: tuple[int, ...]
     measured: Measurement
 
     @property
     def items(self) -> int:
         """Test items."""
-        return self.measured.values["accuracy"].shape[1]
+        return len(self.measured.values["accuracy"][0])
 
     @property
     def thinking(self) -> Mapping[str, Any]:
@@ -78,6 +125,7 @@ class Evaluation:
         structures = None if self.measured.topologies is None else self.measured.topologies[rows]
         return replace(self, seeds=tuple(seeds), measured=Measurement(self.measured.required, values, structures))
 
+    @cached_property
     def statistics(self) -> dict[str, Statistic]:
         """Every metric."""
         return statistics(self.measured)
@@ -85,27 +133,23 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Recordings:
-    """All evaluations of one test set at one scale."""
+    """All evaluations of one test set at one scale; none where it was not run."""
 
-    scale: str | None
-    evaluations: tuple[Evaluation, ...]
+    scale: str | None = None
+    evaluations: tuple[Evaluation, ...] = ()
 
-    def find(self, arm: str, variant: str = HEADLINE, aggregation: str | None = None) -> Evaluation | None:
-        """One evaluation; for parallel thinking the vote unless the union is asked for."""
-        for e in self.evaluations:
-            if (e.arm, e.variant) == (arm, variant) and (aggregation or "vote") == (e.aggregation or "vote"):
-                return e
-        return None
+    def find(self, arm: str, variant: str = HEADLINE) -> Evaluation | None:
+        """One evaluation; for parallel thinking the vote."""
+        return next((e for e in self.variants(arm) if e.variant == variant), None)
+
+    def variants(self, arm: str) -> list[Evaluation]:
+        """The headline and all variants of one arm; for parallel thinking the votes."""
+        return [e for e in self.evaluations if e.arm == arm and e.aggregation != UNION]
 
     def of_seed(self, seed: int) -> "Recordings":
         """What one training seed left."""
         kept = [evaluation.of_seeds((seed,)) for evaluation in self.evaluations if seed in evaluation.seeds]
         return replace(self, evaluations=tuple(kept))
-
-    def variants(self, arm: str, aggregation: str | None = None) -> list[Evaluation]:
-        """The headline and all variants of one arm."""
-        found = [self.find(e.arm, e.variant, aggregation) for e in self.evaluations if e.arm == arm]
-        return list({e.variant: e for e in found if e is not None}.values())
 
     @cached_property
     def arms(self) -> tuple[str, ...]:
@@ -115,64 +159,45 @@ class Recordings:
 
 def read_all(paths: Iterable[str | Path]) -> dict[str, Recordings]:
     """Read metrics files by test set."""
-    records: dict[str, list[tuple[Path, dict]]] = {}
+    records: dict[str, list[tuple[Path, MetricsFile]]] = {}
     for path in paths:
-        loaded = _load(path)
-        records.setdefault(loaded[1]["test_set"], []).append(loaded)
-    return {name: _recordings(found) for name, found in records.items()}
+        record = read_record(path, METRICS_FILE, "a metrics file of `asyncthink measure`")
+        records.setdefault(record["test_set"], []).append((Path(path), record))
+    return {test_set: _merged(own) for test_set, own in records.items()}
 
 
-def read(paths: Iterable[str | Path]) -> Recordings:
-    """Read metrics files of one test set."""
-    return _recordings([_load(path) for path in paths])
-
-
-def _recordings(records: Sequence[tuple[Path, dict]]) -> Recordings:
+def _merged(records: Sequence[tuple[Path, MetricsFile]]) -> Recordings:
     """Seeds of an arm are merged, and all must be of the same items and parameters."""
-    _agree(records, "scale", "were made at different scales")
-    _agree(records, "items", "were made on different test items")
-    _agree(records, "samples", "have different numbers of samples an item")
-    _agree(records, "engine", "were decoded by different engines", _engine)
+    _agree(records, "were made at different scales", lambda record: record["scale"])
+    _agree(records, "were made on different test items", lambda record: record["items"])
+    _agree(records, "have different numbers of samples an item", lambda record: record["samples"])
+    _agree(records, "were decoded by different engines", lambda record: _told(record["engine"]))
     _distinct(records)
-    groups: dict[tuple[str, str], list[tuple[int, dict]]] = {}
+    groups: dict[tuple[str, str], dict[int, EvaluationRecord]] = {}
     for _, record in sorted(records, key=lambda pair: pair[1]["seed"]):
         for name, evaluation in record["evaluations"].items():
-            groups.setdefault((record["arm"], name), []).append((record["seed"], evaluation))
-    shape = (records[0][1]["items"]["count"], records[0][1]["samples"]) if records else (0, 0)
-    merged = tuple(_merged(arm, rows, shape) for (arm, _), rows in groups.items())
-    if not records:
-        return Recordings(None, ())
-    return Recordings(records[0][1]["scale"], merged)
+            groups.setdefault((record["arm"], name), {})[record["seed"]] = evaluation
+    first = records[0][1]
+    shape = (first["items"]["count"], first["samples"])
+    return Recordings(first["scale"], tuple(_over_seeds(arm, rows, shape) for (arm, _), rows in groups.items()))
 
 
-def _load(path: str | Path) -> tuple[Path, dict[str, Any]]:
-    try:
-        record = json.loads(Path(path).read_text(encoding="utf-8"))
-        for key in ("scale", "test_set", "arm", "seed", "engine", "items", "samples", "evaluations"):
-            record[key]
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run the step that makes it (snakemake {path})") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not a metrics file of `asyncthink evaluate`: {error}") from None
-    return Path(path), record
+def _agree(records: Sequence[tuple[Path, MetricsFile]], complaint: str, value: Callable[[MetricsFile], object]) -> None:
+    (first_path, first), *others = records
+    for path, record in others:
+        one, other = value(first), value(record)
+        if one != other:
+            values = f" ({one}; {other})" if isinstance(one, str) else ""
+            again = "evaluate both again with one params.yaml and one engine"
+            raise InputError(f"{first_path} and {path} {complaint}{values}; {again}")
 
 
-def _agree(
-    records: Sequence[tuple[Path, dict]], key: str, complaint: str, named: Callable[[Any], str] | None = None
-) -> None:
-    for path, record in records[1:]:
-        if record[key] != records[0][1][key]:
-            values = "" if named is None else f" ({named(records[0][1][key])}; {named(record[key])})"
-            same = "params.yaml" if named is None else key
-            raise InputError(f"{records[0][0]} and {path} {complaint}{values}; evaluate both again with one {same}")
+def _told(engine: EngineRecord) -> str:
+    exact = "exact" if engine["exact"] else "inexact"
+    return f"{engine['name']} {engine['version'] or 'of unknown version'}, {exact}"
 
 
-def _engine(identity: Mapping[str, Any]) -> str:
-    exact = "exact" if identity["exact"] else "inexact"
-    return f"{identity['name']} {identity['version'] or 'of unknown version'}, {exact}"
-
-
-def _distinct(records: Sequence[tuple[Path, dict]]) -> None:
+def _distinct(records: Sequence[tuple[Path, MetricsFile]]) -> None:
     seen: dict[tuple[str, int], Path] = {}
     for path, record in records:
         first = seen.setdefault((record["arm"], record["seed"]), path)
@@ -180,24 +205,25 @@ def _distinct(records: Sequence[tuple[Path, dict]]) -> None:
             raise InputError(f"{first} and {path} are both of {record['arm']}, seed {record['seed']}; give one of them")
 
 
-def _merged(arm: str, rows: Sequence[tuple[int, dict]], shape: tuple[int, int]) -> Evaluation:
-    first = rows[0][1]
-    for seed, evaluation in rows[1:]:
-        if evaluation["config"] != first["config"]:
-            raise InputError(f"{arm}: seed {seed} was evaluated with other parameters than seed {rows[0][0]}")
+def _over_seeds(arm: str, rows: Mapping[int, EvaluationRecord], shape: tuple[int, int]) -> Evaluation:
+    """One evaluation from its records by seed."""
+    seeds = tuple(rows)
+    first = rows[seeds[0]]
+    for seed, row in rows.items():
+        if row["config"] != first["config"]:
+            raise InputError(f"{arm}: seed {seed} was evaluated with other parameters than seed {seeds[0]}")
     values = {
-        name: np.stack([np.array(row["episodes"][name], dtype=float).reshape(shape) for _, row in rows])
+        name: np.stack([np.array(row["episodes"][name], dtype=float).reshape(shape) for row in rows.values()])
         for name in first["episodes"]
         if name != "topology"
     }
     structures = None
     if "topology" in first["episodes"]:
-        structures = np.stack([_named(row).reshape(shape) for _, row in rows])
+        structures = np.stack([_structures(row).reshape(shape) for row in rows.values()])
     measured = Measurement(first["required"], values, structures)
-    seeds = tuple(seed for seed, _ in rows)
     return Evaluation(arm, first["variant"], first["aggregation"], first["mode"], first["config"], seeds, measured)
 
 
-def _named(evaluation: Mapping[str, Any]) -> np.ndarray:
+def _structures(evaluation: EvaluationRecord) -> np.ndarray:
     names = np.array(sorted(evaluation["topologies"]), dtype=object)
-    return names[np.array(evaluation["episodes"]["topology"], dtype=int)]
+    return np.take(names, np.array(evaluation["episodes"]["topology"], dtype=int))

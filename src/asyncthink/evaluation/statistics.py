@@ -14,21 +14,14 @@ items alone and speaks of this training run only.
 Left out on purpose: the bootstrap. The percentile bootstrap of three seeds covers about 78 %, not 95.
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 LEVEL = 0.95
 STEP = 1e-6  # of the difference quotients in `combine`, relative to the operand
-
-
-def keyed(*key: object) -> np.random.Generator:
-    """A random generator that depends on its key alone."""
-    digest = hashlib.sha256("/".join(map(str, key)).encode()).digest()
-    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "big")))
 
 
 @dataclass(frozen=True)
@@ -55,7 +48,7 @@ class Estimate:
         """Two-sided, of no effect."""
         if self.error == 0:
             return float(self.value == 0)
-        return float(2 * stats.t.sf(abs(self.value) / self.error, self.freedom))
+        return float(2 * special.stdtr(self.freedom, -abs(self.value) / self.error))
 
     def at(self, level: float) -> "Estimate":
         """The same with an interval of another level."""
@@ -65,7 +58,7 @@ class Estimate:
         return replace(self, value=-self.value)
 
     def _half(self) -> float:
-        return 0.0 if self.error == 0 else self.error * float(stats.t.ppf((1 + self.level) / 2, self.freedom))
+        return 0.0 if self.error == 0 else self.error * float(special.stdtrit(self.freedom, (1 + self.level) / 2))
 
 
 @dataclass(frozen=True)
@@ -123,7 +116,8 @@ def _error(influence_SI: np.ndarray) -> tuple[float, float]:
 
 
 def mean(values_SIN: np.ndarray) -> Statistic:
-    """The mean over seeds, items and an item's samples; nan marks what has no value (latency of a broken episode).
+    """The mean over seeds of each seed's mean over items and samples; nan marks what has no value (latency of a broken
+    episode). Seeds count alike, however many of their episodes have a value.
 
     nan where a seed has no value at all: the others say nothing of it.
 
@@ -137,8 +131,9 @@ def mean(values_SIN: np.ndarray) -> Statistic:
     counts_SI = present_SIN.sum(2).astype(float)
     if not counts_SI.any(axis=1).all():
         return Statistic(np.nan, np.zeros(sums_SI.shape))
-    value = sums_SI.sum() / counts_SI.sum()
-    return Statistic(float(value), (sums_SI - value * counts_SI) / counts_SI.mean(), _least(values_SIN, present_SIN))
+    mean_S = sums_SI.sum(1) / counts_SI.sum(1)
+    within_SI = (sums_SI - mean_S[:, None] * counts_SI) / counts_SI.mean(1, keepdims=True)
+    return replace(mean_of_seeds(mean_S, within_SI), least=_least(values_SIN, present_SIN))
 
 
 def _least(values_SIN: np.ndarray, present_SIN: np.ndarray) -> float:

@@ -13,10 +13,10 @@ outside the core are judged at 95 %.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
+from asyncthink.evaluation.ledger import LedgerPart
 from asyncthink.evaluation.metrics import rounded
 from asyncthink.evaluation.statistics import LEVEL, Estimate, Statistic
 
@@ -81,8 +81,8 @@ class Part:
             return "open" if self.bound else "holds"
         return "contrary" if judged.high < 0 else "open"
 
-    def to_mapping(self) -> dict[str, Any]:
-        """The part as the ledger publishes it."""
+    def published(self, by_seed: list[float | None]) -> LedgerPart:
+        """The part as the ledger has it."""
         judged = self.shown.at(self.level)
         return {
             "name": self.name,
@@ -98,6 +98,7 @@ class Part:
             "state": self.state,
             "text": text(self.shown, self.unit),
             "judged_text": text(judged, self.unit),
+            "by_seed": by_seed,
         }
 
 

@@ -177,66 +177,86 @@ void turn_heads_backward(int64_t rows, int64_t query_heads, int64_t heads, int64
 
 /* ---- Decoding: each token looks at its slot of the cache up to its own position ----
 
-Keys stand transposed, (slots, K, D, T), so that WIDE of them are compared at once; values are (slots, K, T, D). */
+A slot's blocks of ROOM positions stand in its row of a table (slots, most). In a block keys stand transposed,
+(K, D, ROOM), so that WIDE of them are compared at once; values are (K, ROOM, D). */
 
-/* score[t] = query . key t, in whole registers: capacity is a multiple of theirs. */
-ALWAYS void compare(int64_t count, int64_t size, int64_t capacity, const float *query, const float *keys,
-                    float *restrict score) {
-    for (int64_t t = 0; t < count; t += WIDE) {
-        wide even = {0}, odd = {0};
-        for (int64_t i = 0; i < size; i += 2) {
-            even += query[i] * *(const wide *)(keys + i * capacity + t);
-            odd += query[i + 1] * *(const wide *)(keys + (i + 1) * capacity + t);
-        }
-        *(wide *)(score + t) = even + odd;
+#define ROOM (2 * WIDE)
+
+typedef struct {
+    int64_t query_heads, heads, size, most;
+    float epsilon;
+    const float *weight, *angles;
+    const int64_t *slots, *positions, *table;
+} Attention;
+
+/* Where the numbers of a head and a position's block begin. */
+ALWAYS int64_t block_at(const Attention *own, int64_t size, int64_t row, int64_t head, int64_t position) {
+    int64_t block = own->table[own->slots[row] * own->most + position / ROOM];
+    return (block * own->heads + head) * size * ROOM;
+}
+
+/* A token's queries are turned where they lie; its keys and values go into its slot. */
+ALWAYS void remember(const Attention *own, int64_t size, int64_t row, float *qkv, float *keys, float *values) {
+    int64_t position = own->positions[row], place = position % ROOM;
+    const float *angle = own->angles + position * size;
+    float key[size];
+    for (int64_t h = 0; h < own->query_heads; h++)
+        turn(size, own->epsilon, qkv + h * size, own->weight + h * size, angle, qkv + h * size);
+    for (int64_t k = 0; k < own->heads; k++) {
+        int64_t h = own->query_heads + k, block = block_at(own, size, row, k, position);
+        turn(size, own->epsilon, qkv + h * size, own->weight + h * size, angle, key);
+        for (int64_t i = 0; i < size; i++) keys[block + i * ROOM + place] = key[i];
+        memcpy(values + block + place * size, qkv + (h + own->heads) * size, size * sizeof(float));
     }
 }
 
-/* sum = sum over t of weight[t] * value t, BLOCK values at once; weights go on with zeros to a whole block. */
-ALWAYS void mix(int64_t count, int64_t size, const float *weight, const float *values, float *restrict sum) {
-    narrow parts[BLOCK][size / NARROW];
-    memset(parts, 0, sizeof parts);
+/* score = query . each key of a block. */
+ALWAYS void compare(int64_t size, const float *query, const float *keys, float *restrict score) {
+    wide sum[2][2] = {0};
+    for (int64_t i = 0; i < size; i += 2)
+        for (int odd = 0; odd < 2; odd++)
+            for (int half = 0; half < 2; half++)
+                sum[odd][half] += query[i + odd] * *(const wide *)(keys + (i + odd) * ROOM + half * WIDE);
+    for (int half = 0; half < 2; half++) *(wide *)(score + half * WIDE) = sum[0][half] + sum[1][half];
+}
+
+/* sums += weight[t] * value t of a block, up to a whole BLOCK of positions; weights go on with zeros. */
+ALWAYS void mix(int64_t count, int64_t size, const float *weight, const float *values, narrow (*sums)[size / NARROW]) {
     for (int64_t t = 0; t < count; t += BLOCK)
         for (int64_t i = 0; i < size / NARROW; i++)
             for (int b = 0; b < BLOCK; b++)
-                parts[b][i] += weight[t + b] * *(const narrow *)(values + (t + b) * size + i * NARROW);
+                sums[b][i] += weight[t + b] * *(const narrow *)(values + (t + b) * size + i * NARROW);
+}
+
+ALWAYS void look(const Attention *own, int64_t size, int64_t row, int64_t head, const float *query, const float *keys,
+                 const float *values, float *mixed, float *score) {
+    int64_t count = own->positions[row] + 1, k = head / (own->query_heads / own->heads);
+    for (int64_t t = 0; t < count; t += ROOM) compare(size, query, keys + block_at(own, size, row, k, t), score + t);
+    float scale = 1.0f / exponentials(score, count, largest(score, count));
+    for (int64_t t = count; t % ROOM; t++) score[t] = 0;
+    narrow sums[BLOCK][size / NARROW];
+    memset(sums, 0, sizeof sums);
+    for (int64_t t = 0; t < count; t += ROOM)
+        mix(least(ROOM, count - t), size, score + t, values + block_at(own, size, row, k, t), sums);
     for (int64_t i = 0; i < size / NARROW; i++)
-        *(narrow *)(sum + i * NARROW) = (parts[0][i] + parts[1][i]) + (parts[2][i] + parts[3][i]);
+        *(narrow *)(mixed + i * NARROW) = ((sums[0][i] + sums[1][i]) + (sums[2][i] + sums[3][i])) * scale;
 }
 
-/* The tokens' keys and values go into their slots; then their queries, which are turned where they lie, look. */
-ALWAYS void attend_cached_sized(int64_t rows, int64_t query_heads, int64_t heads, int64_t size, int64_t capacity,
-                                float epsilon, const float *weight, const float *angles, const int64_t *slots,
-                                const int64_t *positions, float *qkv, float *keys, float *values, float *mixed,
-                                float *score) {
-    int64_t width = (query_heads + 2 * heads) * size, group = query_heads / heads;
-    for (int64_t n = 0; n < rows; n++) {
-        float *own = qkv + n * width, key[size];
-        for (int64_t h = 0; h < query_heads; h++)
-            turn(size, epsilon, own + h * size, weight + h * size, angles + positions[n] * size, own + h * size);
-        for (int64_t k = 0; k < heads; k++) {
-            int64_t slot = (slots[n] * heads + k) * capacity * size, h = query_heads + k;
-            turn(size, epsilon, own + h * size, weight + h * size, angles + positions[n] * size, key);
-            for (int64_t i = 0; i < size; i++) keys[slot + i * capacity + positions[n]] = key[i];
-            memcpy(values + slot + positions[n] * size, own + (h + heads) * size, size * sizeof(float));
-        }
-    }
-    for (int64_t n = 0; n < rows; n++)
-        for (int64_t h = 0; h < query_heads; h++) {
-            int64_t slot = (slots[n] * heads + h / group) * capacity * size, count = positions[n] + 1;
-            compare(count, size, capacity, qkv + n * width + h * size, keys + slot, score);
-            float all = exponentials(score, count, largest(score, count));
-            for (int64_t t = 0; t < count; t++) score[t] /= all;
-            for (int64_t t = count; t < count + BLOCK; t++) score[t] = 0;
-            mix(count, size, score, values + slot, mixed + (n * query_heads + h) * size);
-        }
+/* Everyone is remembered; the first `looking` tokens look. */
+ALWAYS void attend_sized(const Attention *own, int64_t size, int64_t rows, int64_t looking, float *qkv, float *keys,
+                         float *values, float *mixed, float *score) {
+    int64_t width = (own->query_heads + 2 * own->heads) * size;
+    for (int64_t n = 0; n < rows; n++) remember(own, size, n, qkv + n * width, keys, values);
+    for (int64_t n = 0; n < looking; n++)
+        for (int64_t h = 0; h < own->query_heads; h++)
+            look(own, size, n, h, qkv + n * width + h * size, keys, values, mixed + (n * own->query_heads + h) * size,
+                 score);
 }
 
-static void attend_cached(int64_t rows, int64_t query_heads, int64_t heads, int64_t size, int64_t capacity, float epsilon,
-                   const float *weight, const float *angles, const int64_t *slots, const int64_t *positions,
-                   float *qkv, float *keys, float *values, float *mixed, float *score) {
-#define CALL(D) attend_cached_sized(rows, query_heads, heads, D, capacity, epsilon, weight, angles, slots, positions, \
-                                    qkv, keys, values, mixed, score)
+static void attend(const Attention *own, int64_t rows, int64_t looking, float *qkv, float *keys, float *values,
+                   float *mixed, float *score) {
+    int64_t size = own->size;
+#define CALL(D) attend_sized(own, D, rows, looking, qkv, keys, values, mixed, score)
     OF_SIZE(CALL)
 #undef CALL
 }
@@ -272,9 +292,10 @@ ALWAYS void product(int64_t rows, int64_t inputs, int64_t columns, const float *
 /* Logits after the first `last` of the tokens, which attend to what their slots hold. Of each layer `addresses` has the
  * weights of the input norm, qkv, the heads' norms, output, the second norm, gate_up and down, and its keys and values. */
 void decode(int64_t rows, int64_t last, int64_t layers, int64_t hidden, int64_t inner, int64_t words,
-            int64_t query_heads, int64_t heads, int64_t size, int64_t capacity, float epsilon, const int64_t *tokens,
-            const int64_t *slots, const int64_t *positions, const float *embedding, const float *angles,
-            const int64_t *addresses, const float *norm, const float *head, float *logits, float *scratch) {
+            int64_t query_heads, int64_t heads, int64_t size, int64_t most, float epsilon, const int64_t *tokens,
+            const int64_t *slots, const int64_t *positions, const int64_t *table, const float *embedding,
+            const float *angles, const int64_t *addresses, const float *norm, const float *head, float *logits,
+            float *scratch) {
     int64_t mixed_width = query_heads * size, width = (query_heads + 2 * heads) * size;
     float *state = scratch, *normed = state + rows * hidden, *qkv = normed + rows * hidden, *mixed = qkv + rows * width;
     float *gate_up = mixed + rows * mixed_width, *gated = gate_up + rows * 2 * inner, *score = gated + rows * inner;
@@ -284,13 +305,14 @@ void decode(int64_t rows, int64_t last, int64_t layers, int64_t hidden, int64_t 
         for (int i = 0; i < 9; i++) part[i] = (float *)addresses[i];
         rms_norm(rows, hidden, epsilon, state, part[0], normed);
         product(rows, hidden, width, normed, part[1], 0, qkv);
-        attend_cached(rows, query_heads, heads, size, capacity, epsilon, part[2], angles, slots, positions, qkv, part[7],
-                      part[8], mixed, score);
-        product(rows, mixed_width, hidden, mixed, part[3], 1, state);
-        rms_norm(rows, hidden, epsilon, state, part[4], normed);
-        product(rows, hidden, 2 * inner, normed, part[5], 0, gate_up);
-        swiglu(rows, inner, gate_up, gated);
-        product(rows, inner, hidden, gated, part[6], 1, state);
+        Attention own = {query_heads, heads, size, most, epsilon, part[2], angles, slots, positions, table};
+        int64_t going = l + 1 < layers ? rows : last; /* after the last layer's cache is written, only those are needed */
+        attend(&own, rows, going, qkv, part[7], part[8], mixed, score);
+        product(going, mixed_width, hidden, mixed, part[3], 1, state);
+        rms_norm(going, hidden, epsilon, state, part[4], normed);
+        product(going, hidden, 2 * inner, normed, part[5], 0, gate_up);
+        swiglu(going, inner, gate_up, gated);
+        product(going, inner, hidden, gated, part[6], 1, state);
     }
     rms_norm(last, hidden, epsilon, state, norm, normed);
     product(last, hidden, words, normed, head, 0, logits);

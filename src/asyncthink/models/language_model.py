@@ -28,8 +28,8 @@ from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 from asyncthink.errors import InputError
 from asyncthink.settings import Model
 
-LARGE = 100_000_000  # parameters from which on a GPU computes in bfloat16 and recomputes activations
-PINNED = re.compile(r"[^@]+@[0-9a-f]{40}")
+_LARGE = 100_000_000  # parameters from which on a GPU computes in bfloat16 and recomputes activations
+_PINNED = re.compile(r"[^@]+@[0-9a-f]{40}")
 CONTEXT = 4096  # positions that a model built here knows; rotary embeddings, so it costs nothing
 
 
@@ -57,7 +57,7 @@ def build(shape: Model, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTra
 
 def pinned(start: str) -> str:
     """A folder, or a hub name with the commit it is read at; InputError for a name whose weights could change."""
-    if not Path(start).is_dir() and not PINNED.fullmatch(start):
+    if not Path(start).is_dir() and not _PINNED.fullmatch(start):
         raise InputError(
             f"params.yaml: model.start_from is {start!r}: neither a folder here nor a hub name with a commit; write"
             f" NAME@COMMIT with the 40 digits of one, from https://huggingface.co/{start.partition('@')[0]}/commits"
@@ -65,34 +65,35 @@ def pinned(start: str) -> str:
     return start
 
 
-def located(folder: str | Path) -> dict[str, str | None]:
-    """What transformers takes for a folder or a hub name, which may have a commit or a branch after an @."""
+def located(folder: str | Path) -> tuple[str, str]:
+    """A folder or a hub name, and the revision: a commit or a branch, which may stand after an @."""
+    if Path(folder).is_dir():
+        return str(folder), "main"
     name, _, revision = str(folder).partition("@")
-    if not revision or Path(folder).is_dir():
-        return {"pretrained_model_name_or_path": str(folder)}
-    return {"pretrained_model_name_or_path": name, "revision": revision}
+    return name, revision or "main"
 
 
 def load(
     folder: str | Path, dtype: torch.dtype | str = torch.float32
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The model and the tokenizer of a folder or a hub name; weights only from safetensors. dtype "auto": as saved."""
-    with _found(folder):
-        tokenizer = AutoTokenizer.from_pretrained(**located(folder))
-        model = AutoModelForCausalLM.from_pretrained(**located(folder), dtype=dtype, use_safetensors=True)
+    name, revision = located(folder)
+    with _loading(folder):
+        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
+        model = AutoModelForCausalLM.from_pretrained(name, revision=revision, dtype=dtype, use_safetensors=True)
     return ready(model), tokenizer
 
 
 def load_tokenizer(folder: str | Path) -> tuple[PreTrainedTokenizerBase, int]:
     """The tokenizer of a folder or a hub name without its model, and how many tokens that model can say."""
-    with _found(folder):
-        return AutoTokenizer.from_pretrained(**located(folder)), AutoConfig.from_pretrained(
-            **located(folder)
-        ).vocab_size
+    name, revision = located(folder)
+    with _loading(folder):
+        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
+        return tokenizer, AutoConfig.from_pretrained(name, revision=revision).vocab_size
 
 
 @contextmanager
-def _found(folder: str | Path) -> Iterator[None]:
+def _loading(folder: str | Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # the tokenizers library raises Exception itself where a file is torn
@@ -105,7 +106,7 @@ def ready(model: PreTrainedModel) -> PreTrainedModel:
     Small models are bound by the number of operations. A large one computes in mixed precision, where torch's own norm
     falls back to single operations.
     """
-    if model.num_parameters() > LARGE:
+    if model.num_parameters() > _LARGE:
         return model
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
@@ -125,7 +126,7 @@ def write(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pa
 
 def settings(model: PreTrainedModel) -> dict[str, Any]:
     """Arguments for a trainer that follow from the machine and the model's size."""
-    large = torch.cuda.is_available() and model.num_parameters() > LARGE
+    large = torch.cuda.is_available() and model.num_parameters() > _LARGE
     return {
         "use_cpu": not torch.cuda.is_available(),
         "bf16": large,
@@ -138,6 +139,6 @@ def deterministic() -> None:
     """The same bytes from the same seed, and no chatter; once, before anything is computed."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # torch makes it later
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()

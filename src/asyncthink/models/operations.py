@@ -211,7 +211,10 @@ def attention(
     norm_HD are the weights of the norms of H query and K key heads, with the scale of attention in the queries'; row t
     of angles_TD has the cosines and then the sines of position t.
     """
-    return _Attention.apply(qkv_NF, norm_HD, angles_TD, positions_N, traces, heads)
+    mixed_NF: Tensor = _Attention.apply(  # type: ignore[no-untyped-call]  # torch's
+        qkv_NF, norm_HD, angles_TD, positions_N, traces, heads
+    )
+    return mixed_NF
 
 
 def told(logits_NV: Tensor, label_N: Tensor, temperature: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -219,7 +222,9 @@ def told(logits_NV: Tensor, label_N: Tensor, temperature: float) -> tuple[Tensor
 
     Gradients flow through the log-probability.
     """
-    return _Told.apply(logits_NV, label_N, temperature)
+    values = _Told.apply(logits_NV, label_N, temperature)  # type: ignore[no-untyped-call]  # torch's
+    logprob_N, entropy_N, likeliest_N = values
+    return logprob_N, entropy_N, likeliest_N
 
 
 def draw(logits_NV: Tensor, temperature_N: Tensor, uniform_N: Tensor) -> tuple[Tensor, Tensor]:
@@ -234,9 +239,13 @@ def draw(logits_NV: Tensor, temperature_N: Tensor, uniform_N: Tensor) -> tuple[T
 
 
 def _product(x_NF: Tensor, weight_GF: Tensor, residual_NG: Tensor | None = None) -> Tensor:
-    if residual_NG is None:
-        return torch.ops.mkldnn._linear_pointwise(x_NF, weight_GF, None, "none", [], "")
-    return torch.ops.mkldnn._linear_pointwise.binary(x_NF, residual_NG, weight_GF, None, "add")
+    product = torch.ops.mkldnn._linear_pointwise
+    y_NG: Tensor = (
+        product(x_NF, weight_GF, None, "none", [], "")
+        if residual_NG is None
+        else product.binary(x_NF, residual_NG, weight_GF, None, "add")
+    )
+    return y_NG
 
 
 def _normed(x_NF: Tensor, weight_F: Tensor, epsilon: float) -> Tensor:

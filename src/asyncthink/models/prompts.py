@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from asyncthink import protocol
 
-
 MOST_TOLD = 1200  # tokens; the word language has words for budgets up to here
 
 
@@ -30,10 +29,15 @@ class Prompts:
     fork_ids: range
 
     @property
+    def tags(self) -> list[str]:
+        """Every tag that may occur."""
+        return protocol.tags(self.fork_ids)
+
+    @property
     def organizer_stops(self) -> tuple[str, ...]:
         """The tags at which the runtime has something to do."""
-        tags = [tag(i) for i in self.fork_ids for tag in (protocol.fork_close, protocol.join_open)]
-        return (*tags, protocol.ANSWER_CLOSE)
+        numbered = [tag(i) for i in self.fork_ids for tag in (protocol.fork_close, protocol.join_open)]
+        return (*numbered, protocol.ANSWER_CLOSE)
 
 
 def _chat(role: str, question: str) -> str:
@@ -80,7 +84,7 @@ PROMPTS = {
         sequential=_word_sequential,
         injected=lambda i, returned: f" {returned} {protocol.join_close(i)}",
         missing="none",
-        fork_ids=range(1, 9),
+        fork_ids=protocol.WORD_IDS,
     ),
     "chat": Prompts(
         organizer=_chat_organizer,

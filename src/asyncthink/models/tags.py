@@ -5,20 +5,12 @@ from collections.abc import Iterable
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from asyncthink import protocol
 from asyncthink.models.prompts import PROMPTS
 
 
-def tags(style: str) -> list[str]:
-    """Every tag of a prompt style (settings.Thinking.prompts)."""
-    pairs = (protocol.fork_open, protocol.fork_close, protocol.join_open, protocol.join_close)
-    ends = (protocol.ANSWER_OPEN, protocol.ANSWER_CLOSE, protocol.RETURN_OPEN, protocol.RETURN_CLOSE)
-    return [*(tag(i) for i in PROMPTS[style].fork_ids for tag in pairs), *ends]
-
-
 def token_ids(tokenizer: PreTrainedTokenizerBase, style: str) -> list[int]:
-    """The ids of the tags that are one token each; of a tag in several pieces none is a tag's alone."""
-    encoded = [tokenizer.encode(tag, add_special_tokens=False) for tag in tags(style)]
+    """The ids of a prompt style's tags that are one token each; of a tag in several pieces none is a tag's alone."""
+    encoded = [tokenizer.encode(tag, add_special_tokens=False) for tag in PROMPTS[style].tags]
     return sorted({ids[0] for ids in encoded if len(ids) == 1})
 
 
@@ -39,4 +31,4 @@ def extend(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, words: It
 
 
 def _decoded(tokenizer: PreTrainedTokenizerBase, word: str) -> str:
-    return tokenizer.decode(tokenizer.encode(word, add_special_tokens=False)).strip()
+    return "".join(tokenizer.decode(tokenizer.encode(word, add_special_tokens=False))).strip()

@@ -9,15 +9,13 @@ from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import WordLevel
 from transformers import PreTrainedTokenizerFast
 
-from asyncthink import protocol
-from asyncthink.models.prompts import MOST_TOLD, told_budget
+from asyncthink.models.prompts import MOST_TOLD, PROMPTS, told_budget
 from asyncthink.settings import Puzzles
 from asyncthink.tasks import sudoku
 from asyncthink.tasks.countdown_search import LARGEST_RESULT, VERDICTS
 
 PAD, EOS = "<pad>", "<eos>"
-ROLES = ("<organizer>", "<worker>", "<solve>")
-FORK_IDS = range(1, 9)
+_ROLES = ("<organizer>", "<worker>", "<solve>")
 SIGNS = ("+", "-", "*", "/", "|", "_", ";", "none", ".", "!", *VERDICTS)
 
 
@@ -43,12 +41,5 @@ def words(puzzles: Puzzles) -> list[str]:
     given = range(puzzles.smallest, puzzles.base_largest + 1)
     budgets = [told_budget(tokens) for tokens in range(10, MOST_TOLD + 1, 10)]
     spelled = [form.format(number) for form in ("({}", "(({}", "{})", "{}))") for number in given]
-    return list(
-        dict.fromkeys([PAD, EOS, *ROLES, *_tags(), *SIGNS, *numbers, *targets, *spelled, *budgets, *sudoku.WORDS])
-    )
-
-
-def _tags() -> list[str]:
-    pairs = (protocol.fork_open, protocol.fork_close, protocol.join_open, protocol.join_close)
-    ends = (protocol.ANSWER_OPEN, protocol.ANSWER_CLOSE, protocol.RETURN_OPEN, protocol.RETURN_CLOSE)
-    return [tag(i) for i in FORK_IDS for tag in pairs] + list(ends)
+    own = [PAD, EOS, *_ROLES, *PROMPTS["word"].tags, *SIGNS, *numbers, *targets, *spelled, *budgets]
+    return list(dict.fromkeys([*own, *sudoku.WORDS]))

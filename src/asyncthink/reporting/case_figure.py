@@ -7,10 +7,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from asyncthink.reporting import marks
-from asyncthink.reporting.style import INK, MUTED, ON_COLOUR
+from asyncthink.reporting.style import INK, MUTED, ON_COLOUR, Look
 
 THICK = 0.52  # of a lane
-LOOKS = {
+LOOKS: dict[str, Look] = {
     "think": {"facecolor": "#a9c7e8"},
     "fork": {"facecolor": "#2a5f9e"},
     "join": {"facecolor": "#2a5f9e"},
@@ -39,15 +39,8 @@ def draw(table: pd.DataFrame, width: float) -> Figure:
     for axes, rows in zip(panels, cases, strict=True):
         _panel(axes, rows)
     panels[-1].set_xlabel("Token clock, decoding steps")
-    figure.legend(
-        KEY.values(),
-        KEY.keys(),
-        loc="outside upper left",
-        ncols=len(KEY),
-        columnspacing=1.0,
-        handlelength=1.6,
-        fontsize=7.2,
-    )
+    spacing: Look = {"columnspacing": 1.0, "handlelength": 1.6, "fontsize": 7.2}
+    figure.legend(list(KEY.values()), list(KEY), loc="outside upper left", ncols=len(KEY), **spacing)
     marks.footer(figure, table)
     return figure
 
@@ -57,7 +50,7 @@ def _panel(axes: Axes, rows: pd.DataFrame) -> None:
     end = int(rows[rows.agent == "organizer"].end.max())
     first = rows.iloc[0]
     axes.set_title(f"{first.test_set}: {first.case[0].lower()}{first.case[1:]}, T = {end:,}")
-    for row in rows.itertuples():
+    for _, row in rows.iterrows():
         _stretch(axes, agents.index(row.agent), row, rows.end.max())
     _arrows(axes, rows, agents)
     axes.axvline(end, color=INK, linewidth=0.9)
@@ -68,10 +61,9 @@ def _panel(axes: Axes, rows: pd.DataFrame) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def _stretch(axes: Axes, lane: int, row: tuple, span: int) -> None:
-    axes.barh(
-        lane, row.end - row.start, THICK, left=row.start, **{"edgecolor": "white", "linewidth": 0.4, **LOOKS[row.kind]}
-    )
+def _stretch(axes: Axes, lane: int, row: pd.Series, span: int) -> None:
+    look: Look = {"edgecolor": "white", "linewidth": 0.4, **LOOKS[row.kind]}
+    axes.barh(lane, row.end - row.start, THICK, left=row.start, **look)
     if row.critical and row.kind != "wait":
         axes.plot([row.start, row.end], [lane + 0.36] * 2, color=CRITICAL, linewidth=2.2, solid_capstyle="butt")
     label = {"work": f"returns {row.text}", "wait": "waits"}.get(row.kind, "")
@@ -83,7 +75,7 @@ def _stretch(axes: Axes, lane: int, row: tuple, span: int) -> None:
 def _arrows(axes: Axes, rows: pd.DataFrame, agents: list[str]) -> None:
     """Down where a worker starts; up where its result comes in, at its Join or when it is done."""
     joins = rows[rows.kind == "join"].set_index("text").end
-    for work in rows[rows.kind == "work"].itertuples():
+    for _, work in rows[rows.kind == "work"].iterrows():
         lane = agents.index(work.agent)
         _arrow(axes, work.start, THICK / 2, lane - THICK / 2)
         joined = joins.get(f"joins {work.agent}")

@@ -3,34 +3,24 @@
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from asyncthink import episode, protocol
 from asyncthink.episode import Episode
-from asyncthink.evaluation.case_studies import COUNTDOWN, chosen
-from asyncthink.evaluation.recordings import HEADLINE, note
+from asyncthink.evaluation.case_studies import chosen
+from asyncthink.evaluation.recordings import note
 from asyncthink.reporting.page_record import Shown, identify
+from asyncthink.reporting.source import Row, Rows
 from asyncthink.schedule import Interval, Lane, Schedule
+from asyncthink.settings import COUNTDOWN, HEADLINE
 from asyncthink.tasks.countdown import SPLITS
 
 COLUMNS = (
-    "test_set",
-    "case",
-    "why",
-    "episode",
-    "question",
-    "sentence",
-    "agent",
-    "kind",
-    "start",
-    "end",
-    "critical",
-    "text",
-    "scale",
+    *("test_set", "case", "why", "episode", "question", "sentence"),
+    *("agent", "kind", "start", "end", "critical", "text", "scale"),
 )
-ASKED = ("numbers", "target", "required", "puzzle", "problem", "question", "options")  # of an item, for readers
+ASKED = ("numbers", "target", "required", "problem", "question", "puzzle")  # of an item, for readers
 
 
 def frame(paths: Iterable[Path], scale: str) -> pd.DataFrame:
@@ -39,8 +29,8 @@ def frame(paths: Iterable[Path], scale: str) -> pd.DataFrame:
     for recorded in chain.from_iterable(map(episode.read, paths)):
         if recorded.key.get("variant", HEADLINE) == HEADLINE:
             test_sets.setdefault(test_set_of(recorded), []).append(recorded)
-    found = [row for name, episodes in test_sets.items() for row in rows(name, episodes)]
-    return pd.DataFrame([{**row, "scale": note(scale) or scale} for row in found], columns=list(COLUMNS))
+    every = chain.from_iterable(rows(name, episodes) for name, episodes in test_sets.items())
+    return pd.DataFrame([{**row, "scale": note(scale) or scale} for row in every], columns=list(COLUMNS))
 
 
 def test_set_of(recorded: Episode) -> str:
@@ -49,53 +39,45 @@ def test_set_of(recorded: Episode) -> str:
     return COUNTDOWN if name in SPLITS else name
 
 
-def rows(test_set: str, episodes: list[Episode]) -> Iterator[dict[str, Any]]:
+def rows(test_set: str, episodes: list[Episode]) -> Rows:
     """The rows of one test set's cases."""
-    for case, found in chosen(test_set, episodes):
-        about = {"test_set": test_set, "case": case.title, "why": case.why}
-        if found is None:
+    for case, choice in chosen(test_set, episodes):
+        about: Row = {"test_set": test_set, "case": case.title, "why": case.why}
+        if choice is None:
             yield about
             continue
-        shown = Shown(found)
-        about |= {"episode": identify(found), "question": _question(found), "sentence": shown.sentence()}
+        shown = Shown(choice)
+        about |= {"episode": identify(choice), "question": _question(choice), "sentence": shown.sentence()}
         (schedule,) = shown.schedules
         for lane in schedule.lanes:
-            for interval, text in zip(lane.intervals, _texts(found, shown, lane), strict=True):
-                yield {**about, "agent": _agent(lane), **_times(schedule, lane, interval), "text": text}
+            agent = "organizer" if lane.fork is None else f"worker {lane.fork}"
+            for interval, text in zip(lane.intervals, _texts(shown, lane), strict=True):
+                yield {**about, "agent": agent, **_times(schedule, lane, interval), "text": text}
 
 
-def _question(found: Episode) -> str:
-    asked = {
-        name: value
-        for name, value in found.item.items()
-        if name in ("numbers", "target", "required", "problem", "question")
-    }
-    lines = found.item.get("puzzle")
-    return "; ".join(
-        [*(f"{name} {_plain(value)}" for name, value in asked.items()), *([_plain(lines)] if lines else [])]
-    )
+def _question(choice: Episode) -> str:
+    """What was asked, in one line; a puzzle's grid stands without its name."""
+    asked = {name: _plain(value) for name, value in choice.item.items() if name in ASKED}
+    return "; ".join(text if name == "puzzle" else f"{name} {text}" for name, text in asked.items())
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     return " ".join(map(_plain, value)) if isinstance(value, list) else str(value)
 
 
-def _agent(lane: Lane) -> str:
-    return "organizer" if lane.fork is None else f"worker {lane.fork}"
-
-
-def _times(schedule: Schedule, lane: Lane, interval: Interval) -> dict[str, Any]:
+def _times(schedule: Schedule, lane: Lane, interval: Interval) -> Row:
     on_path = any(s.fork == lane.fork and s.start < interval.end and interval.start < s.end for s in schedule.critical)
     return {"kind": interval.kind, "start": interval.start, "end": interval.end, "critical": on_path}
 
 
-def _texts(found: Episode, shown: Shown, lane: Lane) -> Iterator[str]:
+def _texts(shown: Shown, lane: Lane) -> Iterator[str]:
     """What was asked at a Fork, came back at a Join, was returned by a worker and answered; a Think is left out."""
+    choice = shown.episode
     if lane.fork is not None:
-        trace = next(trace for trace in found.traces[1:] if trace.fork == lane.fork)
+        trace = next(trace for trace in choice.traces[1:] if trace.fork == lane.fork)
         yield (protocol.returned(trace.own_text) or "(no result)").strip()
         return
-    actions = iter(found.plan["organizer"])
+    actions = iter(choice.plan["organizer"])
     for interval in lane.intervals:
         action = next(actions) if interval.kind != "wait" else {}
         if "fork" in action:
@@ -103,4 +85,4 @@ def _texts(found: Episode, shown: Shown, lane: Lane) -> Iterator[str]:
         elif "join" in action:
             yield f"joins worker {action['join']}"
         else:
-            yield (found.answer or "") if "answer" in action else ""
+            yield (choice.answer or "") if "answer" in action else ""

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from asyncthink.errors import InputError
-from asyncthink.evaluation import claims
+from asyncthink.evaluation import ledger
+from asyncthink.evaluation.ledger import Ledger, LedgerRow
 from asyncthink.evaluation.paper import PAPER
 
 BEGIN = "<!-- claims: written by `asyncthink claims --readme README.md`; do not edit by hand -->"
@@ -13,31 +13,31 @@ END = "<!-- end of claims -->"
 ORDER = ("smoke", "nano", "small", "paper")
 
 
-def ledgers(folder: Path) -> list[dict[str, Any]]:
+def ledgers(folder: Path) -> list[Ledger]:
     """The committed ledgers, one a scale, small scales first."""
-    found = [claims.read(path) for path in sorted(folder.glob("*.json"))]
-    return sorted(found, key=lambda ledger: ORDER.index(ledger["scale"]) if ledger["scale"] in ORDER else len(ORDER))
+    committed = [ledger.read(path) for path in sorted(folder.glob("*.json"))]
+    return sorted(committed, key=lambda own: ORDER.index(own["scale"]) if own["scale"] in ORDER else len(ORDER))
 
 
-def block(found: Sequence[dict[str, Any]]) -> str:
+def block(ledgers: Sequence[Ledger]) -> str:
     """The Markdown between the markers."""
-    if not found:
+    if not ledgers:
         return "The claims of the paper have not yet been run at any scale for the committed reference."
-    columns = "".join(f" {ledger['scale']} |" for ledger in found)
-    lines = [f"| | claim | paper |{columns}", f"|---|---|---|{'---|' * len(found)}"]
-    rows = [{row["id"]: row for row in ledger["claims"]} for ledger in found]
+    columns = "".join(f" {own['scale']} |" for own in ledgers)
+    lines = [f"| | claim | paper |{columns}", f"|---|---|---|{'---|' * len(ledgers)}"]
+    rows = [{row["id"]: row for row in own["claims"]} for own in ledgers]
     for name, texts in PAPER["claims"].items():
-        cells = [_cell(ledger[name]) if name in ledger else "not yet run" for ledger in rows]
+        cells = [_cell(own[name]) if name in own else "not yet run" for own in rows]
         lines.append(f"| {' | '.join(map(_plain, (name, texts['claim'], texts['paper'], *cells)))} |")
-    return "\n".join([*lines, "", *(_made(ledger) for ledger in found)])
+    return "\n".join([*lines, "", *(_made(own) for own in ledgers)])
 
 
-def _cell(row: dict[str, Any]) -> str:
+def _cell(row: LedgerRow) -> str:
     by_column = "; ".join(f"{column}: {verdict}" for column, verdict in row["columns"].items())
     return f"**{row['verdict']}**{f' ({by_column})' if by_column else ''}: {row['ours'] or row['reason']}"
 
 
-def _made(ledger: dict[str, Any]) -> str:
+def _made(ledger: Ledger) -> str:
     seeds = ", ".join(map(str, ledger["seeds"])) or "none"
     whose = "over items, of this training run only" if len(ledger["seeds"]) == 1 else "for a new seed on new items"
     records = ledger["commits"]["records"]
@@ -50,7 +50,7 @@ def _plain(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def updated(text: str, found: Sequence[dict[str, Any]]) -> str:
+def updated(text: str, ledgers: Sequence[Ledger]) -> str:
     """A README with the block of these ledgers in it."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
@@ -58,7 +58,7 @@ def updated(text: str, found: Sequence[dict[str, Any]]) -> str:
         raise InputError(
             f"the README has no place for the claims; put these two lines where they belong: {BEGIN} {END}"
         )
-    return f"{before}{BEGIN}\n{block(found)}\n{END}{after}"
+    return f"{before}{BEGIN}\n{block(ledgers)}\n{END}{after}"
 
 
 def read_text(path: Path) -> str:

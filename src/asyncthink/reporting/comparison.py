@@ -1,10 +1,11 @@
-"""Tables of the report that gather rows of the long tables: ways of thinking, signs of hacking, further test sets."""
+"""Tables of the report that gather rows of the long tables: ways of thinking, signs of hacking, test sets, cost."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 
 import pandas as pd
 
 from asyncthink.reporting.exhibits import in_prose, interval
+from asyncthink.reporting.source import LABELS, WAYS
 
 COLUMNS = {
     "accuracy": "accuracy, %",
@@ -13,18 +14,7 @@ COLUMNS = {
     "work": "tokens in all",
     "concurrency_ratio": "η/c, %",
 }
-ARMS = (
-    "asyncthink",
-    "parallel",
-    "parallel_medium",
-    "parallel_long",
-    "parallel_longest",
-    "parallel_no_rl",
-    "sequential",
-    "sequential_medium",
-    "sequential_long",
-    "sequential_longest",
-)
+ARMS = [arm for arm in LABELS if arm.split("_")[0] in WAYS]
 HACKING = {
     "empty_share": "empty sub-queries, %",
     "duplicate_share": "repeated sub-queries, %",
@@ -50,16 +40,24 @@ def rows(evaluations: pd.DataFrame) -> Rows:
     counted = table.variant.str.startswith("n_")
     chosen = table[(table.variant == "headline") | counted].fillna({"aggregation": ""})
     keys = ["arm", "label", "variant", "capacity", "aggregation"]
-    groups = {key: group.set_index("measure") for key, group in chosen.groupby(keys, sort=False)}
-    order = sorted(groups, key=lambda key: (ARMS.index(key[0]), key[2] != "headline", key[3], key[4] == "union"))
-    return [[_name(key), *_cells(groups[key], COLUMNS)] for key in order]
+    groups = [group for _, group in chosen.groupby(keys, sort=False)]
+    return [[_name(group.iloc[0]), *_cells(group, COLUMNS)] for group in sorted(groups, key=_order)]
+
+
+def _order(group: pd.DataFrame) -> tuple[int, bool, int, bool]:
+    first = group.iloc[0]
+    return ARMS.index(first.arm), first.variant != "headline", first.capacity, first.aggregation == "union"
+
+
+def _name(row: pd.Series) -> str:
+    return f"{row.label}, n = {row.capacity}, {row.aggregation}" if row.arm.startswith("parallel") else row.label
 
 
 def hacking(table: pd.DataFrame) -> Rows:
     """One row a sign, one column an arm with an organizer; the first row names the arms."""
-    if table.empty:
+    arms = [group for _, group in table.groupby("arm", sort=False)]
+    if not arms:
         return []
-    arms = [group.set_index("measure") for _, group in table.groupby("arm", sort=False)]
     return [
         ["", *(in_prose(group.label.iloc[0]) for group in arms)],
         *([title, *(_cells(group, [name])[0] for group in arms)] for name, title in HACKING.items()),
@@ -68,21 +66,36 @@ def hacking(table: pd.DataFrame) -> Rows:
 
 def test_sets(table: pd.DataFrame) -> Rows:
     """One row an arm on a further test set; the first row names the measures."""
-    if table.empty:
+    groups = [(name, label, group) for (name, label), group in table.groupby(["test_set", "label"], sort=False)]
+    if not groups:
         return []
-    groups = table.groupby(["test_set", "label"], sort=False)
-    found = [[name, label, *_cells(group.set_index("measure"), TEST_SETS)] for (name, label), group in groups]
-    return [["", "", *TEST_SETS.values()], *([name.replace("_", " "), *cells] for name, *cells in found)]
+    cells = [[str(name).replace("_", " "), str(label), *_cells(group, TEST_SETS)] for name, label, group in groups]
+    return [["", "", *TEST_SETS.values()], *cells]
 
 
-def _name(key: tuple[str, str, str, int, str]) -> str:
-    arm, label, _, capacity, aggregation = key
-    return f"{label}, n = {capacity}, {aggregation}" if arm.startswith("parallel") else label
+def cost(evaluations: pd.DataFrame, training: pd.DataFrame, pretrained: int) -> Rows:
+    """What the run cost in tokens, which no machine changes.
+
+    Tokens of pretraining (`pretrained`), then episodes and decoded tokens of RL and evaluation, by arm.
+    """
+    base = [["base model", "–", f"{pretrained:,} (trained on)"]] if pretrained else []
+    steps = training.assign(tokens=training.episodes * training.work)
+    work = evaluations[(evaluations.measure == "work") & (evaluations.aggregation != "union")]
+    seeds = work.seeds.astype(str).map(lambda names: len(names.split()))
+    episodes = work["items"].astype(float) * seeds.astype(float)
+    decoded = work.assign(episodes=episodes, tokens=episodes * work.ours)
+    return [*base, *_decoded("RL", steps), *_decoded("evaluation", decoded)]
 
 
-def _cells(group: pd.DataFrame, measures: Sequence[str]) -> list[str]:
-    return [_cell(group.loc[name]) if name in group.index else "–" for name in measures]
+def _decoded(step: str, table: pd.DataFrame) -> Iterator[list[str]]:
+    for (_, label), rows in table.groupby(["arm", "label"], sort=False):
+        yield [f"{step}, {in_prose(str(label))}", f"{rows.episodes.sum():,.0f}", f"{rows.tokens.sum():,.0f}"]
 
 
-def _cell(row: pd.Series) -> str:
-    return "–" if pd.isna(row.ours) else f"{row.ours:.1f}{interval(row)}"
+def _cells(group: pd.DataFrame, measures: Iterable[str]) -> list[str]:
+    return [_cell(group[group.measure == name]) for name in measures]
+
+
+def _cell(rows: pd.DataFrame) -> str:
+    measured = rows.dropna(subset="ours")
+    return "–" if measured.empty else f"{measured.ours.iloc[0]:.1f}{interval(measured.iloc[0])}"

@@ -46,28 +46,27 @@ def _value(row: pd.Series, unit: str = " %") -> str:
 
 
 def _correct_at_least_k(table: pd.DataFrame) -> str:
-    last = table[table.k == table.k.max()].set_index("label")
-    found = ", ".join(f"{label} {_value(row)}" for label, row in last.iterrows())
-    return f"All {table.k.max()} solutions on: {found} of the items."
+    last = table[table.k == table.k.max()]
+    shares = ", ".join(f"{row.label} {_value(row)}" for _, row in last.iterrows())
+    return f"All {table.k.max()} solutions on: {shares} of the items."
 
 
 def _ablations(table: pd.DataFrame) -> str:
-    rows = table[table.measure == "accuracy"].set_index("label")
+    rows = table[table.measure == "accuracy"]
     if rows.empty:
         return _compared(table)
-    full, *others = (f"{label} {_value(row)}" for label, row in rows.iterrows())
-    latency = table[table.measure == "elapsed"].set_index("label").ours
-    slower = ", ".join(f"{label} {value:.0f}" for label, value in latency.items())
+    full, *others = (f"{row.label} {_value(row)}" for _, row in rows.iterrows())
+    slower = ", ".join(f"{row.label} {row.ours:.0f}" for _, row in table[table.measure == "elapsed"].iterrows())
     return f"Accuracy: {full}; {'; '.join(others) or 'no ablation was run'}. Latency in tokens: {slower}."
 
 
 def _compared(table: pd.DataFrame) -> str:
     run = table.dropna(subset="ours")
-    found = (
-        f"{MEASURES[measure]}: {', '.join(_over_budgets(own) for _, own in rows.groupby('arm', sort=False))}"
+    ways = (
+        f"{MEASURES[str(measure)]}: {', '.join(_over_budgets(own) for _, own in rows.groupby('arm', sort=False))}"
         for measure, rows in run.groupby("measure", sort=False)
     )
-    return f"{'; '.join(found)}."
+    return f"{'; '.join(ways)}."
 
 
 def _over_budgets(rows: pd.DataFrame) -> str:
@@ -81,14 +80,15 @@ def _training_dynamics(table: pd.DataFrame) -> str:
     rows = table[table.arm == "asyncthink"]
     if rows.empty:
         return "AsyncThink itself was not trained."
-    tenth = max(1, rows.step.nunique() // 10)
-    first, last = (rows[rows.step.isin(steps)] for steps in (_ends(rows, tenth)))
-    pairs = [
+    steps = sorted(rows.step.unique())
+    tenth = max(1, len(steps) // 10)
+    first, last = (rows[rows.step.isin(ends)] for ends in (steps[:tenth], steps[-tenth:]))
+    changes = [
         f"{name} {factor * first[key].mean():.{digits}f} to {factor * last[key].mean():.{digits}f}{unit}"
         for key, (name, factor, digits, unit) in _DYNAMICS.items()
         if first[key].notna().any() and last[key].notna().any()
     ]
-    return f"From the first tenth of {rows.step.max()} steps to the last: {', '.join(pairs)}."
+    return f"From the first tenth of {rows.step.max()} steps to the last: {', '.join(changes)}."
 
 
 _DYNAMICS = {
@@ -99,24 +99,19 @@ _DYNAMICS = {
 }
 
 
-def _ends(rows: pd.DataFrame, tenth: int) -> tuple[list[int], list[int]]:
-    steps = sorted(rows.step.unique())
-    return steps[:tenth], steps[-tenth:]
-
-
 def _frontier(table: pd.DataFrame) -> str:
-    rows = table[(table.variant == "headline") & (table.way == table.arm)]
-    found = "; ".join(f"{r.label} {r.accuracy:.1f} % at {r.latency:.1f} tokens" for r in rows.itertuples())
-    sizes = table.groupby("way").size()
-    counts = ", ".join(f"{sizes[r.way]} of {r.label}" for r in rows.itertuples())
-    return f"At the headline's budget: {found}. Budgets measured: {counts}."
+    rows = [row for _, row in table[(table.variant == "headline") & (table.way == table.arm)].iterrows()]
+    points = "; ".join(f"{row.label} {row.accuracy:.1f} % at {row.latency:.1f} tokens" for row in rows)
+    counts = ", ".join(f"{(table.way == row.way).sum()} of {row.label}" for row in rows)
+    return f"At the headline's budget: {points}. Budgets measured: {counts}."
 
 
 def _topologies(table: pd.DataFrame) -> str:
-    shares = table[table.kind == "other"].set_index("label").share
-    distinct = table.groupby("label", sort=False).distinct.sum()
-    found = "; ".join(f"{label} {n} ({shares[label]:.0f} %)" for label, n in distinct.items())
-    return f"Distinct structures, and the share of traces that are neither interleaved nor batch: {found}."
+    counts = "; ".join(
+        f"{label} {rows.distinct.sum()} ({rows.share[rows.kind == 'other'].iloc[0]:.0f} %)"
+        for label, rows in table.groupby("label", sort=False)
+    )
+    return f"Distinct structures, and the share of traces that are neither interleaved nor batch: {counts}."
 
 
 def _claims(table: pd.DataFrame) -> str:
@@ -126,7 +121,7 @@ def _claims(table: pd.DataFrame) -> str:
 
 def _case_studies(table: pd.DataFrame) -> str:
     cases = table.dropna(subset="episode").drop_duplicates(["test_set", "case"])
-    named = ", ".join(f"{row.case[0].lower()}{row.case[1:]} ({row.test_set})" for row in cases.itertuples())
+    named = ", ".join(f"{row.case[0].lower()}{row.case[1:]} ({row.test_set})" for _, row in cases.iterrows())
     return f"{len(cases)} episodes, chosen by rules: {named}."
 
 
@@ -134,16 +129,11 @@ _STAGES = {"pretrain": "base model", "sft": "format fine-tuning"}
 
 
 def _learning_curves(table: pd.DataFrame) -> str:
-    runs = table.fillna({"label": ""}).groupby(["stage", "label"], sort=True)
-    ends = {
-        _STAGES[stage] + (f" ({label})" if label else ""): (
-            rows.loc[rows.step == rows.step.min()],
-            rows.loc[rows.step == rows.step.max()],
-        )
-        for (stage, label), rows in runs
-    }
-    found = "; ".join(f"{name}: {a.loss.mean():.2f} to {b.loss.mean():.2f}" for name, (a, b) in ends.items())
-    return f"Loss, {found}."
+    losses = []
+    for (stage, label), rows in table.fillna({"label": ""}).groupby(["stage", "label"]):
+        first, last = (rows.loss[rows.step == step].mean() for step in (rows.step.min(), rows.step.max()))
+        losses.append(f"{_STAGES[str(stage)]}{f' ({label})' if label else ''}: {first:.2f} to {last:.2f}")
+    return f"Loss, {'; '.join(losses)}."
 
 
 EXHIBITS = {

@@ -1,6 +1,7 @@
 """What several figures draw: intervals, the paper's values, curves over steps with their spread, the line below."""
 
 import textwrap
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,14 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from asyncthink.reporting.style import MUTED, PAPER_COLOUR
+from asyncthink.reporting.style import MUTED, PAPER_COLOUR, Look
 
 
 def errors(rows: pd.DataFrame, name: str = "") -> np.ndarray:
     """Lengths below and above the value, (2, rows); columns ours, low, high, or NAME, NAME_low, NAME_high."""
     value, low, high = (name, f"{name}_low", f"{name}_high") if name else ("ours", "low", "high")
-    lengths = np.stack([rows[value] - rows[low], rows[high] - rows[value]])
-    return np.nan_to_num(lengths).clip(min=0)  # one item and one seed have a value without an interval
+    lengths = np.array([rows[value] - rows[low], rows[high] - rows[value]])
+    # One item and one seed have a value without an interval.
+    return np.asarray(np.clip(np.nan_to_num(lengths), 0, None))
 
 
 def interval(axes: Axes, x: np.ndarray, rows: pd.DataFrame, colour: str) -> None:
@@ -25,20 +27,12 @@ def interval(axes: Axes, x: np.ndarray, rows: pd.DataFrame, colour: str) -> None
 
 def paper(axes: Axes, x: np.ndarray, values: pd.Series) -> None:
     """The paper's values as hollow diamonds."""
-    named = "Paper" in axes.get_legend_handles_labels()[1]
-    axes.plot(
-        x,
-        values,
-        "D",
-        color="white",
-        markeredgecolor=PAPER_COLOUR,
-        markersize=4.5,
-        zorder=4,
-        label=None if named else "Paper",
-    )
+    label = None if "Paper" in axes.get_legend_handles_labels()[1] else "Paper"
+    look: Look = {"color": "white", "markeredgecolor": PAPER_COLOUR, "markersize": 4.5, "zorder": 4, "label": label}
+    axes.plot(x, values, "D", **look)
 
 
-def curve(axes: Axes, rows: pd.DataFrame, name: str, factor: float = 1, window: int = 1, **look: object) -> None:
+def curve(axes: Axes, rows: pd.DataFrame, name: str, factor: float = 1, window: int = 1, **look: Any) -> None:
     """The mean over seeds at each step, and a band from the lowest to the highest seed."""
     wide = rows.pivot(index="step", columns="seed", values=name) * factor
     wide = wide.rolling(window, center=True, min_periods=1).mean()
@@ -81,8 +75,6 @@ def spread(number: int) -> str:
 
 def number(value: float) -> str:
     """Short, for a label."""
-    if not np.isfinite(value):
-        return "–"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}"
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from asyncthink.episode import Episode
 from asyncthink.errors import InputError
 from asyncthink.reporting import timeline_picture
-from asyncthink.reporting.page_record import Shown, identify, ordered_key, record, title
+from asyncthink.reporting.page_record import PageRecord, Shown, identify, ordered_key, record, title
 
 ROOM = Path(__file__).parent
 TEMPLATE = ROOM / "page/page.html"
@@ -41,7 +41,7 @@ def picture(episodes: Iterable[Episode], wanted: str | None) -> str:
     return timeline_picture.svg(shown.scene(), f"Timeline of {title(ordered_key(episode))}", shown.sentence())
 
 
-def _recorded(episode: Episode) -> dict[str, Any]:
+def _recorded(episode: Episode) -> PageRecord:
     try:
         return record(episode)
     except InputError as error:
@@ -59,7 +59,7 @@ def _chosen(episodes: Iterable[Episode], wanted: str | None) -> Episode:
     raise InputError(f"no episode is called {wanted}; the first is called {first}")
 
 
-def _distinct(records: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _distinct(records: Iterable[PageRecord]) -> Iterator[PageRecord]:
     """Records with ids of their own: a second recording of the same key gets a number."""
     seen: dict[str, int] = {}
     for entry in records:
@@ -67,12 +67,12 @@ def _distinct(records: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield entry if count == 1 else {**entry, "id": f"{entry['id']}--{count}"}
 
 
-def _titled(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _titled(records: list[PageRecord]) -> list[PageRecord]:
     """Records with titles in which stands only what tells them apart, and which item they are of."""
     values: dict[str, set[str]] = {}
     for name, value in (pair for entry in records for pair in entry["key"]):
         values.setdefault(name, set()).add(str(value))
-    telling = {name for name, found in values.items() if len(found) > 1} | {"split", "index"}
+    telling = {name for name, said in values.items() if len(said) > 1} | {"split", "index"}
     titles = (title([pair for pair in entry["key"] if pair[0] in telling]) for entry in records)
     return [{**entry, "title": text or entry["id"]} for entry, text in zip(records, titles, strict=True)]
 

@@ -7,7 +7,7 @@ log-probabilities stay behind.
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from asyncthink import protocol
 from asyncthink.episode import Episode, Segment, Trace
@@ -33,12 +33,44 @@ def identify(episode: Episode) -> str:
 
 def title(key: Sequence[tuple[str, Any]]) -> str:
     """An episode's key for people: `test 12, sample 0, seed 1`."""
-    place = " ".join(str(value) for name, value in key if name in BARE[:2])
+    item = " ".join(str(value) for name, value in key if name in BARE[:2])
     others = [str(value) if name in BARE else f"{name} {value}" for name, value in key if name not in BARE[:2]]
-    return ", ".join(filter(None, [place, *others]))
+    return ", ".join(filter(None, [item, *others]))
 
 
-def record(episode: Episode) -> dict[str, Any]:
+class TraceRecord(TypedDict):
+    """One agent's text; a segment is [text, tokens, 1 if injected, the clock after which it begins]."""
+
+    name: str
+    role: str
+    note: str
+    prompt: str
+    segments: list[list[str | int]]
+
+
+class PageRecord(TypedDict):
+    """One episode as the page's scripts read it."""
+
+    id: str
+    key: list[tuple[str, Any]]
+    task: str
+    arm: str
+    mode: str
+    variant: str
+    item: list[list[str]]
+    verdict: str
+    errors: list[str]
+    latency: int | None
+    forks: int | None
+    numbers: list[list[str]]
+    sentence: str
+    timeline: timeline.Scene
+    events: list[explanation.Event]
+    traces: list[TraceRecord]
+    title: NotRequired[str]
+
+
+def record(episode: Episode) -> PageRecord:
     """One episode for the page. Its numbers are the recorded ones; its timeline is drawn from its plan."""
     shown = Shown(episode)
     return {
@@ -66,9 +98,7 @@ class Shown:
 
     def __init__(self, episode: Episode) -> None:
         self.episode = episode
-        self.plans = episode.plan.get("plans", [episode.plan])
-        for plan in self.plans:
-            validate(plan)
+        self.plans = [validate(plan) for plan in episode.plan.get("plans", [episode.plan])]
         self.schedules = [simulate(plan) for plan in self.plans]
         self.schedule = episode.schedule or (vars(self.schedules[0]) if len(self.plans) == 1 else {})
         arrows = self.schedules[0].arrows if len(self.plans) == 1 else ()
@@ -98,17 +128,17 @@ class Shown:
         answer = self.episode.answer or ""
         return explanation.events(self.schedules[0], self.plans[0], self.queries, results, answer)
 
-    def trace(self, index: int) -> dict[str, Any]:
+    def trace(self, index: int) -> TraceRecord:
         """One trace; each segment of its text with the clock behind which it begins."""
         trace = self.episode.traces[index]
         lane = self._lane(index, trace)
         decodes = [interval for interval in lane.intervals if interval.kind != "wait"]
         resumes = iter([join.end for join in self.joins] if index == 0 else [])
         segments, decoded = [], 0
-        for place, segment in enumerate(trace.segments):
+        for number, segment in enumerate(trace.segments):
             begins = _clock(decodes, decoded)
             begins = next(resumes, begins) if segment.injected else begins
-            segments.append(_segment(segment, begins, first=place == 0))
+            segments.append(_segment(segment, begins, first=number == 0))
             decoded += 0 if segment.injected else segment.tokens
         steps = f"steps {decodes[0].start + 1:,} to {decodes[-1].end:,}" if decodes else "never ran"
         note = f"{explanation.tokens(decoded)}, {steps}, {STOPS.get(trace.stop, trace.stop)}"
@@ -126,7 +156,7 @@ class Shown:
         return f"Trace {index + 1}" if self.episode.mode == "parallel" else names.get(trace.role, "Organizer")
 
 
-def _segment(segment: Segment, begins: int, first: bool) -> list[Any]:
+def _segment(segment: Segment, begins: int, first: bool) -> list[str | int]:
     return [segment.text.lstrip(" ") if first else segment.text, segment.tokens, int(segment.injected), begins]
 
 
@@ -142,8 +172,8 @@ def _clock(decodes: Sequence[Interval], decoded: int) -> int:
 
 def ordered_key(episode: Episode) -> list[tuple[str, Any]]:
     """What makes an episode unique, in the order in which a person would say it."""
-    places = {name: place for place, name in enumerate(KEY_ORDER)}
-    return sorted(episode.key.items(), key=lambda pair: (places.get(pair[0], len(places)), pair[0]))
+    order = {name: rank for rank, name in enumerate(KEY_ORDER)}
+    return sorted(episode.key.items(), key=lambda pair: (order.get(pair[0], len(order)), pair[0]))
 
 
 def _verdict(score: Mapping[str, Any]) -> str:
@@ -157,8 +187,8 @@ def _errors(episode: Episode, schedule: Mapping[str, Any]) -> list[str]:
     error = schedule.get("format_error")
     cut = any(trace.role == "worker" and trace.stop == "budget" for trace in episode.traces)
     unjoined = not error and (schedule.get("forks") or 0) > (schedule.get("joins") or 0)
-    found = [error or "", "cut_worker" if cut else "", "unjoined_worker" if unjoined else ""]
-    return list(filter(None, found)) or ["none"]
+    errors = [error or "", "cut_worker" if cut else "", "unjoined_worker" if unjoined else ""]
+    return list(filter(None, errors)) or ["none"]
 
 
 def _question_and_answer(episode: Episode) -> list[list[str]]:

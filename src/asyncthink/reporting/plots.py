@@ -77,9 +77,9 @@ def correct_at_least_k(table: pd.DataFrame) -> Figure:
     arms = [arm for arm in WAYS if arm in set(table.arm)]
     ks = sorted(table.k.unique())
     width = 0.8 / len(arms)
-    for place, arm in enumerate(arms):
+    for position, arm in enumerate(arms):
         rows = table[table.arm == arm].sort_values("k")
-        x = np.arange(len(ks)) + (place - (len(arms) - 1) / 2) * width
+        x = np.arange(len(ks)) + (position - (len(arms) - 1) / 2) * width
         axes.bar(x, rows.ours, width * 0.9, label=rows.label.iloc[0], **LOOKS[arm])
         marks.interval(axes, x, rows, INK)
         for at, value, high in zip(x, rows.ours, rows.high.fillna(rows.ours), strict=True):
@@ -96,25 +96,11 @@ def correct_at_least_k(table: pd.DataFrame) -> Figure:
 
 
 @drawn
-def ablations(table: pd.DataFrame) -> Figure:
-    """Each ablation against the whole, one panel a measure, the paper's values as text (its table 3)."""
-    return _compared(table)
+def compared(table: pd.DataFrame) -> Figure:
+    """Ways of thinking or ablations beside each other (the paper's tables 2, 3 and 4), the paper's values as text.
 
-
-@drawn
-def math(table: pd.DataFrame) -> Figure:
-    """Accuracy and latency of each way at each budget on two competitions (the paper's table 2)."""
-    return _compared(table)
-
-
-@drawn
-def sudoku(table: pd.DataFrame) -> Figure:
-    """Accuracy and latency of each way, zero-shot on 4x4 Sudoku (the paper's table 4)."""
-    return _compared(table)
-
-
-def _compared(table: pd.DataFrame) -> Figure:
-    """One row a label, one panel a measure that was run; the grey line is the first row's value."""
+    One row a label, one panel a measure that was run; the grey line is the first row's value.
+    """
     run = table.dropna(subset="ours")
     measures, labels = [name for name in MEASURES if name in set(run.measure)], list(dict.fromkeys(table.label))
     lines = -(-len(measures) // ABREAST)
@@ -143,16 +129,16 @@ def _compared(table: pd.DataFrame) -> Figure:
 def _beside_paper(axes: Axes, y: float, row: pd.Series, left: float) -> None:
     """A value with its interval and the paper's below it; `left` is where the note stands that it was not run."""
     paper = f"({marks.number(row.paper)})" if np.isfinite(row.paper) else ""
-    place = {"textcoords": "offset points", "annotation_clip": False}
+    beside: style.Look = {"textcoords": "offset points", "annotation_clip": False}
     if not np.isfinite(row.ours):
         note = f"not run {paper}" if paper else "–"
-        axes.annotate(note, (left, y), (0, 0), fontsize=7.5, color=MUTED, va="center", **place)
+        axes.annotate(note, (left, y), (0, 0), fontsize=7.5, color=MUTED, va="center", **beside)
         return
     tone = colour(row.arm)
     axes.plot([row.low, row.high], [y, y], color=tone, linewidth=2.2, solid_capstyle="butt")
     axes.plot(row.ours, y, "o", color=tone, markersize=6)
-    axes.annotate(marks.number(row.ours), (row.ours, y), (0, 6), fontsize=8, ha="center", **place)
-    axes.annotate(paper, (row.ours, y), (0, -13), fontsize=7.5, color=MUTED, ha="center", **place)
+    axes.annotate(marks.number(row.ours), (row.ours, y), (0, 6), fontsize=8, ha="center", **beside)
+    axes.annotate(paper, (row.ours, y), (0, -13), fontsize=7.5, color=MUTED, ha="center", **beside)
 
 
 @drawn
@@ -166,7 +152,8 @@ def training_dynamics(table: pd.DataFrame) -> Figure:
         for arm in arms:
             rows = table[table.arm == arm]
             named = rows.label.iloc[0] if axes is panels[0] else None
-            look = {"color": colour(arm), "linestyle": LINES.get(arm, "-"), "linewidth": 1.9 if arm == arms[0] else 1.3}
+            look: style.Look = {"color": colour(arm), "linestyle": LINES.get(arm, "-")}
+            look["linewidth"] = 1.9 if arm == arms[0] else 1.3
             marks.curve(axes, rows, name, factor, window, label=named, **look)
         axes.set_title(title)
         marks.from_zero(axes, 1 if name == "forks" else LEAST)
@@ -187,12 +174,12 @@ def frontier(table: pd.DataFrame) -> Figure:
     for arm in [arm for arm in WAYS if arm in set(table.way)]:
         rows = table[table.way == arm].sort_values("latency")
         best, headline, tone = rows[rows.best], rows[(rows.variant == "headline") & (rows.arm == arm)], colour(arm)
-        bars = {"xerr": marks.errors(rows, "latency"), "yerr": marks.errors(rows, "accuracy")}
-        axes.errorbar(rows.latency, rows.accuracy, fmt="none", ecolor=tone, elinewidth=0.9, alpha=0.7, **bars)
+        errors = marks.errors(rows, "accuracy"), marks.errors(rows, "latency")
+        axes.errorbar(rows.latency, rows.accuracy, *errors, fmt="none", ecolor=tone, elinewidth=0.9, alpha=0.7)
         axes.plot(best.latency, best.accuracy, color=tone, linestyle=LINES.get(arm, "-"), zorder=2)
         axes.plot(rows.latency, rows.accuracy, MARKERS[arm], color=tone, label=headline.label.iloc[0], zorder=3)
-        ring = {"markersize": 11, "markerfacecolor": "none", "markeredgecolor": tone, "markeredgewidth": 1.2}
-        axes.plot(headline.latency, headline.accuracy, "o", zorder=3, **ring)
+        ring: style.Look = {"markersize": 11, "markerfacecolor": "none", "markeredgecolor": tone}
+        axes.plot(headline.latency, headline.accuracy, "o", zorder=3, markeredgewidth=1.2, **ring)
     axes.set_xlabel("Critical-path latency, tokens")
     axes.set_ylabel("Accuracy, %")
     axes.margins(0.06)
@@ -253,18 +240,18 @@ def claims(table: pd.DataFrame) -> Figure:
     for (_, x, _), title in zip(LEDGER, ("", "Claim", "Paper", "Ours, 95 % interval", "Verdict"), strict=True):
         axes.text(x, -0.6, title, fontsize=8.5, weight="bold", va="center")
     y = 0.0
-    for row, height, verdict, found in zip(cells, heights, table.verdict, table.ours.notna(), strict=True):
+    for row, height, verdict, measured in zip(cells, heights, table.verdict, table.ours.notna(), strict=True):
         axes.axhline(y, color=GRID, linewidth=0.7)
-        _ledger_row(axes, row, y + 0.4, verdict, found)
+        _ledger_row(axes, row, y + 0.4, verdict, measured)
         y += height
     marks.footer(figure, table)
     return figure
 
 
-def _ledger_row(axes: Axes, cells: Sequence[str], y: float, verdict: str, found: bool) -> None:
+def _ledger_row(axes: Axes, cells: Sequence[str], y: float, verdict: str, measured: bool) -> None:
     tone, marker = VERDICTS[verdict]
     for (key, x, _), text in zip(LEDGER, cells, strict=True):
-        ink = MUTED if key == "ours" and not found else INK
+        ink = MUTED if key == "ours" and not measured else INK
         shift = 1.8 if key == "verdict" else 0
         axes.text(x + shift, y, text, fontsize=7.6, va="top", linespacing=1.25, color=ink)
     axes.plot(LEDGER[-1][1] + 0.2, y + 0.42, marker, color=tone, markersize=6, clip_on=False)
@@ -278,9 +265,9 @@ def learning_curves(table: pd.DataFrame) -> Figure:
         rows = table[table.stage == stage].fillna({"arm": "", "label": ""})
         axes.set_title(title)
         marks.steps(axes, "Step")
-        for arm, found in rows.groupby("arm"):
-            look = {"color": colour(arm) if arm else INK, "linestyle": LINES.get(arm, "-")}
-            marks.curve(axes, found, "loss", label=found.label.iloc[0] or None, **look)
+        for arm, runs in rows.groupby(rows.arm.astype(str)):
+            look: style.Look = {"color": colour(str(arm)) if arm else INK, "linestyle": LINES.get(str(arm), "-")}
+            marks.curve(axes, runs, "loss", label=runs.label.iloc[0] or None, **look)
         if rows.empty:
             axes.text(0.5, 0.5, NOT_RUN, ha="center", va="center", color=MUTED, transform=axes.transAxes)
         else:
@@ -292,17 +279,14 @@ def learning_curves(table: pd.DataFrame) -> Figure:
 
 
 FIGURES: dict[str, Draw] = {
-    function.__name__: function
-    for function in (
-        correct_at_least_k,
-        ablations,
-        math,
-        sudoku,
-        training_dynamics,
-        frontier,
-        topologies,
-        case_studies,
-        claims,
-        learning_curves,
-    )
+    "correct_at_least_k": correct_at_least_k,
+    "ablations": compared,
+    "math": compared,
+    "sudoku": compared,
+    "training_dynamics": training_dynamics,
+    "frontier": frontier,
+    "topologies": topologies,
+    "case_studies": case_studies,
+    "claims": claims,
+    "learning_curves": learning_curves,
 }

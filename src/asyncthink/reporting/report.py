@@ -17,15 +17,13 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from asyncthink.errors import InputError
+from asyncthink.evaluation.ledger import Ledger
 from asyncthink.evaluation.paper import PAPER
-from asyncthink.evaluation.recordings import note
 from asyncthink.evaluation.verdicts import NOT_RUN, OF_ONE_RUN, VERDICTS
-from asyncthink.reporting import comparison, cost
-from asyncthink.reporting.exhibits import EXHIBITS, LEDGER, Exhibit
+from asyncthink.reporting import comparison
+from asyncthink.reporting.exhibits import EXHIBITS, LEDGER
 from asyncthink.reporting.run_facts import Duration
 from asyncthink.reporting.style import GRID, INK, MEASURES, MUTED, PAPER_COLOUR, has_data
-from asyncthink.reporting.tables import TABLES
 from asyncthink.settings import GRPO, INERT, SFT, Evaluate, Model, Pretrain, Puzzles, Reward, Synthesize, Thinking
 
 HERE = Path(__file__).parent
@@ -65,46 +63,51 @@ class World:
 
 @dataclass(frozen=True)
 class Results:
-    """What a report shows: tables by name, figures (SVG text) by name, the ledger, the scale, the parameters."""
+    """What a report shows: tables by name, figures (SVG text) by name, the ledger, the parameters."""
 
     tables: Mapping[str, pd.DataFrame]
     figures: Mapping[str, str]
-    ledger: Mapping[str, Any]
-    scale: str
+    ledger: Ledger
     world: World
 
 
 @dataclass(frozen=True)
-class Shown:
-    """One exhibit, ready for the template."""
+class CaseStudy:
+    """Why an episode was chosen, why its latency is what it is, and who said what.
 
-    name: str
-    exhibit: Exhibit
+    workers: (name, what it was asked, what it returned). All empty but the rule where no episode fits it.
+    """
+
+    test_set: str
+    case: str
+    why: str
+    episode: str
+    question: str
     sentence: str
-    figure: Markup | None
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    run: bool
+    workers: Sequence[tuple[str, str, str]]
+    answer: str
 
 
 def html(results: Results, facts: Mapping[str, str], durations: Sequence[Duration]) -> str:
     """The whole page."""
-    blocks = {"trim_blocks": True, "lstrip_blocks": True}
-    environment = Environment(autoescape=True, undefined=StrictUndefined, finalize=unbroken, **blocks)
+    environment = Environment(autoescape=True, undefined=StrictUndefined, finalize=unbroken)
+    environment.trim_blocks = environment.lstrip_blocks = True
     template = environment.from_string(HERE.joinpath("report.html").read_text(encoding="utf-8"))
     claims = results.ledger["claims"]
     return template.render(
         style=Markup(HERE.joinpath("report.css").read_text(encoding="utf-8")),
-        scale=results.scale,
-        note=note(results.scale),
         ledger=results.ledger,
         tones=TONES,
         counts=[(verdict, sum(row["verdict"] == verdict for row in claims)) for verdict in VERDICTS],
         ledger_sentence=LEDGER.sentence(pd.DataFrame(claims)),
-        exhibits=[shown(name, exhibit, results) for name, exhibit in EXHIBITS.items()],
+        exhibits=EXHIBITS,
+        tables=results.tables,
+        figures={name: figure(name, results) for name in EXHIBITS},
+        numbers={name: numbers(name, results) for name in EXHIBITS},
+        run={name: has_data(results.tables[name]) for name in EXHIBITS},
         comparison=comparison.rows(results.tables["evaluations"]),
         hacking=comparison.hacking(results.tables["hacking"]),
-        cost=cost.rows(results.tables["evaluations"], results.tables["training_dynamics"], pretrained(results)),
+        cost=comparison.cost(results.tables["evaluations"], results.tables["training_dynamics"], pretrained(results)),
         cases=cases(results.tables["case_studies"]),
         attempts=attempts(),
         deviations=deviations(results.world),
@@ -116,15 +119,17 @@ def html(results: Results, facts: Mapping[str, str], durations: Sequence[Duratio
     )
 
 
-def shown(name: str, exhibit: Exhibit, results: Results) -> Shown:
-    """An exhibit with its figure and, where it is short, its table."""
-    table = results.tables[name]
-    figure = inline(results.figures[name], name, exhibit.title) if name in results.figures else None
-    header = [HEADERS.get(column, column.replace("_", " ")) for column in exhibit.columns]
-    rows = [[cell(row, column) for column in exhibit.columns] for _, row in table.iterrows()]
-    return Shown(
-        name, exhibit, exhibit.sentence(table), figure, header, rows if exhibit.columns else [], has_data(table)
-    )
+def figure(name: str, results: Results) -> Markup | None:
+    """An exhibit's figure, if it was drawn."""
+    return inline(results.figures[name], name, EXHIBITS[name].title) if name in results.figures else None
+
+
+def numbers(name: str, results: Results) -> list[list[str]]:
+    """An exhibit's table where it is short, the names of its columns first; else nothing."""
+    columns = EXHIBITS[name].columns
+    header = [HEADERS.get(column, column.replace("_", " ")) for column in columns]
+    rows = [[cell(row, column) for column in columns] for _, row in results.tables[name].iterrows()]
+    return [header, *rows] if columns and rows else []
 
 
 HEADERS = {"label": "", "k": "k", "ours": "ours [95 %]", "accuracy": "accuracy, %", "latency": "latency, tokens"}
@@ -159,17 +164,17 @@ def unbroken(value: Any) -> Any:
     return re.sub(r"\[([-+.\d]+), ([-+.\d]+)\]", "[\\1,\u00a0\\2]", value.replace(" %", "\u00a0%"))
 
 
-def cases(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """What the report says of each case study: why it was chosen, why its latency is what it is, who said what."""
-    found = []
+def cases(table: pd.DataFrame) -> list[CaseStudy]:
+    """What the report says of each case study."""
+    studies = []
     empty = dict.fromkeys(("episode", "question", "sentence", "text"), "")
     for _, rows in table.fillna(empty).groupby(["test_set", "case"], sort=False):
-        asked = iter(rows[rows.kind == "fork"].text)
-        returned = [(row.agent, next(asked, ""), row.text) for row in rows[rows.kind == "work"].itertuples()]
-        answer = "".join(rows[rows.kind == "answer"].text)
-        first = rows.iloc[0][["test_set", "case", "why", "episode", "question", "sentence"]]
-        found.append({**first.to_dict(), "workers": returned, "answer": answer})
-    return found
+        first, asked = rows.iloc[0], iter(rows.text[rows.kind == "fork"])
+        work = rows[rows.kind == "work"]
+        workers = [(agent, next(asked, ""), text) for agent, text in zip(work.agent, work.text, strict=True)]
+        about = (first.test_set, first.case, first.why, first.episode, first.question, first.sentence)
+        studies.append(CaseStudy(*about, workers, "".join(rows.text[rows.kind == "answer"])))
+    return studies
 
 
 def pretrained(results: Results) -> int:
@@ -180,19 +185,20 @@ def pretrained(results: Results) -> int:
 
 def deviations(world: World) -> list[list[str]]:
     """What differs from the paper, from the committed list: what, the paper's way, ours."""
-    found = json.loads(HERE.joinpath("deviations.json").read_text(encoding="utf-8"))
+    rows: dict[str, list[list[str]]] = json.loads(HERE.joinpath("deviations.json").read_text(encoding="utf-8"))
     holds = {
         "from scratch": world.model.start_from is None,
         "latency budget": world.thinking.latency_budget is not None,
         "gated reward": world.reward.concurrency_gate != "always",
         "always": True,
     }
-    return [[row["what"], row["paper"], row["ours"]] for name in holds if holds[name] for row in found[name]]
+    return [row for name in holds if holds[name] for row in rows[name]]
 
 
 def attempts() -> dict[str, list[str]]:
     """What was tried on a claim that does not hold, by the claim's id: each attempt with its measured outcome."""
-    return json.loads(HERE.joinpath("attempts.json").read_text(encoding="utf-8"))
+    tried: dict[str, list[str]] = json.loads(HERE.joinpath("attempts.json").read_text(encoding="utf-8"))
+    return tried
 
 
 def sections(world: World) -> list[tuple[str, str]]:
@@ -202,17 +208,3 @@ def sections(world: World) -> list[tuple[str, str]]:
         keys = {key: value for key, value in section.items() if f"{name}.{key}" not in INERT}
         lines.append((name, yaml.safe_dump(keys, sort_keys=False, default_flow_style=None).strip()))
     return lines
-
-
-def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
-    """Every table of the `tables` step, and the case studies."""
-    return {name: _table(folder / f"{name}.csv") for name in (*TABLES, "case_studies")}
-
-
-def _table(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run `snakemake {path}`") from None
-    except ValueError as error:
-        raise InputError(f"{path}: not a table: {error}; run `snakemake --force {path}`") from None

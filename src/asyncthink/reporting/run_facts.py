@@ -1,14 +1,14 @@
 """Where and with what a report was made: the one part of it that differs from run to run."""
 
-import csv
 import os
 import platform
 import subprocess
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+
+import pandas as pd
 
 PACKAGES = ("asyncthink", "torch", "transformers", "trl", "numpy", "pandas", "matplotlib", "snakemake", "dvc")
 
@@ -31,14 +31,14 @@ class Duration:
 
 def facts() -> dict[str, str]:
     """Commit, hardware and versions, as far as this machine tells."""
-    found = {
+    return {
         "Commit": commit(),
         "Processor": f"{processor()}, {len(os.sched_getaffinity(0))} cores usable",
         "Memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
         "GPU": gpu(),
         "Python": platform.python_version(),
+        "Packages": ", ".join(f"{name} {version(name)}" for name in PACKAGES),
     }
-    return found | {"Packages": ", ".join(f"{name} {version(name)}" for name in PACKAGES)}
 
 
 def commit() -> str:
@@ -75,26 +75,12 @@ def version(package: str) -> str:
 
 def durations(paths: Iterable[Path]) -> list[Duration]:
     """Snakemake's benchmark files, .../times/STEP/....tsv, summed by step."""
-    rows = defaultdict(list)
+    jobs: dict[str, list[pd.DataFrame]] = {}
     for path in paths:
-        rows[path.parts[path.parts.index("times") + 1]] += _benchmark(path)
-    return [
-        Duration(step, len(jobs), sum(seconds for seconds, _ in jobs), max(memory for _, memory in jobs))
-        for step, jobs in rows.items()
-        if jobs
-    ]
-
-
-def _benchmark(path: Path) -> Iterable[tuple[float, float]]:
-    with path.open(encoding="utf-8", newline="") as lines:
-        return [(_float(row.get("s")), _float(row.get("max_rss"))) for row in csv.DictReader(lines, delimiter="\t")]
-
-
-def _float(text: str | None) -> float:
-    try:
-        return float(text or "")
-    except ValueError:
-        return 0.0
+        job = pd.read_csv(path, sep="\t")[["s", "max_rss"]].apply(pd.to_numeric, errors="coerce").fillna(0.0)
+        jobs.setdefault(path.parts[path.parts.index("times") + 1], []).append(job)
+    steps = {step: pd.concat(rows) for step, rows in jobs.items()}
+    return [Duration(step, len(rows), rows.s.sum(), rows.max_rss.max()) for step, rows in steps.items()]
 
 
 def _said(*command: str) -> str:

@@ -1,12 +1,12 @@
 """What tables are made from, and how their rows name and show what was measured."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from asyncthink.evaluation.evidence import Evidence
+from asyncthink.evaluation.ledger import Ledger
 from asyncthink.evaluation.metrics import rounded
 from asyncthink.evaluation.recordings import Evaluation, Recordings
 from asyncthink.evaluation.statistics import Statistic
@@ -14,44 +14,46 @@ from asyncthink.evaluation.statistics import Statistic
 LABELS = {
     "asyncthink": "AsyncThink",
     "parallel": "Parallel thinking",
-    "sequential": "Sequential thinking",
-    "no_concurrency_reward": "− concurrency reward",
-    "no_cold_start": "− format fine-tuning",
-    "no_rl": "− reinforcement learning",
-    "parallel_no_rl": "Parallel, no RL",
     "parallel_medium": "Parallel, medium traces",
     "parallel_long": "Parallel, longer traces",
     "parallel_longest": "Parallel, longest traces",
+    "parallel_no_rl": "Parallel, no RL",
+    "sequential": "Sequential thinking",
     "sequential_medium": "Sequential, medium traces",
     "sequential_long": "Sequential, longer traces",
     "sequential_longest": "Sequential, longest traces",
+    "no_concurrency_reward": "− concurrency reward",
+    "no_cold_start": "− format fine-tuning",
+    "no_rl": "− reinforcement learning",
     "no_random_structures": "− random structures",
     "leverage": "+ leverage reward",
 }
 WAYS = ("asyncthink", "parallel", "sequential")
 COUNTS = frozenset({"latency", "elapsed", "work", "forks", "joins", "correct", "offered", "string_distinct"})
-Rows = Iterable[Mapping[str, Any]]
+Cell = str | float | bool | None
+Row = dict[str, Cell]
+Rows = Iterable[Row]
 
 
 @dataclass(frozen=True)
 class Source:
-    """All that a table is made from."""
+    """All that a table is made from; of the claims their verdicts, which are not judged again."""
 
     evidence: Evidence
-    scale: str
+    ledger: Ledger
 
-    def statistics(self, evaluation: Evaluation) -> dict[str, Statistic]:
-        """Every metric of one evaluation over its own seeds."""
-        return evaluation.statistics()
+    @property
+    def scale(self) -> str:
+        """The scale that all of it was made at."""
+        return self.ledger["scale"]
 
     def on(self, test_set: str) -> Recordings:
         """The evaluations of another test set, none where it was not run."""
-        return self.evidence.elsewhere.get(test_set, Recordings(None, ()))
+        return self.evidence.elsewhere.get(test_set, Recordings())
 
     def headlines(self, arms: Sequence[str]) -> list[Evaluation]:
         """The headline evaluations that are there."""
-        found = [self.evidence.recordings.find(arm) for arm in arms]
-        return [evaluation for evaluation in found if evaluation is not None]
+        return list(filter(None, map(self.evidence.recordings.find, arms)))
 
 
 def label(arm: str) -> str:
@@ -59,18 +61,15 @@ def label(arm: str) -> str:
     return LABELS.get(arm, arm.replace("_", " "))
 
 
-def shown(name: str, statistic: Statistic) -> dict[str, float | None]:
+def shown(name: str, statistic: Statistic) -> Row:
     """ours, low, high: shares in percent, counts as they are."""
     estimate, factor = statistic.estimate(), 1 if name in COUNTS else 100
     low, high = np.clip((estimate.low, estimate.high), 0.0, None if name in COUNTS else 1.0)
-    keys = {"ours": estimate.value, "low": low, "high": high}
-    return {key: rounded(value * factor) for key, value in keys.items()}
+    values = {"ours": estimate.value, "low": low, "high": high}
+    return {key: rounded(value * factor) for key, value in values.items()}
 
 
-def named(evaluation: Evaluation) -> dict[str, Any]:
-    return {
-        "arm": evaluation.arm,
-        "label": label(evaluation.arm),
-        "seeds": " ".join(map(str, evaluation.seeds)),
-        "items": evaluation.items,
-    }
+def named(evaluation: Evaluation) -> Row:
+    """The arm, and what its numbers rest on."""
+    seeds = " ".join(map(str, evaluation.seeds))
+    return {"arm": evaluation.arm, "label": label(evaluation.arm), "seeds": seeds, "items": evaluation.items}

@@ -4,14 +4,19 @@ Colours are Okabe and Ito's, told apart by readers with any kind of colour visio
 or a marker of its own, so that a figure reads in grey too. Text is drawn as outlines: no font is looked up later.
 """
 
-from contextlib import contextmanager
+import re
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
 from asyncthink.files import replacing
+
+Look = dict[str, Any]  # keywords of an artist of matplotlib
+Line = str | tuple[int, tuple[int, int]]  # its line style
 
 INK, MUTED, GRID, PAPER_COLOUR = "#1f2328", "#656d76", "#d8dee4", "#57606a"
 COLOURS = {
@@ -21,21 +26,16 @@ COLOURS = {
     "no_concurrency_reward": "#cc79a7",
     "no_cold_start": "#e69f00",
     "no_rl": "#56b4e9",
-    "parallel_medium": "#d55e00",
-    "parallel_long": "#d55e00",
-    "parallel_longest": "#d55e00",
-    "sequential_medium": "#009e73",
-    "sequential_long": "#009e73",
-    "sequential_longest": "#009e73",
 }
 OTHER_COLOUR = "#8c959f"
+LONGER = re.compile("_(medium|long|longest)$")
 # Bars and lines that are told apart without their colour too.
-LOOKS = {
+LOOKS: dict[str, Look] = {
     "asyncthink": {"facecolor": "#0072b2", "edgecolor": "#0072b2"},
     "parallel": {"facecolor": "#d55e00", "edgecolor": "white", "hatch": "////", "linewidth": 0},
     "sequential": {"facecolor": "#8fd3bd", "edgecolor": "#009e73"},
 }
-LINES = {
+LINES: dict[str, Line] = {
     "parallel": "--",
     "sequential": "-.",
     "sequential_medium": ":",
@@ -56,45 +56,12 @@ MEASURES = {  # of the tables that compare ways of thinking, in the order of the
     "amc23_concurrency_ratio": "AMC-23, η/c, %",
     "amc23_elapsed": "AMC-23, tokens",
 }
-STYLE = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.titlesize": 9.5,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.labelsize": 9,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": MUTED,
-    "axes.linewidth": 0.8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "grid.color": GRID,
-    "grid.linewidth": 0.6,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
-    "text.color": INK,
-    "legend.frameon": False,
-    "legend.fontsize": 8.5,
-    "figure.facecolor": "white",
-    "lines.linewidth": 1.6,
-    "hatch.linewidth": 0.6,
-    "svg.fonttype": "path",
-    "svg.hashsalt": "asyncthink",
-    "figure.dpi": 100,
-}
+STYLE = Path(__file__).with_name("figures.mplstyle")
 
 
-@contextmanager
-def styled():
+def styled() -> AbstractContextManager[None]:
     """Draw in this style, whatever the reader's own settings are."""
-    with mpl.rc_context({**mpl.rcParamsDefault, **STYLE, "backend": "agg"}):
-        yield
+    return mpl.rc_context({"backend": "agg"}, STYLE)
 
 
 def has_data(table: pd.DataFrame) -> bool:
@@ -104,15 +71,16 @@ def has_data(table: pd.DataFrame) -> bool:
 
 
 def colour(arm: str) -> str:
-    """An arm's colour, the same in every figure."""
-    return COLOURS.get(arm, OTHER_COLOUR)
+    """An arm's colour, the same in every figure, and of a baseline the same at every budget in training."""
+    return COLOURS.get(LONGER.sub("", arm), OTHER_COLOUR)
 
 
-def save(figure: Figure, path: str | Path) -> None:
-    """Write the figure as SVG at `path` and as PNG beside it, without dates."""
+def save(figure: Figure, path: str | Path) -> Path:
+    """Write the figure as SVG at `path` and as PNG beside it, without dates; the path of the PNG."""
     path = Path(path)
     with styled():
         with replacing(path.with_suffix(".svg")) as temporary:
             figure.savefig(temporary, format="svg", metadata={"Date": None, "Creator": None})
         with replacing(path.with_suffix(".png")) as temporary:
             figure.savefig(temporary, format="png", dpi=200, metadata={"Software": None})
+    return path.with_suffix(".png")

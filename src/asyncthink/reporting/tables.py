@@ -4,265 +4,200 @@ Shares are in percent. A table without data has its columns and no rows, so that
 scale" and does not fail. Each row names the scale that it was made at.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from asyncthink.errors import InputError
 from asyncthink.evaluation import frontier
-from asyncthink.evaluation.claims import ledger
 from asyncthink.evaluation.histories import History
 from asyncthink.evaluation.metrics import diversity, rounded
 from asyncthink.evaluation.paper import PAPER
-from asyncthink.evaluation.recordings import HEADLINE, Evaluation, note
+from asyncthink.evaluation.recordings import Evaluation, note
 from asyncthink.reporting import task_tables
-from asyncthink.reporting.source import WAYS, Rows, Source, label, named, shown
+from asyncthink.reporting.source import WAYS, Row, Rows, Source, label, named, shown
+from asyncthink.settings import HEADLINE
 from asyncthink.synthesis.structures import CLASSES, topology_class
 
 ABLATIONS = ("asyncthink", "no_concurrency_reward", "no_cold_start", "no_rl")
 ABLATION_MEASURES = ("all_correct", "accuracy", "concurrency_ratio", "elapsed")
 HACKING_MEASURES = (
-    "empty_share",
-    "duplicate_share",
-    "unused_share",
-    "unjoined_share",
-    "cut_share",
-    "concurrency_ratio_right",
-    "concurrency_ratio_wrong",
+    *("empty_share", "duplicate_share", "unused_share", "unjoined_share", "cut_share"),
+    *("concurrency_ratio_right", "concurrency_ratio_wrong"),
 )
 DYNAMICS = (
-    "reward",
-    "accuracy",
-    "all_correct",
-    "concurrency_ratio",
-    "forks",
-    "latency",
-    "valid",
-    "work",
-    "episodes",
-    "entropy",
-    "kl",
+    *("reward", "accuracy", "all_correct", "concurrency_ratio", "forks", "latency", "valid", "work", "episodes"),
+    *("entropy", "kl"),
 )
 LEARNING = ("loss", "token_accuracy", "tag_accuracy", "arithmetic", "hit_recall", "copying")
+TEST_SET_MEASURES = ("accuracy", "elapsed", "forked", "valid", "concurrency_ratio")
+OURS = ("ours", "low", "high")
+ARM, RUN = ("arm", "label"), ("seeds", "items")
+COMPARED = (*ARM, "measure", *OURS, "paper", *RUN)
+BUDGETS = ("capacity", "organizer_budget", "worker_budget")
 
 
 @dataclass(frozen=True)
 class Table:
-    """What a row is, its columns, and the function that yields the rows."""
+    """Its columns, and the function that yields its rows."""
 
-    about: str
     columns: tuple[str, ...]
     rows: Callable[[Source], Rows]
 
     def frame(self, source: Source) -> pd.DataFrame:
         """The table; the last column names the scale."""
-        label = note(source.scale) or source.scale
-        rows = [{**row, "scale": label} for row in self.rows(source)]
+        scale = note(source.scale) or source.scale
+        rows = [{**row, "scale": scale} for row in self.rows(source)]
         return pd.DataFrame(rows, columns=[*self.columns, "scale"])
 
 
-def _correct_at_least_k(source: Source) -> Rows:
+def correct_at_least_k(source: Source) -> Rows:
+    """Share of items with at least k correct solutions, %."""
     for evaluation in source.headlines(WAYS):
-        statistics = source.statistics(evaluation)
         theirs = PAPER["countdown"]["arms"][evaluation.arm]["at_least"]
         for k in range(1, evaluation.measured.required + 1):
             paper = theirs[k - 1] if k <= len(theirs) else None
-            yield {**named(evaluation), "k": k, **shown("at_least", statistics[f"at_least_{k}"]), "paper": paper}
+            measured = shown("at_least", evaluation.statistics[f"at_least_{k}"])
+            yield {**named(evaluation), "k": k, **measured, "paper": paper}
 
 
-def _ablations(source: Source) -> Rows:
+def ablations(source: Source) -> Rows:
+    """One measure of one ablation."""
     for evaluation in source.headlines(ABLATIONS):
-        statistics = source.statistics(evaluation)
         theirs = PAPER["countdown"]["arms"][evaluation.arm]
-        paper = {
-            "all_correct": theirs["at_least"][-1],
-            "concurrency_ratio": theirs["concurrency_ratio"],
-            "elapsed": theirs["latency"],
-        }
-        for name in ABLATION_MEASURES:
-            measured = shown(name, statistics[name])
-            yield {**named(evaluation), "measure": name, **measured, "paper": paper.get(name)}
+        paper = {"all_correct": theirs["at_least"][-1], "elapsed": theirs["latency"]}
+        paper |= {"concurrency_ratio": theirs["concurrency_ratio"]}
+        for row in _measured(evaluation, ABLATION_MEASURES):
+            yield {**row, "paper": paper.get(str(row["measure"]))}
     yield from task_tables.math_ablations(source)
 
 
-def _training_dynamics(source: Source) -> Rows:
-    for history in source.evidence.histories:
-        if history.stage == "grpo":
-            for row in history.steps:
-                values = {name: row.get(name) for name in DYNAMICS}
-                yield {**_run(history), **values, **_step(row)}
+def _measured(evaluation: Evaluation, names: tuple[str, ...]) -> Rows:
+    """One row a measure."""
+    for name in names:
+        yield {**named(evaluation), "measure": name, **shown(name, evaluation.statistics[name])}
 
 
-def _run(history: History) -> dict[str, Any]:
-    return {"arm": history.name, "label": label(history.name), "seed": history.seed}
+def training_dynamics(source: Source) -> Rows:
+    """One step of RL."""
+    return (row for run in source.evidence.histories if run.stage == "grpo" for row in _logged(run, DYNAMICS))
 
 
-def _step(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {"step": row.get("step")}
+def learning_curves(source: Source) -> Rows:
+    """One logged step of the base model's training or of a format fine-tuning."""
+    for run in source.evidence.histories:
+        if run.stage in ("pretrain", "sft"):
+            yield from ({"stage": run.stage, **row} for row in _logged(run, LEARNING))
 
 
-def _frontier(source: Source) -> Rows:
-    for arm in WAYS:
-        points = source.evidence.budgets(arm)
-        statistics = [source.statistics(point) for point in points]
-        values = [np.array([s[key].value for s in statistics]) for key in ("elapsed", "accuracy")]
-        best = set(frontier.pareto(*values)[0].tolist()) if points else set()
-        for point, found in zip(points, statistics, strict=True):
+def _logged(run: History, names: tuple[str, ...]) -> Rows:
+    for step in run.steps:
+        about: Row = {"arm": run.name, "label": label(run.name), "seed": run.seed, "step": step.get("step")}
+        yield about | {name: step.get(name) for name in names}
+
+
+def frontiers(source: Source) -> Rows:
+    """Accuracy (%) and latency (decoding steps, all episodes) at one budget; an arm is a budget in training."""
+    for way in WAYS:
+        points = source.evidence.budgets(way)
+        latency_P, accuracy_P = (
+            np.array([point.statistics[key].value for point in points]) for key in ("elapsed", "accuracy")
+        )
+        best = set(frontier.pareto(latency_P, accuracy_P)[0].tolist()) if points else set()
+        for point in points:
+            accuracy, latency = point.statistics["accuracy"], point.statistics["elapsed"]
+            budgets = {name: point.thinking[name] for name in BUDGETS}
             yield {
-                "way": arm,
-                **named(point),
-                "variant": point.variant,
-                "organizer_budget": point.thinking["organizer_budget"],
-                "worker_budget": point.thinking["worker_budget"] if arm == "asyncthink" else None,
-                "capacity": point.thinking["capacity"],
-                **_prefixed("accuracy", shown("accuracy", found["accuracy"])),
-                **_prefixed("latency", shown("elapsed", found["elapsed"])),
-                "best": found["elapsed"].value in best,
+                **{"way": way, **named(point), "variant": point.variant, **budgets},
+                "worker_budget": budgets["worker_budget"] if way == "asyncthink" else None,
+                **dict(zip(_interval("accuracy"), shown("accuracy", accuracy).values(), strict=True)),
+                **dict(zip(_interval("latency"), shown("elapsed", latency).values(), strict=True)),
+                "best": latency.value in best,
             }
 
 
-def _prefixed(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name if key == "ours" else f"{name}_{key}": value for key, value in values.items()}
+def _interval(name: str) -> tuple[str, str, str]:
+    return name, f"{name}_low", f"{name}_high"
 
 
-def _topologies(source: Source) -> Rows:
-    corpus = (source.evidence.corpus or {}).get("topologies")
-    if corpus:
-        counts = {kind: corpus["classes"][kind] for kind in CLASSES}
-        total = sum(count["demonstrations"] for count in counts.values()) or 1
-        for kind, count in counts.items():
-            share = rounded(100 * count["demonstrations"] / total)
-            row = {"source": "corpus", "label": "Corpus of demonstrations", "kind": kind, "share": share}
-            yield {**row, "distinct": count["distinct"], "effective": None}
-    for arm in source.evidence.recordings.arms:
-        evaluation = source.evidence.recordings.find(arm)
-        if evaluation is not None and evaluation.measured.topologies is not None:
-            yield from _structures(source, evaluation)
+def topologies(source: Source) -> Rows:
+    """Share (%) and number of distinct organizer structures of one kind."""
+    if source.evidence.corpus:
+        classes = source.evidence.corpus["topologies"]["classes"]
+        total = sum(counts["demonstrations"] for counts in classes.values()) or 1
+        for kind in CLASSES:
+            share = rounded(100 * classes[kind]["demonstrations"] / total)
+            row: Row = {"source": "corpus", "label": "Corpus of demonstrations", "kind": kind, "share": share}
+            yield {**row, "distinct": classes[kind]["distinct"], "effective": None}
+    for evaluation in source.headlines(source.evidence.recordings.arms):
+        yield from _structures(evaluation)
 
 
-def _structures(source: Source, evaluation: Evaluation) -> Rows:
+def _structures(evaluation: Evaluation) -> Rows:
+    if evaluation.measured.topologies is None:
+        return
     names = evaluation.measured.topologies.ravel().tolist()
     kinds = {name: topology_class(name.split()) for name in set(names)}
     effective = rounded(diversity(evaluation.measured).value)
     for kind in CLASSES:
         share = rounded(100 * sum(kinds[name] == kind for name in names) / len(names))
-        row = {"source": evaluation.arm, "label": label(evaluation.arm), "kind": kind, "share": share}
+        row: Row = {"source": evaluation.arm, "label": label(evaluation.arm), "kind": kind, "share": share}
         yield {**row, "distinct": list(kinds.values()).count(kind), "effective": effective}
 
 
-def _claims(source: Source) -> Rows:
-    for row in ledger(source.evidence, source.scale)["claims"]:
-        yield {**{key: row[key] for key in ("id", "claim", "paper", "ours", "verdict", "reason")}, **_row_seeds(row)}
+def claims(source: Source) -> Rows:
+    """One claim of the paper, as the ledger has it."""
+    for row in source.ledger["claims"]:
+        words = {"id": row["id"], "claim": row["claim"], "paper": row["paper"], "ours": row["ours"]}
+        seeds = " ".join(map(str, row["seeds"]))
+        yield {**words, "verdict": row["verdict"], "reason": row["reason"], "seeds": seeds}
 
 
-def _row_seeds(row: Mapping[str, Any]) -> dict[str, str]:
-    return {"seeds": " ".join(map(str, row["seeds"]))}
+def hacking(source: Source) -> Rows:
+    """One sign of reward hacking, %."""
+    for evaluation in source.headlines(source.evidence.recordings.arms):
+        if evaluation.mode == "asynchronous":
+            yield from _measured(evaluation, HACKING_MEASURES)
 
 
-def _learning_curves(source: Source) -> Rows:
-    for history in source.evidence.histories:
-        if history.stage in ("pretrain", "sft"):
-            for row in history.steps:
-                values = {name: row.get(name) for name in LEARNING}
-                yield {"stage": history.stage, **_run(history), **values, **_step(row)}
-
-
-def _hacking(source: Source) -> Rows:
-    for arm in source.evidence.recordings.arms:
-        evaluation = source.evidence.recordings.find(arm)
-        if evaluation is not None and evaluation.mode == "asynchronous":
-            statistics = source.statistics(evaluation)
-            for name in HACKING_MEASURES:
-                yield {**named(evaluation), "measure": name, **shown(name, statistics[name])}
-
-
-def _evaluations(source: Source) -> Rows:
-    for evaluation in source.evidence.recordings.evaluations:
-        row = {
-            **named(evaluation),
-            "variant": evaluation.variant,
-            "aggregation": evaluation.aggregation,
-            **{key: evaluation.thinking[key] for key in ("capacity", "organizer_budget", "worker_budget")},
-        }
-        for name, statistic in source.statistics(evaluation).items():
-            yield {**row, "measure": name, **shown(name, statistic)}
-
-
-TEST_SET_MEASURES = ("accuracy", "elapsed", "forked", "valid", "concurrency_ratio")
-
-
-def _test_sets(source: Source) -> Rows:
+def test_sets(source: Source) -> Rows:
+    """One measure of one arm on a further test set; shares in %."""
     for name, recordings in source.evidence.elsewhere.items():
-        own = Source(source.evidence.on(name), source.scale)
-        for evaluation in own.headlines(recordings.arms):
-            statistics = own.statistics(evaluation)
-            for measure in TEST_SET_MEASURES:
-                row = {"test_set": name, **named(evaluation), "measure": measure}
-                yield {**row, **shown(measure, statistics[measure])}
+        for evaluation in filter(None, map(recordings.find, recordings.arms)):
+            yield from ({"test_set": name, **row} for row in _measured(evaluation, TEST_SET_MEASURES))
 
 
-_OURS = ("ours", "low", "high")
-_ARM = ("arm", "label")
-_RUN = ("seeds", "items")
-_COMPARED = (*_ARM, "measure", *_OURS, "paper", *_RUN)
+def evaluations(source: Source) -> Rows:
+    """One metric of one evaluation; shares in %."""
+    for evaluation in source.evidence.recordings.evaluations:
+        about = {"variant": evaluation.variant, "aggregation": evaluation.aggregation}
+        budgets = {key: evaluation.thinking[key] for key in BUDGETS}
+        for row in _measured(evaluation, tuple(evaluation.statistics)):
+            yield {**row, **about, **budgets}
+
+
 TABLES = {
-    "correct_at_least_k": Table(
-        "share of items with at least k correct solutions, %", (*_ARM, "k", *_OURS, "paper", *_RUN), _correct_at_least_k
-    ),
-    "ablations": Table("one measure of one ablation", _COMPARED, _ablations),
-    "math": Table("one measure of one way at one budget", _COMPARED, task_tables.math),
-    "sudoku": Table("one measure of one way", _COMPARED, task_tables.sudoku),
-    "training_dynamics": Table("one step of RL", (*_ARM, "seed", "step", *DYNAMICS), _training_dynamics),
+    "correct_at_least_k": Table((*ARM, "k", *OURS, "paper", *RUN), correct_at_least_k),
+    "ablations": Table(COMPARED, ablations),
+    "math": Table(COMPARED, task_tables.math),
+    "sudoku": Table(COMPARED, task_tables.sudoku),
+    "training_dynamics": Table((*ARM, "seed", "step", *DYNAMICS), training_dynamics),
     "frontier": Table(
-        "accuracy (%) and latency (decoding steps, all episodes) at one budget; an arm is a budget in training",
         (
-            "way",
-            *_ARM,
-            "variant",
-            "organizer_budget",
-            "worker_budget",
-            "capacity",
-            "accuracy",
-            "accuracy_low",
-            "accuracy_high",
-            "latency",
-            "latency_low",
-            "latency_high",
-            "best",
-            *_RUN,
+            *("way", *ARM, "variant", "organizer_budget", "worker_budget", "capacity"),
+            *(*_interval("accuracy"), *_interval("latency"), "best", *RUN),
         ),
-        _frontier,
+        frontiers,
     ),
-    "topologies": Table(
-        "share (%) and number of distinct organizer structures of one kind",
-        ("source", "label", "kind", "share", "distinct", "effective"),
-        _topologies,
-    ),
-    "claims": Table("one claim of the paper", ("id", "claim", "paper", "ours", "verdict", "reason", "seeds"), _claims),
-    "learning_curves": Table("one logged step", ("stage", "arm", "label", "seed", "step", *LEARNING), _learning_curves),
-    "hacking": Table("one sign of reward hacking, %", (*_ARM, "measure", *_OURS, *_RUN), _hacking),
-    "test_sets": Table(
-        "one measure of one arm on a further test set; shares in %",
-        ("test_set", *_ARM, "measure", *_OURS, *_RUN),
-        _test_sets,
-    ),
-    "evaluations": Table(
-        "one metric of one evaluation; shares in %",
-        (
-            *_ARM,
-            "variant",
-            "aggregation",
-            "capacity",
-            "organizer_budget",
-            "worker_budget",
-            "measure",
-            *_OURS,
-            *_RUN,
-        ),
-        _evaluations,
-    ),
+    "topologies": Table(("source", "label", "kind", "share", "distinct", "effective"), topologies),
+    "claims": Table(("id", "claim", "paper", "ours", "verdict", "reason", "seeds"), claims),
+    "learning_curves": Table(("stage", *ARM, "seed", "step", *LEARNING), learning_curves),
+    "hacking": Table((*ARM, "measure", *OURS, *RUN), hacking),
+    "test_sets": Table(("test_set", *ARM, "measure", *OURS, *RUN), test_sets),
+    "evaluations": Table((*ARM, "variant", "aggregation", *BUDGETS, "measure", *OURS, *RUN), evaluations),
 }
 
 
@@ -271,8 +206,19 @@ def text(frame: pd.DataFrame) -> str:
     return frame.to_csv(index=False, lineterminator="\n")
 
 
+def read(folder: str | Path, name: str) -> pd.DataFrame:
+    """A table from its file."""
+    path = Path(folder) / f"{name}.csv"
+    try:
+        return pd.read_csv(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run `snakemake {path}`") from None
+    except ValueError as error:
+        raise InputError(f"{path}: not a table: {error}; run `snakemake --force {path}`") from None
+
+
 def headline(evaluations: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Each arm's headline out of the table of evaluations, to compare runs: {"asyncthink": {"accuracy": 79.4, ...}}."""
     chosen = (evaluations["variant"] == HEADLINE) & evaluations["aggregation"].fillna("vote").eq("vote")
     arms = evaluations[chosen].dropna(subset="ours").groupby("arm", sort=False)
-    return {arm: dict(zip(own["measure"], own["ours"], strict=True)) for arm, own in arms}
+    return {str(arm): dict(zip(own["measure"], own["ours"], strict=True)) for arm, own in arms}

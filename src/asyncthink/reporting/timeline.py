@@ -9,12 +9,20 @@ of thinking, and the rules of page/timeline.css dress both.
 import math
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
-from typing import Any
+from typing import Any, TypedDict
 
 from asyncthink.schedule import Arrow, Interval, Lane, Schedule
 
 Mark = list[Any]
-Scene = dict[str, Any]  # {"span": steps, "height": pixels, "marks": [Mark, ...]}
+
+
+class Scene(TypedDict):
+    """The marks of a timeline, which is so many decoding steps wide and so many pixels high."""
+
+    span: int
+    height: int
+    marks: list[Mark]
+
 
 TOP, BAR, PITCH = 64, 20, 58  # pixels: the first lane's upper edge, a lane's thickness, from lane to lane
 UNDERLINE = BAR + 5  # the critical path, below a lane's upper edge
@@ -163,11 +171,11 @@ def _tag_labels(row: int, schedule: Schedule, plan: Mapping[str, Any]) -> list[M
     tags = [(done[i], action) for i, action in enumerate(plan["organizer"][: len(done)]) if "think" not in action]
     nearest, marks = CROWDED * schedule.elapsed, []
     heights = _heights([tag.start for tag, _ in tags], nearest)
-    for place, (tag, action) in enumerate(tags):
-        ahead = [other.start for (other, _), height in zip(tags, heights, strict=True) if height == heights[place]]
+    for number, (tag, action) in enumerate(tags):
+        ahead = [other.start for (other, _), height in zip(tags, heights, strict=True) if height == heights[number]]
         following = [start for start in ahead if start > tag.start]
         room = (following[0] if following else max(schedule.elapsed, tag.start + nearest)) - tag.start
-        y = _y(row) - heights[place]
+        y = _y(row) - heights[number]
         last = schedule.elapsed - tag.start < nearest
         variants = [variant.format(action.get(tag.kind)) for variant in TAGS[tag.kind]]
         marks.append(["text", "tagged", *((tag.end, y, "end") if last else (tag.start, y, "start")), room, *variants])

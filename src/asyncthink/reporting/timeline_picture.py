@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,15 @@ PADDING = 16
 
 def svg(scene: Scene, title: str, description: str, width: int = 920) -> str:
     """One scene; width in pixels. It loads nothing, and every text in it is escaped."""
-    step = (width - 2 * PADDING - GUTTER - MARGIN) / max(scene["span"], 1)
-
-    def x(clock: float) -> float:
-        return round(GUTTER + clock * step, 1)
-
-    body = "\n".join(filter(None, (_PAINT[kind](x, step, *rest) for kind, *rest in scene["marks"])))
+    brush = Brush((width - 2 * PADDING - GUTTER - MARGIN) / max(scene["span"], 1))
+    paint: dict[str, Callable[..., str]] = {
+        "bar": brush.bar,
+        "line": brush.line,
+        "path": brush.path,
+        "arrow": brush.arrow,
+    }
+    paint |= {"name": brush.name, "text": brush.text}
+    body = "\n".join(filter(None, (paint[kind](*rest) for kind, *rest in scene["marks"])))
     height = scene["height"] + 2 * PADDING
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="timeline" role="img" aria-labelledby="title description" '
@@ -31,6 +35,38 @@ def svg(scene: Scene, title: str, description: str, width: int = 920) -> str:
         f'<rect class="card" width="{width}" height="{height}" rx="8"/>\n'
         f'<g transform="translate({PADDING} {PADDING})">\n{body}\n</g>\n</svg>\n'
     )
+
+
+@dataclass(frozen=True)
+class Brush:
+    """Paints each kind of mark; `step` is the width of a decoding step in pixels."""
+
+    step: float
+
+    def x(self, clock: float) -> float:
+        """Where a clock stands."""
+        return round(GUTTER + clock * self.step, 1)
+
+    def bar(self, name: str, start: float, end: float, y: float, height: float) -> str:
+        width = round(self.x(end) - self.x(start), 1)
+        return _element("rect", class_=name, x=self.x(start), y=y, width=width, height=height)
+
+    def line(self, name: str, start: float, y1: float, end: float, y2: float) -> str:
+        return _element("line", class_=name, x1=self.x(start), y1=y1, x2=self.x(end), y2=y2)
+
+    def path(self, name: str, points: Iterable[Sequence[float]]) -> str:
+        return _element("polyline", class_=name, points=" ".join(f"{self.x(clock)},{y}" for clock, y in points))
+
+    def arrow(self, name: str, clock: float, y: float, rise: int) -> str:
+        return _element("path", class_=name, d=f"M{self.x(clock)} {y}l-4 {7 * rise}h8z")
+
+    def name(self, name: str, y: float, text: str) -> str:
+        return _element("text", text, class_=name, x=0, y=y)
+
+    def text(self, name: str, clock: float, y: float, anchor: str, room: float, *texts: str) -> str:
+        fits = next((text for text in texts if len(text) * LETTER <= room * self.step), None)
+        aside = ASIDE * name.endswith(" aside") * (1 if anchor == "start" else -1)
+        return _element("text", fits, class_=name, x=self.x(clock) + aside, y=y, text_anchor=anchor) if fits else ""
 
 
 def _rules(scheme: int) -> str:
@@ -51,32 +87,3 @@ def _element(name: str, text: str | None = None, **attributes: Any) -> str:
 def _printable(text: str) -> str:
     """Characters that XML has no way to hold become a sign for them."""
     return re.sub("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)
-
-
-def _bar(x: Callable, step: float, name: str, start: float, end: float, y: float, height: float) -> str:
-    return _element("rect", class_=name, x=x(start), y=y, width=round(x(end) - x(start), 1), height=height)
-
-
-def _line(x: Callable, step: float, name: str, start: float, y1: float, end: float, y2: float) -> str:
-    return _element("line", class_=name, x1=x(start), y1=y1, x2=x(end), y2=y2)
-
-
-def _path(x: Callable, step: float, name: str, points: Iterable[Sequence[float]]) -> str:
-    return _element("polyline", class_=name, points=" ".join(f"{x(clock)},{y}" for clock, y in points))
-
-
-def _arrow(x: Callable, step: float, name: str, clock: float, y: float, rise: int) -> str:
-    return _element("path", class_=name, d=f"M{x(clock)} {y}l-4 {7 * rise}h8z")
-
-
-def _name(x: Callable, step: float, name: str, y: float, text: str) -> str:
-    return _element("text", text, class_=name, x=0, y=y)
-
-
-def _text(x: Callable, step: float, name: str, clock: float, y: float, anchor: str, room: float, *texts: str) -> str:
-    fits = next((text for text in texts if len(text) * LETTER <= room * step), None)
-    aside = ASIDE * name.endswith(" aside") * (1 if anchor == "start" else -1)
-    return _element("text", fits, class_=name, x=x(clock) + aside, y=y, text_anchor=anchor) if fits else ""
-
-
-_PAINT = {"bar": _bar, "line": _line, "path": _path, "arrow": _arrow, "name": _name, "text": _text}

@@ -89,17 +89,12 @@ class Request:
         return Charge(prompt, self.max_tokens)
 
 
-@dataclass(frozen=True)
-class Answer:
-    """The teacher's text; finish is "stop", or "length" where max_tokens cut it."""
-
-    text: str
-    finish: str
-
-
-@dataclass(frozen=True)
+@dataclass
 class Response:
-    """A usable chat completion, as it came; the text is without what the model reasoned."""
+    """A usable chat completion, as it came; finish is "stop", or "length" where max_tokens cut it.
+
+    The text is without what the model reasoned.
+    """
 
     model: str
     text: str
@@ -119,7 +114,7 @@ def read_response(request: Request, body: str, names: Sequence[str] = ()) -> Res
         if reply.get("choices") == []:
             raise Fault(EMPTY, billed=request.worst, body=body, words="answered with no choices")
         choice = replies.first_choice(reply)
-        finish = choice.get("finish_reason") if isinstance(choice.get("finish_reason"), str) else "stop"
+        finish = told if isinstance(told := choice.get("finish_reason"), str) else "stop"
         early = finish.lower() in (*FILTERED, *replies.CUT)
         message = replies.value_at(({"message": {}} if early else {}) | choice, dict, "message")
         content, refused = _texts(message.get("content"))
@@ -130,7 +125,9 @@ def read_response(request: Request, body: str, names: Sequence[str] = ()) -> Res
     billed = _charge(request, reply.get("usage"), content, message)
     model = str(reply.get("model") or "")
     if not any(same_model(name, model) for name in (request.model, *names)):
-        raise Fault("wrong_model", STOP, billed=billed, body=body, words=_mismatch(request.model, model))
+        words = f"asked for {request.model} and was answered by {model}; where that is the teacher you mean, "
+        words += f"put {model} into teacher.model_names of params.yaml"
+        raise Fault("wrong_model", STOP, billed=billed, body=body, words=words)
     refused = refused or str(message.get("refusal") or "")
     if refused or finish.lower() in FILTERED:
         raise Fault("content_filter", SKIP, OWN, billed=billed, body=body, words=refused or f"finish_reason {finish}")
@@ -177,13 +174,6 @@ def _silence(request: Request, said: str, finish: str, billed: Charge, body: str
         words = f"the answer was cut at teacher.max_tokens = {request.max_tokens} before it began: raise it"
         return Fault("token_limit", SKIP, OWN, billed=billed, body=body, words=words)
     return Fault(EMPTY, billed=billed, body=body, words=f"answered with {said}")
-
-
-def _mismatch(asked: str, answered: str) -> str:
-    return (
-        f"asked for {asked} and was answered by {answered}; where that is the teacher you mean, "
-        f"put {answered} into teacher.model_names of params.yaml"
-    )
 
 
 def same_model(asked: str, answered: str) -> bool:

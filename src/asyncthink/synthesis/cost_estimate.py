@@ -2,10 +2,10 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, TypedDict
 
 from asyncthink.settings import Teacher
 from asyncthink.synthesis.assignment import Assignment
@@ -14,11 +14,29 @@ from asyncthink.synthesis.chat_completion import Request
 from asyncthink.synthesis.lessons import Lesson, fragments_request, lessons, sequential_request, traces_request
 from asyncthink.synthesis.openai_batch import PRICE_SHARE
 from asyncthink.synthesis.openai_client import DEFAULT_MODEL
-from asyncthink.synthesis.response_journal import RESPONSES, charge, read_records
+from asyncthink.synthesis.response_journal import RESPONSES, Answer, Responses
 
 # Tokens of an answer, as long as none was seen: what our prompts ask for, a guess.
 EXPECTED = {"fragments": 400, "traces": 1000, "sequential": 700}
 LETTERS_A_TOKEN = 3
+
+
+class Estimate(TypedDict):
+    """What is still to be spent on one corpus, and what was. most_dollars: if every answer were of the largest size."""
+
+    form: str
+    model: str
+    demonstrations: int
+    requests: int
+    answered: int
+    refused: int
+    prompt_tokens: int
+    completion_tokens: int
+    dollars: float
+    most_dollars: float
+    spent_dollars: float
+    budget_dollars: float | None
+    budget_tokens: int | None
 
 
 def estimate(
@@ -28,21 +46,20 @@ def estimate(
     responses: str | Path = RESPONSES,
     model: str | None = None,
     corpus: str | None = None,
-) -> dict[str, Any]:
+) -> Estimate:
     """Requests, tokens and dollars that are still to be spent on one corpus; asks nothing and needs no key.
 
     Answers are taken to be as long as those that the journal holds already. `most_dollars` is the case that every
     answer is as long as teacher.max_tokens; attempts that fail come on top.
     """
     model = model or os.environ.get("ASYNCTHINK_TEACHER_MODEL", "").strip() or DEFAULT_MODEL
-    answers, refused, spent = _kept(Path(responses) / f"{corpus or assignment.form}.jsonl", teacher)
+    kept = Responses(Path(responses) / f"{corpus or assignment.form}.jsonl")
+    answers = kept.accepted
     lengths = {step: min(tokens, teacher.max_tokens) for step, tokens in _lengths(answers).items()}
-    asked = [
-        request
-        for lesson in lessons(assignment, teacher, items, model)
-        for request in _requests(lesson, answers, lengths)
-    ]
-    open_requests = [request for request in asked if request.key not in answers and request.key not in refused]
+    plan = lessons(assignment, teacher, items, model)
+    asked = [request for lesson in plan for request in _requests(lesson, answers, lengths)]
+    open_requests = [request for request in asked if kept.is_open(request.key)]
+    answered = sum(request.key in answers for request in asked)
     share = PRICE_SHARE if teacher.batch else 1.0
     prompt_tokens = sum(request.worst.prompt_tokens for request in open_requests)
     expected = Charge(prompt_tokens, sum(lengths[_step(request.name)] for request in open_requests), share)
@@ -52,19 +69,19 @@ def estimate(
         "model": model,
         "demonstrations": assignment.synthesize.demonstrations,
         "requests": len(open_requests),
-        "answered": sum(request.key in answers for request in asked),
-        "refused": sum(request.key in refused for request in asked),
+        "answered": answered,
+        "refused": len(asked) - len(open_requests) - answered,
         "prompt_tokens": expected.prompt_tokens,
         "completion_tokens": expected.completion_tokens,
         "dollars": round(expected.dollars(teacher), 2),
         "most_dollars": round(most.dollars(teacher), 2),
-        "spent_dollars": round(spent, 2),
+        "spent_dollars": round(sum(charge.dollars(teacher) for charge in kept.charges), 2),
         "budget_dollars": teacher.budget_dollars,
         "budget_tokens": teacher.budget_tokens,
     }
 
 
-def told(cost: dict[str, Any]) -> str:
+def told(cost: Estimate) -> str:
     """An estimate in one line, for people."""
     tokens = cost["prompt_tokens"] + cost["completion_tokens"]
     limits = [f"{cost['budget_tokens']:,} tokens"] if cost["budget_tokens"] is not None else []
@@ -79,7 +96,7 @@ def told(cost: dict[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def _shortage(cost: dict[str, Any], tokens: int) -> str:
+def _shortage(cost: Estimate, tokens: int) -> str:
     """A warning where the budget will not last."""
     dollars, limit = cost["spent_dollars"] + cost["dollars"], cost["budget_dollars"]
     short = limit is not None and dollars > limit
@@ -87,34 +104,21 @@ def _shortage(cost: dict[str, Any], tokens: int) -> str:
     return ", which will not last: raise it, or lower synthesize.demonstrations" if short else ""
 
 
-def _requests(lesson: Lesson, answers: dict[str, dict[str, Any]], lengths: dict[str, int]) -> list[Request]:
+def _requests(lesson: Lesson, answers: Mapping[str, Answer], lengths: dict[str, int]) -> list[Request]:
     """What a lesson asks; where step 1 is not answered yet, step 2 holds a text of the expected length."""
     if lesson.form == "sequential":
         return [sequential_request(lesson)]
     first = fragments_request(lesson)
     known = answers.get(first.key)
-    fragments = known["text"] if known else "x" * LETTERS_A_TOKEN * lengths["fragments"]
+    fragments = known.text if known else "x" * LETTERS_A_TOKEN * lengths["fragments"]
     return [first, traces_request(lesson, fragments)]
 
 
-def _kept(path: Path, teacher: Teacher) -> tuple[dict[str, dict[str, Any]], set[str], float]:
-    """Answered requests of all corpora by key, without bodies; keys of refused ones; the dollars spent on this one."""
-    answers, refused, spent = {}, set(), 0.0
-    for journal in {path, *path.parent.glob("*.jsonl")}:
-        for record in filter(None, read_records(journal)):
-            spent += charge(record).dollars(teacher) if journal == path else 0.0
-            if record["fault"] is None:
-                answers[record["key"]] = {name: record[name] for name in ("name", "text", "completion_tokens")}
-            elif "refused" in record:
-                refused.add(record["key"])
-    return answers, refused - answers.keys(), spent
-
-
-def _lengths(answers: dict[str, dict[str, Any]]) -> dict[str, int]:
+def _lengths(answers: Mapping[str, Answer]) -> dict[str, int]:
     """Tokens that an answer of each step has."""
     seen: dict[str, list[int]] = defaultdict(list)
-    for record in answers.values():
-        seen[_step(record["name"])].append(record["completion_tokens"])
+    for answer in answers.values():
+        seen[_step(answer.name)].append(answer.completion_tokens)
     return EXPECTED | {step: round(fmean(lengths)) for step, lengths in seen.items()}
 
 

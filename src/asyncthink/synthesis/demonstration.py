@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import PositiveInt, TypeAdapter, ValidationError
+
 from asyncthink import protocol
 from asyncthink.errors import InputError
 from asyncthink.files import json_lines, write_json_lines
-
-FIELDS = ("task", "item", "form", "structure", "organizer", "workers")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Demonstration:
     organizer: str
     workers: dict[int, str]
     joined: dict[int, str] | None = None
-    budget: int | None = None
+    budget: PositiveInt | None = None
 
     @property
     def actions(self) -> list[protocol.Action]:
@@ -52,47 +52,13 @@ class Demonstration:
         return protocol.answer(self.actions)
 
 
+_RECORD = TypeAdapter(Demonstration)
+
+
 def to_mapping(demonstration: Demonstration) -> dict[str, Any]:
     """The JSON object of one line; ids of workers are strings there."""
-    row = {
-        "task": demonstration.task,
-        "item": demonstration.item,
-        "form": demonstration.form,
-        "structure": list(demonstration.structure),
-        "organizer": demonstration.organizer,
-        "workers": _by_text(demonstration.workers),
-    }
-    if demonstration.joined is not None:
-        row["joined"] = _by_text(demonstration.joined)
-    if demonstration.budget is not None:
-        row["budget"] = demonstration.budget
-    return row
-
-
-def _by_text(texts: dict[int, str]) -> dict[str, str]:
-    return {str(key): text for key, text in texts.items()}
-
-
-def _by_id(texts: dict[str, Any]) -> dict[int, str]:
-    return {int(key): str(text) for key, text in texts.items()}
-
-
-def from_mapping(row: dict[str, Any]) -> Demonstration:
-    """The inverse of `to_mapping`; ValueError where the row is something else."""
-    missing = [name for name in FIELDS if name not in row]
-    if missing:
-        raise ValueError(f"no {missing[0]!r}")
-    joined = row.get("joined")
-    if not all(isinstance(part, dict) for part in (row["item"], row["workers"], {} if joined is None else joined)):
-        raise ValueError("'item', 'workers' and 'joined' must be objects")
-    structure, workers = tuple(map(str, row["structure"])), _by_id(row["workers"])
-    joined = None if joined is None else _by_id(joined)
-    budget = row.get("budget")
-    if not (budget is None or type(budget) is int and budget > 0):
-        raise ValueError("'budget' must be an integer above 0")
-    return Demonstration(
-        row["task"], row["item"], row["form"], structure, str(row["organizer"]), workers, joined, budget
-    )
+    row: dict[str, Any] = _RECORD.dump_python(demonstration, mode="json")
+    return {name: value for name, value in row.items() if value is not None or name not in ("joined", "budget")}
 
 
 def write(path: str | Path, demonstrations: Iterable[Demonstration]) -> None:
@@ -104,6 +70,8 @@ def read(path: str | Path) -> Iterator[Demonstration]:
     """Read JSON Lines; a line that is not a demonstration is an InputError that names file and line."""
     for where, row in json_lines(path):
         try:
-            yield from_mapping(row)
-        except (ValueError, TypeError) as error:
-            raise InputError(f"{where} is not a demonstration: {error}") from None
+            yield _RECORD.validate_python(row)
+        except ValidationError as refusal:
+            first = refusal.errors()[0]
+            name = ".".join(map(str, first["loc"]))
+            raise InputError(f"{where} is not a demonstration: {name}: {first['msg']}") from None

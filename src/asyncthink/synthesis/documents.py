@@ -18,7 +18,7 @@ Targets are of a puzzle, within reach of the search, or any number. Lengths are 
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import NamedTuple
@@ -158,7 +158,7 @@ def _desk(rng: random.Random, puzzles: Puzzles, choose: Callable[[int], list[int
     numbers = rng.choice(number_sets(puzzles)["base"])
     places = branches(numbers)
     chosen, draw = choose(len(places)), rng.random()
-    pool = range(1, puzzles.largest_target + 1)
+    pool: Sequence[int] = range(1, puzzles.largest_target + 1)
     if draw < PUZZLES_OWN:
         pool = solvable_targets(numbers, puzzles) or pool
     elif draw < PUZZLES_OWN + WITHIN_REACH:

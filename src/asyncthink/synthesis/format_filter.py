@@ -34,38 +34,34 @@ def reason(demonstration: Demonstration, thinking: Thinking, count: Callable[[st
     A sequential demonstration has a pool of one agent, so a Fork in it is a pool overflow.
     """
     capacity = thinking.capacity if demonstration.form == "asynchronous" else 1
-    error = protocol.format_error(demonstration.actions, capacity)
+    error = schedule.format_error(demonstration.actions, capacity)
     if error:
         return error
-    workers = demonstration.workers
-    forked = demonstration.queries.keys()
-    broken = {
+    workers, joined, forked = demonstration.workers, demonstration.joined or {}, demonstration.queries.keys()
+    broken: dict[str, object] = {
         "missing_worker": forked - workers.keys(),
         "surplus_worker": workers.keys() - forked,
         "unreturned_worker": [i for i, text in workers.items() if protocol.returned(text) is None],
-        "unclosed_join": _joins(demonstration) - (demonstration.joined or {}).keys(),
-        "invented_join": [i for i, text in (demonstration.joined or {}).items() if not _same(text, workers.get(i))],
+        "unclosed_join": _written_joins(demonstration) - joined.keys(),
+        "invented_join": [i for i, text in joined.items() if not _same(text, workers.get(i))],
         "organizer_too_long": count(demonstration.organizer) > (demonstration.budget or thinking.organizer_budget),
         "worker_too_long": any(count(text) > thinking.worker_budget for text in workers.values()),
     }
-    slow = thinking.latency_budget is not None and not any(broken.values()) and _late(demonstration, thinking, count)
-    return next((name for name, holds in (broken | {"over_latency_budget": slow}).items() if holds), None)
+    if thinking.latency_budget is not None and not any(broken.values()):
+        latency = schedule.simulate(plan(demonstration, thinking, count)).elapsed
+        broken["over_latency_budget"] = latency > thinking.latency_budget
+    return next((name for name, holds in broken.items() if holds), None)
 
 
-def _joins(demonstration: Demonstration) -> set[int]:
+def _written_joins(demonstration: Demonstration) -> set[int]:
     """The ids of the Joins into which the teacher should have written a text."""
-    if demonstration.joined is None:
-        return set()
-    return {action.id for action in demonstration.actions if isinstance(action, protocol.Join)}
+    joins = (action.id for action in demonstration.actions if isinstance(action, protocol.Join))
+    return set() if demonstration.joined is None else set(joins)
 
 
 def _same(joined: str, worker: str | None) -> bool:
     """Whether a Join holds what its worker returned, white space apart."""
     return worker is not None and joined.split() == (protocol.returned(worker) or "").split()
-
-
-def _late(demonstration: Demonstration, thinking: Thinking, count: Callable[[str], int]) -> bool:
-    return schedule.simulate(plan(demonstration, thinking, count)).elapsed > thinking.latency_budget
 
 
 def report(
@@ -75,20 +71,21 @@ def report(
 
     reasons has one entry for each rejected demonstration; means are over the kept ones and None where there are none.
     """
-    scores = [TASKS[each.task].score(each.item, each.answer) for each in kept]
-    schedules = [schedule.simulate(plan(each, thinking, count)) for each in kept]
-    workers = [count(text) for each in kept for text in each.workers.values()]
+    scores = [TASKS[shown.task].score(shown.item, shown.answer) for shown in kept]
+    schedules = [schedule.simulate(plan(shown, thinking, count)) for shown in kept]
+    ratios = [ran.concurrency_ratio for ran in schedules if ran.concurrency_ratio is not None]
+    workers = [count(text) for shown in kept for text in shown.workers.values()]
     return {
         "demonstrations": len(kept) + len(reasons),
         "kept": len(kept),
-        "rejected": {name: found for name, found in Counter(reasons).most_common()},
+        "rejected": dict(Counter(reasons).most_common()),
         "accuracy": _mean([score["accuracy"] for score in scores]),
         "all_correct": _mean([score["accuracy"] == 1 for score in scores]),
         "topologies": topologies(kept),
-        "forks": _mean([each.forks for each in schedules]),
-        "latency": _mean([each.latency for each in schedules]),
-        "concurrency_ratio": _mean([each.concurrency_ratio for each in schedules]),
-        "organizer_tokens": _lengths([count(each.organizer) for each in kept]),
+        "forks": _mean([ran.forks for ran in schedules]),
+        "latency": _mean([ran.latency for ran in schedules if ran.latency is not None]),
+        "concurrency_ratio": _mean(ratios),
+        "organizer_tokens": _lengths([count(shown.organizer) for shown in kept]),
         "worker_tokens": _lengths(workers),
     }
 
@@ -98,7 +95,7 @@ def topologies(kept: Sequence[Demonstration]) -> dict[str, Any]:
 
     Left alone, the paper's teacher wrote interleaved and batch only: `beyond_the_two` counts the topologies outside.
     """
-    structures = [followed(each.actions) for each in kept]
+    structures = [followed(shown.actions) for shown in kept]
     counts = Counter(topology(structure) for structure in structures)
     sizes = Counter(topology_class(structure) for structure in structures)
     kinds = Counter(topology_class(name.split()) for name in counts)
@@ -106,27 +103,30 @@ def topologies(kept: Sequence[Demonstration]) -> dict[str, Any]:
     return {"distinct": len(counts), "beyond_the_two": kinds["other"], "classes": classes}
 
 
-def plan(demonstration: Demonstration, thinking: Thinking, count: Callable[[str], int]) -> dict[str, Any]:
+def plan(demonstration: Demonstration, thinking: Thinking, count: Callable[[str], int]) -> schedule.Plan:
     """The schedule's plan of a demonstration, lengths as `count` tells them."""
-    organizer: list[dict[str, int]] = []
+    organizer: list[schedule.PlannedAction] = []
     for action in demonstration.actions:
         match action:
             case protocol.Think(text):
-                organizer.append({"think": count(text)})
+                organizer.append(schedule.planned("think", count(text)))
             case protocol.Fork(i, query):
                 text = f"{protocol.fork_open(i)} {query} {protocol.fork_close(i)}"
-                organizer.append({"fork": i, "tokens": count(text)})
+                organizer.append(schedule.planned("fork", count(text), i))
             case protocol.Join(i):
-                organizer.append({"join": i, "tokens": count(protocol.join_open(i))})
+                organizer.append(schedule.planned("join", count(protocol.join_open(i)), i))
             case protocol.Answer(text):
-                organizer.append({"answer": count(f"{protocol.ANSWER_OPEN} {text} {protocol.ANSWER_CLOSE}")})
+                text = f"{protocol.ANSWER_OPEN} {text} {protocol.ANSWER_CLOSE}"
+                organizer.append(schedule.planned("answer", count(text)))
     workers = {str(i): count(text) for i, text in demonstration.workers.items()}
     capacity = thinking.capacity if demonstration.form == "asynchronous" else 1
     return {"capacity": capacity, "organizer": organizer, "workers": workers, "slot_release": thinking.slot_release}
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    return round(fmean(values), 6) if values else None
+def _mean(values: Sequence[float | None]) -> float | None:
+    """None only where there is nothing; a schedule without a format error, like all that are kept, has its numbers."""
+    known = [value for value in values if value is not None]
+    return round(fmean(known), 6) if known else None
 
 
 def _lengths(tokens: Sequence[int]) -> dict[str, float | None]:

@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from asyncthink.errors import InputError
+from asyncthink.protocol import CLOSED_JOIN
 from asyncthink.randomness import keyed
 from asyncthink.settings import Teacher
 from asyncthink.synthesis import structures
@@ -15,7 +16,7 @@ from asyncthink.synthesis.assignment import Assignment
 from asyncthink.synthesis.chat_completion import Request
 from asyncthink.tasks import TASKS
 
-EXAMPLES = {"countdown": "prompts/countdown_traces.txt", "competition_math": "prompts/competition_math_traces.txt"}
+EXAMPLES = ("interleaved", "batched", "overlapping")  # a worked example of each for every task
 INSTRUCTIONS = {
     "fragments": "prompts/fragments.txt",
     "traces": "prompts/traces.txt",
@@ -30,7 +31,6 @@ TASK_OF = {  # what a task's items hold and no other's do
 ACTIONS = {"T": "think", "F": "fork", "J": "join", "A": "answer"}
 
 _HEADING = re.compile(r"^[ \t]*=+[ \t]*(?:ORGANIZER|WORKER[ \t]+([1-9]\d{0,8}))[ \t]*=+[ \t]*$", re.MULTILINE | re.I)
-_INJECTED = re.compile(r"(<JOIN-([1-9]\d{0,8})>)((?:(?!<JOIN-).)*?)</JOIN-\2>", re.DOTALL)
 
 
 @cache
@@ -91,12 +91,18 @@ def fragments_request(lesson: Lesson) -> Request:
     return lesson.request("fragments", lesson.problem)
 
 
+def example(task: str, kind: str) -> tuple[str, str]:
+    """A worked example of a task with a structure of EXAMPLES: what is asked in step 2, and what is answered."""
+    question, _, answer = prompt_text(f"prompts/{task}_{kind}.txt").partition("\n===\n")
+    return question, answer
+
+
 def traces_request(lesson: Lesson, fragments: str) -> Request:
-    """Step 2: the traces, after the example, along the lesson's structure."""
-    question, _, answer = prompt_text(EXAMPLES.get(lesson.task, EXAMPLES["competition_math"])).partition("\n===\n")
+    """Step 2: the traces, after the examples, along the lesson's structure."""
+    examples = [turn for kind in EXAMPLES for turn in example(lesson.task, kind)]
     steps = [f"{number}. {spoken(action)}" for number, action in enumerate(lesson.structure, 1)]
     parts = {"Problem": lesson.problem, "Fragments of thought": fragments, "Sequence of actions": "\n".join(steps)}
-    return lesson.request("traces", question, answer, "\n\n".join(f"{name}:\n{text}" for name, text in parts.items()))
+    return lesson.request("traces", *examples, "\n\n".join(f"{name}:\n{text}" for name, text in parts.items()))
 
 
 def sequential_request(lesson: Lesson) -> Request:
@@ -117,7 +123,8 @@ def read_traces(text: str) -> tuple[str, dict[int, str], dict[int, str]]:
     """
     headings = list(_HEADING.finditer(text))
     ends = [heading.start() for heading in headings[1:]] + [len(text)]
-    organizer, workers = None if headings else text, {}
+    organizer = None if headings else text
+    workers: dict[int, str] = {}
     for heading, end in zip(headings, ends, strict=False):
         section = text[heading.end() : end].strip()
         if heading[1]:
@@ -125,5 +132,5 @@ def read_traces(text: str) -> tuple[str, dict[int, str], dict[int, str]]:
         elif organizer is None:
             organizer = section
     organizer = (organizer or "").strip()
-    joined = {int(i): inside.strip() for _, i, inside in reversed(_INJECTED.findall(organizer))}
-    return _INJECTED.sub(r"\1", organizer), workers, joined
+    joined = {int(i): inside.strip() for _, i, inside in reversed(CLOSED_JOIN.findall(organizer))}
+    return CLOSED_JOIN.sub(r"\1", organizer), workers, joined

@@ -11,12 +11,16 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from asyncthink.synthesis.budget import Charge
-from asyncthink.synthesis.chat_completion import Request
+from asyncthink.synthesis.chat_completion import Request, Response
 from asyncthink.synthesis.openai_client import Client, GivenUp
 from asyncthink.synthesis.teacher_faults import STOP, Fault
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+    from openai.types import Batch
 
 LARGEST = 10_000  # requests; the endpoint's limits are 50,000 and 200 MB
 LOOK_EVERY = 30.0  # seconds
@@ -44,7 +48,7 @@ async def ask_in_batches(client: Client, requests: Sequence[Request]) -> None:
         ) from None
 
 
-async def _handed_in(client: Client, chunk: Sequence[Request]) -> Any:
+async def _handed_in(client: Client, chunk: Sequence[Request]) -> "Batch | None":
     """The batch of a chunk: the one that an earlier run handed in, else a new one; None if nothing is missing."""
     if not (pending := _open(client, chunk)):
         return None
@@ -63,17 +67,13 @@ async def _handed_in(client: Client, chunk: Sequence[Request]) -> Any:
     data = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
     file = await api.files.create(file=("requests.jsonl", data), purpose="batch")
     return await client.openai.batches.create(
-        input_file_id=file.id,
-        endpoint="/v1/chat/completions",
-        completion_window="24h",
-        metadata={"asyncthink": name},
+        input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h", metadata={"asyncthink": name}
     )
 
 
 def _open(client: Client, chunk: Sequence[Request]) -> list[Request]:
     """The requests that have neither an answer nor a refusal."""
-    journal = client.journal
-    return [request for request in chunk if request.key not in journal.accepted and not journal.refusal(request.key)]
+    return [request for request in chunk if client.journal.is_open(request.key)]
 
 
 async def _after_the_first(client: Client, pending: Sequence[Request]) -> list[Request]:
@@ -96,7 +96,7 @@ def _check_budget(client: Client, pending: Sequence[Request]) -> None:
         raise client.stop(f"{needs}: {client.budget.refusal}; or set teacher.batch: false")
 
 
-async def _ended(client: Client, batch: Any) -> Any:
+async def _ended(client: Client, batch: "Batch") -> "Batch":
     """Look at a batch until it has ended."""
     while batch.status not in ENDED:
         counts = batch.request_counts
@@ -111,7 +111,7 @@ async def _ended(client: Client, batch: Any) -> Any:
     return batch
 
 
-async def _collect(client: Client, chunk: Sequence[Request], batch: Any) -> None:
+async def _collect(client: Client, chunk: Sequence[Request], batch: "Batch") -> None:
     """Keep every usable answer of a batch."""
     if not batch.output_file_id:
         return
@@ -129,19 +129,18 @@ async def _collect(client: Client, chunk: Sequence[Request], batch: Any) -> None
 
 
 async def _keep(client: Client, request: Request, body: str) -> None:
+    came: Response | Fault
     try:
-        response = client.read(request, body)
-        response = replace(response, billed=replace(response.billed, price_share=PRICE_SHARE))
-        client.budget.count(response.billed)
-        await client.keep(request, response)
+        came = client.read(request, body)
     except Fault as fault:
-        fault.billed = replace(fault.billed, price_share=PRICE_SHARE)
-        client.budget.count(fault.billed)
-        await client.keep_fault(request, fault)
-        if fault.verdict == STOP:
-            raise client.stop(f"{client.endpoint.host}: {client.endpoint.redacted(fault.said)}") from None
+        came = fault
+    came.billed = replace(came.billed, price_share=PRICE_SHARE)
+    client.budget.count(came.billed)
+    await client.keep(request, came)
+    if isinstance(came, Fault) and came.verdict == STOP:
+        raise client.stop(client.told(came))
 
 
-def _patient(client: Client) -> Any:
+def _patient(client: Client) -> "AsyncOpenAI":
     """The client with its own retries, for questions that change nothing."""
     return client.openai.with_options(max_retries=client.settings.attempts)

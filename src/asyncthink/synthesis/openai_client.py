@@ -15,20 +15,20 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from asyncthink.engines import replies
 from asyncthink.errors import InputError
 from asyncthink.settings import Teacher
 from asyncthink.synthesis.budget import NOTHING, Budget
-from asyncthink.synthesis.chat_completion import Answer, Form, Request, Response, read_response
-from asyncthink.synthesis.response_journal import ResponseJournal, record_of
-from asyncthink.synthesis.teacher_faults import AGAIN, SKIP, STOP, Fault, refusal
+from asyncthink.synthesis.chat_completion import Form, Request, Response, read_response
+from asyncthink.synthesis.response_journal import Answer, ResponseJournal, record_of
+from asyncthink.synthesis.teacher_faults import FORM, SKIP, STOP, Fault, refusal
 
 DEFAULT_MODEL = "gpt-4o"
 OPENAI = "https://api.openai.com/v1"
+NO_KEY = "none"  # what the client is given where a server needs no key
 LONGEST_BACKOFF = 60.0  # seconds
 SHORTEST_SECRET = 8  # characters; "EMPTY" and the like, as local servers take them, are no secrets
 
@@ -43,6 +43,13 @@ class GivenUp(Exception):
 
 class Refused(GivenUp):
     """The teacher refuses one request for what it is; it is not asked again but on demand."""
+
+
+class OtherForm(Exception):
+    """The endpoint refused the form of a request alone, and wants to be asked in `form`."""
+
+    def __init__(self, form: Form):
+        self.form = form
 
 
 @dataclass(frozen=True)
@@ -68,19 +75,26 @@ class Endpoint:
         return text.replace(self.key, "[key]") if len(self.key) >= SHORTEST_SECRET else text
 
 
-def endpoint(environment: Mapping[str, str]) -> Endpoint:
-    """OPENAI_BASE_URL, OPENAI_API_KEY and ASYNCTHINK_TEACHER_MODEL; only OpenAI's own endpoint needs the key."""
+def named(environment: Mapping[str, str]) -> Endpoint:
+    """Whom OPENAI_BASE_URL, OPENAI_API_KEY and ASYNCTHINK_TEACHER_MODEL name, whether or not it can be asked."""
+    model = environment.get("ASYNCTHINK_TEACHER_MODEL", "").strip() or DEFAULT_MODEL
     url = environment.get("OPENAI_BASE_URL", "").strip() or OPENAI
-    key = environment.get("OPENAI_API_KEY", "").strip()
+    return Endpoint(model, url, environment.get("OPENAI_API_KEY", "").strip() or NO_KEY)
+
+
+def endpoint(environment: Mapping[str, str]) -> Endpoint:
+    """The same, to be asked; only OpenAI's own endpoint needs the key. InputError for what cannot be."""
+    where = named(environment)
+    url, key = where.url, where.key
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
         raise InputError("OPENAI_BASE_URL must be an http address like http://127.0.0.1:8000/v1")
     if url.rstrip("/").endswith("/completions"):
         raise InputError("OPENAI_BASE_URL is the part of the address before /chat/completions, ending in /v1")
-    if not key and url == OPENAI:
+    if key == NO_KEY and url == OPENAI:
         raise InputError("OPENAI_API_KEY is not set; export it, or set OPENAI_BASE_URL to a server that needs no key")
     if not all(33 <= ord(letter) <= 126 for letter in key):
         raise InputError("OPENAI_API_KEY holds a space or a letter that no key has; export it again")
-    return Endpoint(environment.get("ASYNCTHINK_TEACHER_MODEL", "").strip() or DEFAULT_MODEL, url, key or "none")
+    return where
 
 
 def backoff(attempt: int, asked: float, draw: float) -> float:
@@ -105,7 +119,7 @@ class Client:
         self.openai = AsyncOpenAI(api_key=where.key, base_url=where.url, max_retries=0, timeout=settings.time_limit)
         self.faults: Counter[str] = Counter()
         self.stopped: str | None = None  # why nothing more is asked
-        self.form = Form(**journal.forms.get(where.name, {}))
+        self.form = journal.forms.get(where.name, Form())
         self.known = False  # whether a request has gone to its end
         self._forms = {self.form}  # those that were tried
         self._first = asyncio.Lock()
@@ -119,15 +133,19 @@ class Client:
         self.stopped = self.stopped or reason
         return Stopped(self.stopped)
 
+    def told(self, fault: Fault) -> str:
+        """What went wrong, for people."""
+        return f"{self.endpoint.host}: {self.endpoint.redacted(fault.said)}"
+
     async def ask(self, request: Request) -> Answer:
         """The answer from the journal, or from the endpoint; Refused, GivenUp or Stopped where there is none."""
-        record = self.journal.accepted.get(request.key)
-        if record is None and (words := self.journal.refusal(request.key)):
-            raise Refused(f"{self.endpoint.host}: {words}")
-        record = record or await self._in_turn(request)
-        return Answer(record["text"], record["finish"])
+        if request.key not in self.journal.accepted:
+            if words := self.journal.refusal(request.key):
+                raise Refused(f"{self.endpoint.host}: {words}")
+            await self._in_turn(request)
+        return self.journal.accepted[request.key]
 
-    async def _in_turn(self, request: Request) -> dict[str, Any]:
+    async def _in_turn(self, request: Request) -> None:
         """The first request of a run alone, all others side by side."""
         if not self.known:
             async with self._first:
@@ -136,9 +154,9 @@ class Client:
                         return await self._asked(request)
                     finally:
                         self.known = True
-        return await self._asked(request)
+        await self._asked(request)
 
-    async def _asked(self, request: Request) -> dict[str, Any]:
+    async def _asked(self, request: Request) -> None:
         """Attempt until there is an answer, or no use in another attempt."""
         attempt = 1
         while True:
@@ -147,29 +165,23 @@ class Client:
             form = self.form
             try:
                 return await self._within_budget(request, form)
+            except OtherForm as other:
+                self.faults[FORM] += 1
+                if form == self.form:
+                    self.form = other.form
+                    self._forms.add(self.form)
+                continue
             except Fault as fault:
-                if self._learned(form, fault):
-                    continue
-                said = f"{self.endpoint.host}: {self.endpoint.redacted(fault.said)}"
                 if fault.verdict == STOP:
-                    raise self.stop(said) from None
+                    raise self.stop(self.told(fault)) from None
                 if fault.verdict == SKIP or attempt == self.settings.attempts:
                     final = fault.own or self.journal.refusal(request.key)
-                    raise (Refused if final else GivenUp)(said) from None
+                    raise (Refused if final else GivenUp)(self.told(fault)) from None
                 wait = backoff(attempt, fault.wait, random.random())
             attempt += 1
             await self.sleep(wait)
 
-    def _learned(self, form: Form, fault: Fault) -> bool:
-        """Whether a refusal was of the form alone; then the next attempt has another one."""
-        if fault.name != "form":
-            return False
-        if form == self.form:
-            self.form = form.after(replies.all_texts(fault.body))
-            self._forms.add(self.form)
-        return True
-
-    async def _within_budget(self, request: Request, form: Form) -> dict[str, Any]:
+    async def _within_budget(self, request: Request, form: Form) -> None:
         """One attempt, its cost set aside before and counted after; what came back is kept, good or bad."""
         if not await self.budget.reserve(request.worst):
             raise self.stop(self.budget.refusal)
@@ -178,10 +190,10 @@ class Client:
             response = await self._attempt(request, form)
             billed = response.billed
             await self._keep_form(form)
-            return await self.keep(request, response)
+            await self.keep(request, response)
         except Fault as fault:
             billed = fault.billed
-            await self.keep_fault(request, fault)
+            await self.keep(request, fault)
             raise
         finally:
             await self.budget.settle(request.worst, billed)
@@ -209,33 +221,35 @@ class Client:
     def read(self, request: Request, body: str) -> Response:
         """The response in a body that holds no key."""
         response = read_response(request, body, self.settings.model_names or ())
-        return replace(response, text=self.endpoint.redacted(response.text))
+        response.text = self.endpoint.redacted(response.text)
+        return response
 
-    def _refusal(self, form: Form, status: int, headers: Mapping[str, str], body: str) -> Fault:
+    def _refusal(self, form: Form, status: int, headers: Mapping[str, str], body: str) -> Fault | OtherForm:
         """What a status other than 200 means; a form that can be changed is no fault of the request."""
         safe = self.endpoint.redacted(body)
         other = form.after(replies.all_texts(safe)) if status in (400, 404, 422) else None
         if other is not None and (form != self.form or other not in self._forms):
-            return Fault("form", AGAIN, body=safe)
+            return OtherForm(other)
         return refusal(status, headers, safe)
 
     async def _keep_form(self, form: Form) -> None:
         """Remember a form that was answered, so that no later run has to find it out."""
-        if form == Form(**self.journal.forms.get(self.endpoint.name, {})):
-            return
-        await self.journal.append(record_of(self.endpoint.name, "form", NOTHING, fault="form", form=asdict(form)))
+        name = self.endpoint.name
+        if form != self.journal.forms.get(name, Form()):
+            await self.journal.append(record_of(name, FORM, NOTHING, FORM) | {"form": form})
 
-    async def keep(self, request: Request, response: Response) -> dict[str, Any]:
-        """Write a good response to the journal; the record is safe when this returns."""
-        parts = {"model": response.model, "finish": response.finish, "text": response.text, "body": response.body}
-        record = record_of(request.key, request.name, response.billed, **parts)
-        await self.journal.append(record)
-        return record
+    async def keep(self, request: Request, came: Response | Fault) -> None:
+        """Write a response to the journal, it is safe when this returns; or count a fault.
 
-    async def keep_fault(self, request: Request, fault: Fault) -> None:
-        """Count a fault; what it cost and what was said goes to the journal too, and whether it is the lesson's own."""
-        self.faults[fault.name] += 1
-        if fault.own or fault.billed != NOTHING:
-            words = {"refused": self.endpoint.redacted(fault.said)} if fault.own else {}
-            record = record_of(request.key, request.name, fault.billed, fault=fault.name, body=fault.body, **words)
+        What a fault cost and what was said goes to the journal too, and whether it is the lesson's own.
+        """
+        fault = came.name if isinstance(came, Fault) else None
+        record = record_of(request.key, request.name, came.billed, fault) | {"body": came.body}
+        if isinstance(came, Response):
+            record |= {"model": came.model, "finish": came.finish, "text": came.text}
+            return await self.journal.append(record)
+        self.faults[came.name] += 1
+        if came.own:
+            record["refused"] = self.endpoint.redacted(came.said)
+        if came.own or came.billed != NOTHING:
             await self.journal.append(record)

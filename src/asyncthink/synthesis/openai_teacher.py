@@ -1,9 +1,9 @@
 """The paper's teacher: a large model behind an OpenAI-compatible interface (GPT-4o there) writes the demonstrations.
 
 An asynchronous demonstration takes two requests (paper, section on the cold start): the first finds conditionally
-independent fragments of thought for the item, the second writes the organizer's and the workers' traces, after a
-worked example and along a randomly sampled sequence of organizer actions. A sequential one takes one request. The
-paper's prompts are not public; ours are the files in prompts/.
+independent fragments of thought for the item, the second writes the organizer's and the workers' traces, after three
+worked examples of the task and along a randomly sampled sequence of organizer actions. A sequential one takes one
+request. The paper's prompts are not public; ours are the files in prompts/.
 
 What the teacher writes is cut into traces and otherwise left as it is: whether its form is right is the filter's
 business, so every lesson that is answered becomes one demonstration. A lesson that the teacher refuses for what it is
@@ -95,7 +95,8 @@ class Progress:
         if len(self.written) >= self.needed and len(self.written) + len(self.refused) == self.lessons:
             return None
         missing = self.lessons - len(self.written)
-        told = self.stopped or "; ".join(filter(None, (_reasons(self.given_up), self.refused and self.refusals)))
+        reasons = [_reasons(self.given_up), self.refusals if self.refused else ""]
+        told = self.stopped or "; ".join(filter(None, reasons))
         again = "" if ASK_REFUSED in told else ": run it again"
         return f"{missing:,} of {self.lessons:,} demonstrations are missing: {told}. All answers are kept{again}"
 
@@ -165,7 +166,7 @@ async def _work(client: Client, waiting: Iterator[Lesson], progress: Progress) -
     """Take lessons until there are none, or there is no use in going on."""
     for lesson in waiting:
         try:
-            progress.note(lesson.index, await FORMS[lesson.form](client, lesson))
+            progress.note(lesson.index, await _demonstrated(client, lesson))
         except GivenUp as fault:
             progress.give_up(lesson.index, fault)
         except Stopped as stop:
@@ -174,33 +175,26 @@ async def _work(client: Client, waiting: Iterator[Lesson], progress: Progress) -
             return
 
 
-async def asynchronous(client: Client, lesson: Lesson) -> Demonstration:
-    """Ask both steps."""
-    fragments = await client.ask(fragments_request(lesson))
-    traces = await client.ask(traces_request(lesson, fragments.text))
-    organizer, workers, joined = read_traces(traces.text)
+async def _demonstrated(client: Client, lesson: Lesson) -> Demonstration:
+    """Ask the steps of a lesson: one if it is sequential, else two."""
+    workers: dict[int, str] = {}
+    joined = None
+    if lesson.form == "sequential":
+        organizer = (await client.ask(sequential_request(lesson))).text.strip()
+    else:
+        fragments = await client.ask(fragments_request(lesson))
+        traces = await client.ask(traces_request(lesson, fragments.text))
+        organizer, workers, joined = read_traces(traces.text)
     return Demonstration(lesson.task, lesson.item, lesson.form, lesson.structure, organizer, workers, joined)
-
-
-async def sequential(client: Client, lesson: Lesson) -> Demonstration:
-    """Ask the only step."""
-    trace = await client.ask(sequential_request(lesson))
-    return Demonstration(lesson.task, lesson.item, lesson.form, lesson.structure, trace.text.strip(), {})
-
-
-FORMS: dict[str, Callable[[Client, Lesson], Awaitable[Demonstration]]] = {
-    "asynchronous": asynchronous,
-    "sequential": sequential,
-}
 
 
 async def _in_batches(client: Client, plan: Sequence[Lesson]) -> None:
     """Fill the journal through the Batch API, a step at a time; what a batch leaves out is asked one by one."""
-    first = {"asynchronous": fragments_request, "sequential": sequential_request}
-    await ask_in_batches(client, [first[lesson.form](lesson) for lesson in plan])
-    answered = client.journal.accepted
-    pairs = [(lesson, answered.get(fragments_request(lesson).key)) for lesson in plan if lesson.form == "asynchronous"]
-    await ask_in_batches(client, [traces_request(lesson, record["text"]) for lesson, record in pairs if record])
+    two_steps = [lesson for lesson in plan if lesson.form == "asynchronous"]
+    one_step = [sequential_request(lesson) for lesson in plan if lesson.form == "sequential"]
+    await ask_in_batches(client, [*map(fragments_request, two_steps), *one_step])
+    pairs = [(lesson, client.journal.accepted.get(fragments_request(lesson).key)) for lesson in two_steps]
+    await ask_in_batches(client, [traces_request(lesson, fragments.text) for lesson, fragments in pairs if fragments])
 
 
 async def _report(client: Client, progress: Progress, title: str) -> None:

@@ -28,7 +28,7 @@ def _steps(style: str, branch: Branch, target: int) -> tuple[tuple[Step, int], .
 
 @dataclass(frozen=True)
 class Desk:
-    """A puzzle before its writer. style is a name in SURFACES; as soon as `required` solutions are in hand, search ends."""
+    """A puzzle before its writer: search ends once `required` solutions are in hand. style: a name in SURFACES."""
 
     numbers: tuple[int, ...]
     target: int

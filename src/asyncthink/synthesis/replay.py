@@ -4,7 +4,7 @@ So fine-tuning sees the layout that inference makes: the same prompts, the same 
 """
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
@@ -12,13 +12,11 @@ from asyncthink.engines import run
 from asyncthink.engines.scripted import Scripted
 from asyncthink.episode import Episode
 from asyncthink.settings import Thinking
+from asyncthink.synthesis.demonstration import Demonstration
 from asyncthink.thinking import THINKING
 
-if TYPE_CHECKING:
-    from asyncthink.synthesis.demonstration import Demonstration
 
-
-def replay(demonstration: "Demonstration", tokenizer: PreTrainedTokenizerBase, settings: Thinking) -> Episode:
+def replay(demonstration: Demonstration, tokenizer: PreTrainedTokenizerBase, settings: Thinking) -> Episode:
     """The episode, not yet scored; a Fork whose worker says nothing in the demonstration gets no result."""
     seed = ("replay",)
     texts: dict[tuple[Any, ...], str] = {(*seed, role): demonstration.organizer for role in ("organizer", "sequential")}

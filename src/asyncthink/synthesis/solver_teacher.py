@@ -36,9 +36,8 @@ def demonstrate(assignment: Assignment, items: Sequence[dict[str, Any]]) -> Iter
             thinking = drawn(thinking, assignment.seed, "synthesize", index)
         desk = Desk.of(item, thinking.prompts)
         structure, text, workers = write(rng, desk, thinking, assignment.synthesize)
-        budget = (
-            None if assignment.form == "asynchronous" or thinking.told_budgets is None else thinking.organizer_budget
-        )
+        told = assignment.form == "sequential" and thinking.told_budgets is not None
+        budget = thinking.organizer_budget if told else None
         yield Demonstration("countdown", item, assignment.form, tuple(structure), text, workers, budget=budget)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from asyncthink import protocol
 from asyncthink.settings import Synthesize
 
-MOST_IDS = 8  # fork ids that the word vocabulary has
+MOST_IDS = len(protocol.WORD_IDS)
 CLASSES = ("none", "interleaved", "batch", "other")
 
 

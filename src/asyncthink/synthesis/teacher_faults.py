@@ -5,11 +5,13 @@ import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 
 from asyncthink.engines import replies
 from asyncthink.synthesis.budget import NOTHING, Charge
 
 AGAIN, SKIP, STOP = "again", "skip", "stop"
+FORM = "form"  # the endpoint wants to be asked in another form
 EMPTY = "empty_choice"  # an answer without text; the lesson's own only where it comes again and again
 REFUSED = "refused"  # a status that says no more than that
 OWN = True  # the fault is the lesson's own: whoever asks it again gets the same
@@ -18,17 +20,10 @@ LONGEST_WAIT = 900.0  # seconds; an endpoint that asks for more ends the run
 # status: name, verdict; any other one may pass
 STATUS = {
     **dict.fromkeys((400, 413, 414, 422, 451), (REFUSED, SKIP)),
-    401: ("key_refused", STOP),
-    402: ("out_of_quota", STOP),
-    403: ("not_allowed", STOP),
-    404: ("not_found", STOP),
-    405: ("not_found", STOP),
-    407: ("not_allowed", STOP),
-    408: ("timeout", AGAIN),
-    409: ("conflict", AGAIN),
-    410: ("not_found", STOP),
-    425: ("rate_limit", AGAIN),
-    429: ("rate_limit", AGAIN),
+    **dict.fromkeys((404, 405, 410), ("not_found", STOP)),
+    **dict.fromkeys((403, 407), ("not_allowed", STOP)),
+    **dict.fromkeys((425, 429), ("rate_limit", AGAIN)),
+    **{401: ("key_refused", STOP), 402: ("out_of_quota", STOP), 408: ("timeout", AGAIN), 409: ("conflict", AGAIN)},
 }
 ADVICE = {
     "key_refused": "the key was refused: check OPENAI_API_KEY",
@@ -47,6 +42,7 @@ _FILTER = re.compile(
 )
 
 
+@dataclass(eq=False)
 class Fault(Exception):
     """One attempt went wrong.
 
@@ -54,27 +50,20 @@ class Fault(Exception):
     the endpoint asks for; billed: what it may charge all the same; body: what it said, words: that in one line.
     """
 
-    def __init__(
-        self,
-        name: str,
-        verdict: str = AGAIN,
-        own: bool = False,
-        wait: float = 0.0,
-        billed: Charge = NOTHING,
-        body: str = "",
-        words: str = "",
-    ):
-        super().__init__(name)
-        self.name, self.verdict, self.own, self.wait = name, verdict, own, wait
-        self.billed, self.body, self.words = billed, body, words
+    name: str
+    verdict: str = AGAIN
+    own: bool = False
+    wait: float = 0.0
+    billed: Charge = NOTHING
+    body: str = ""
+    words: str = ""
 
     @property
     def said(self) -> str:
         """The fault's name, with advice, and with the endpoint's own words where it has any."""
-        words = self.words[:200]
         if self.verdict == STOP:
             return ": ".join(filter(None, (ADVICE.get(self.name), self.words)))
-        return f"{self.name} ({words})" if words else self.name
+        return f"{self.name} ({self.words[:200]})" if self.words else self.name
 
 
 def refusal(status: int, headers: Mapping[str, str], body: str, words: str | None = None) -> Fault:

@@ -5,8 +5,8 @@ is one, else the one answer that it states.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import NotRequired, TypedDict
 
 from asyncthink.errors import InputError
 from asyncthink.tasks import single_answer
@@ -14,6 +14,7 @@ from asyncthink.tasks.equality import compare, equal
 from asyncthink.tasks.judge import Verdict
 from asyncthink.tasks.preparation import plain
 from asyncthink.tasks.stated_value import stated
+from asyncthink.tasks.task import Score
 
 SOURCES = {  # name: (repository on the hub, split, commit)
     "deepscaler": ("agentica-org/DeepScaleR-Preview-Dataset", "train", "b6ae8c60f5c1f2b594e2140b91c49c9ad0949e29"),
@@ -26,23 +27,31 @@ _MARK = re.compile(r"\\boxed\s*\{|\\.|[{}]", re.DOTALL)
 _CHAT = "{problem}\n\nGive the final answer within \\boxed{{}}."
 
 
-def prompt(item: Mapping[str, Any], style: str) -> str:
+class Item(TypedDict):
+    """A problem, as above."""
+
+    answer: str
+    id: NotRequired[str]
+    problem: NotRequired[str]
+
+
+def prompt(item: Item, style: str) -> str:
     """The question; there is none in the word language."""
     if style == "word":
         raise InputError("competition math cannot be asked in the word language; set thinking.prompts to chat")
     return _CHAT.format(problem=item["problem"])
 
 
-def score(item: Mapping[str, Any], answer: str | None) -> dict[str, Any]:
+def score(item: Item, answer: str | None) -> Score:
     """accuracy 1 or 0; offered 1 if there is anything to compare; out_of_time 1 if nobody knows whether it is equal."""
     gold = gold_of(item)
     offered = gold if answer and plain(answer) == plain(gold) else final(answer)
     verdict = Verdict.DIFFERENT if offered is None else compare(gold, offered)
-    scored = single_answer.scored(verdict is Verdict.EQUAL, offered)
-    return scored | {"out_of_time": int(verdict is Verdict.OUT_OF_TIME)}
+    late = int(verdict is Verdict.OUT_OF_TIME)
+    return {**single_answer.scored(verdict is Verdict.EQUAL, offered), "out_of_time": late}
 
 
-def aggregate(item: Mapping[str, Any], answers: Sequence[str | None]) -> str | None:
+def aggregate(item: Item, answers: Sequence[str | None]) -> str | None:
     """Majority vote over answers that are mathematically equal."""
     return single_answer.majority([final(answer) for answer in answers], equal)
 
@@ -50,13 +59,13 @@ def aggregate(item: Mapping[str, Any], answers: Sequence[str | None]) -> str | N
 union = single_answer.union(score)
 
 
-def check(item: Any) -> None:
+def check(item: object) -> None:
     """Raise InputError unless `item` is one."""
     if not isinstance(item, dict) or not isinstance(item.get("answer"), str) or not item["answer"].strip():
         raise InputError('the item is an object like {"answer": "204"}, its answer a text')
 
 
-def gold_of(item: Mapping[str, Any]) -> str:
+def gold_of(item: Item) -> str:
     """The right answer, out of its box if it stands in one."""
     return boxed(item["answer"]) or item["answer"]
 
@@ -89,20 +98,17 @@ def boxed(text: str) -> str | None:
     return text[slice(*last)] if last[0] >= 0 else None
 
 
-def items(rows: Iterable[Mapping[str, Any]], name: str) -> list[dict[str, Any]]:
-    """Items from records with problem (or question) and answer, a text or a number: 27.0 is the answer 27."""
-    found = []
-    for place, row in enumerate(rows):
-        problem = row.get("problem", row.get("question"))
-        if not isinstance(problem, str):
-            raise InputError(f"problem (or question) must be a text, not {ascii(problem)[:60]}")
-        found.append({"id": f"{name}-{row.get('id', place)}", "problem": problem, "answer": right_answer(row)})
-    return found
+def from_record(record: Mapping[str, object], name: str, number: int) -> Item:
+    """The item of a data set's record with problem (or question) and answer."""
+    problem = record.get("problem", record.get("question"))
+    if not isinstance(problem, str):
+        raise InputError(f"problem (or question) must be a text, not {ascii(problem)[:60]}")
+    return {"id": f"{name}-{record.get('id', number)}", "problem": problem, "answer": right_answer(record)}
 
 
-def right_answer(row: Mapping[str, Any]) -> str:
+def right_answer(record: Mapping[str, object]) -> str:
     """The answer of a data set's record, a text or a number: 27.0 is 27."""
-    answer = row.get("answer")
+    answer = record.get("answer")
     if isinstance(answer, bool) or not isinstance(answer, str | int | float) or not str(answer).strip():
         raise InputError(f"answer must be a text or a number, not {ascii(answer)[:60]}")
     whole = isinstance(answer, float) and answer.is_integer()

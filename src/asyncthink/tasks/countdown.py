@@ -12,31 +12,19 @@ The generator lives in `countdown_puzzles`, its names are part of this module's;
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
-from typing import Any
+from typing import NotRequired, TypedDict, TypeGuard
 
 from asyncthink.errors import InputError
 from asyncthink.tasks import expressions, notation
 from asyncthink.tasks.countdown_puzzles import SPLITS, generate, leak_check, manifest
 from asyncthink.tasks.expressions import Node
-from asyncthink.tasks.mistake import Mistake
+from asyncthink.tasks.task import Mistake, Score
 
-__all__ = [
-    "SPLITS",
-    "aggregate",
-    "canonical",
-    "check",
-    "generate",
-    "leak_check",
-    "manifest",
-    "mistakes",
-    "prompt",
-    "score",
-    "union",
-]
+__all__ = ["SPLITS", "generate", "leak_check", "manifest"]
 
 MOST_READ = 8
 MOST_NUMBERS = 64
@@ -53,6 +41,16 @@ Give one expression a line."""
 _WORDS = {"+": "addition", "-": "subtraction", "*": "multiplication", "/": "division"}
 
 
+class Item(TypedDict):
+    """A puzzle, as above."""
+
+    numbers: list[int]
+    target: int
+    required: int
+    uses: NotRequired[int]
+    operations: NotRequired[str]
+
+
 @dataclass(frozen=True)
 class Offer:
     """One expression of an answer, and the value that it claims on the other side of `=` (a text), if any."""
@@ -61,7 +59,7 @@ class Offer:
     claimed: str | None
 
 
-def prompt(item: Mapping[str, Any], style: str) -> str:
+def prompt(item: Item, style: str) -> str:
     """The question: `11 9 7 5 =24` in the word language, sentences in the chat style."""
     if style == "word":
         return f"{' '.join(map(str, sorted(item['numbers'], reverse=True)))} ={item['target']}"
@@ -71,11 +69,11 @@ def prompt(item: Mapping[str, Any], style: str) -> str:
         target=item["target"],
         numbers=", ".join(map(str, item["numbers"])),
         uses="every number exactly once" if uses is None else f"exactly {uses} of the numbers, each at most once",
-        operations=", ".join(_WORDS[each] for each in operations),
+        operations=", ".join(_WORDS[operation] for operation in operations),
     )
 
 
-def score(item: Mapping[str, Any], answer: str | None) -> dict[str, Any]:
+def score(item: Item, answer: str | None) -> Score:
     """accuracy = min(correct, required)/required; correct: distinct right expressions; offered: expressions found.
 
     solutions are the right ones in canonical form, in the order of the answer.
@@ -83,26 +81,21 @@ def score(item: Mapping[str, Any], answer: str | None) -> dict[str, Any]:
     return union(item, [answer])
 
 
-def union(item: Mapping[str, Any], answers: Sequence[str | None]) -> dict[str, Any]:
+def union(item: Item, answers: Sequence[str | None]) -> Score:
     """The score of all answers together: whatever one of them has right counts, the first 8 of each are read."""
-    found = [offers(answer) for answer in answers]
-    judgements = (judged(item, offer) for of_answer in found for offer in of_answer[:MOST_READ])
-    right = expressions.distinct(node for node in judgements if isinstance(node, Node))
-    correct, required = len(right), item["required"]
-    return {
-        "accuracy": min(correct, required) / required,
-        "correct": correct,
-        "offered": sum(map(len, found)),
-        "solutions": list(right),
-    }
+    offered = [offers(answer) for answer in answers]
+    judgements = (judged(item, offer) for of_answer in offered for offer in of_answer[:MOST_READ])
+    right = list(dict.fromkeys(node.text for node in judgements if isinstance(node, Node)))
+    accuracy = min(len(right), item["required"]) / item["required"]
+    return {"accuracy": accuracy, "correct": len(right), "offered": sum(map(len, offered)), "solutions": right}
 
 
-def mistakes(item: Mapping[str, Any], answer: str | None) -> list[Mistake]:
+def mistakes(item: Item, answer: str | None) -> list[Mistake]:
     """What is wrong with each expression, or with what looks like one, in the order of the answer; the first 16."""
     return list(islice(_mistakes(item, answer), _MOST_MISTAKES))
 
 
-def aggregate(item: Mapping[str, Any], answers: Sequence[str | None]) -> str | None:
+def aggregate(item: Item, answers: Sequence[str | None]) -> str | None:
     """Vote: the `required` expressions that most answers hold, right or wrong; the earlier one where votes are equal.
 
     An answer votes once for an expression, whatever form it takes, and only for one that takes no more numbers than
@@ -111,7 +104,7 @@ def aggregate(item: Mapping[str, Any], answers: Sequence[str | None]) -> str | N
     votes: Counter[str] = Counter()
     for answer in answers:
         nodes = (_node(item, offer.expression) for offer in offers(answer)[:MOST_READ])
-        votes.update(list(expressions.distinct(node for node in nodes if node)))
+        votes.update(dict.fromkeys(node.text for node in nodes if node).keys())
     return " ; ".join(text for text, _ in votes.most_common(item["required"])) or None
 
 
@@ -128,10 +121,10 @@ def offers(answer: str | None) -> list[Offer]:
     return [offer for _, offer in _read(answer) if offer]
 
 
-def judged(item: Mapping[str, Any], offer: Offer) -> Node | str:
+def judged(item: Item, offer: Offer) -> Node | str:
     """The canonical form of an expression that keeps the item's rules and reaches its target, else what is wrong."""
     allowed = item.get("operations", expressions.OPERATIONS)
-    if forbidden := expressions.operations(offer.expression) - set(allowed):
+    if forbidden := set(offer.expression) & set(expressions.OPERATIONS) - set(allowed):
         return f"uses {' '.join(sorted(forbidden))}; allowed: {' '.join(allowed)}"
     if wrong := _wrong_numbers(item, offer.expression):
         return wrong
@@ -146,31 +139,26 @@ def judged(item: Mapping[str, Any], offer: Offer) -> Node | str:
     return node
 
 
-def check(item: Any) -> None:
+def check(item: object) -> None:
     """Raise InputError unless `item` is one; keys beyond those of the game are nobody's business here."""
     if not isinstance(item, dict):
         raise InputError(f"item is an object, not {ascii(item)[:60]}")
-    for key in ("numbers", "target", "required"):
-        if key not in item:
-            raise InputError(f"the item has no {key}")
-    numbers = item["numbers"]
-    whole = isinstance(numbers, list) and all(_is_integer(number, 0) for number in numbers)
-    if not whole or not 1 <= len(numbers) <= MOST_NUMBERS:
-        raise InputError(f"numbers is a list of 1 to {MOST_NUMBERS} integers of at least 0")
-    operations = item.get("operations", expressions.OPERATIONS)
-    rules = [
-        ("target", _is_integer(item["target"]), "an integer"),
-        ("required", _is_integer(item["required"], 1), "an integer of at least 1"),
-        ("uses", _is_integer(item.get("uses", 1), 1) and item.get("uses", 1) <= len(numbers), "from 1 to all numbers"),
-        (
-            "operations",
-            isinstance(operations, str) and operations and set(operations) <= set(expressions.OPERATIONS),
-            'a text of some of + - * /, like "+-*"',
-        ),
-    ]
-    for key, holds, allowed in rules:
+    numbers = item["numbers"] if isinstance(item.get("numbers"), list) else []
+    counted = 1 <= len(numbers) <= MOST_NUMBERS and all(_is_integer(number, 0) for number in numbers)
+    uses, operations = item.get("uses", 1), item.get("operations", expressions.OPERATIONS)
+    named = isinstance(operations, str) and re.fullmatch(r"[-+*/]+", operations)
+    rules = {
+        "numbers": (counted, f"a list of 1 to {MOST_NUMBERS} integers of at least 0"),
+        "target": (_is_integer(item.get("target")), "an integer"),
+        "required": (_is_integer(item.get("required"), 1), "an integer of at least 1"),
+        "uses": (_is_integer(uses, 1) and uses <= len(numbers), "from 1 to all numbers"),
+        "operations": (named, 'a text of some of + - * /, like "+-*"'),
+    }
+    for key, (holds, allowed) in rules.items():
         if not holds:
-            raise InputError(f"{key} must be {allowed}, not {ascii(item[key])[:60]}")
+            raise InputError(
+                f"{key} must be {allowed}, not {ascii(item[key])[:60]}" if key in item else f"the item has no {key}"
+            )
 
 
 def _read(answer: str | None) -> list[tuple[str, Offer | None]]:
@@ -184,8 +172,7 @@ def _read(answer: str | None) -> list[tuple[str, Offer | None]]:
 def _offer(piece: str) -> Offer | None:
     if not _DIGIT.search(piece):
         return None
-    offer = _equation(piece) if _UNADORNED.fullmatch(piece) else None
-    return offer or _equation(notation.bare(piece))
+    return (_UNADORNED.fullmatch(piece) and _equation(piece)) or _equation(notation.bare(piece))
 
 
 def _equation(text: str) -> Offer | None:
@@ -199,7 +186,7 @@ def _equation(text: str) -> Offer | None:
     return Offer(head, tail) if expressions.is_expression(head) else None
 
 
-def _mistakes(item: Mapping[str, Any], answer: str | None) -> Iterator[Mistake]:
+def _mistakes(item: Item, answer: str | None) -> Iterator[Mistake]:
     right: set[str] = set()
     read = 0
     for piece, offer in _read(answer):
@@ -222,39 +209,38 @@ def _mistakes(item: Mapping[str, Any], answer: str | None) -> Iterator[Mistake]:
         yield Mistake("", f"{len(right)} right expressions; {item['required']} are required")
 
 
-def _wrong_numbers(item: Mapping[str, Any], expression: str) -> str | None:
+def _wrong_numbers(item: Item, expression: str) -> str | None:
     """What is wrong unless the expression takes as many numbers as it should, each as often as the item has it."""
-    numbers, uses = Counter(item["numbers"]), item.get("uses", len(item["numbers"]))
+    numbers, uses = Counter[int | None](item["numbers"]), item.get("uses", len(item["numbers"]))
     taken = list(islice(expressions.integers(expression), uses + 1))
     for number, times in Counter(taken).items():
+        shown = "a number too long" if number is None else _shown(number)
         if number not in numbers:
-            return f"takes {'a number too long' if number is None else _shown(number)}, which the item does not have"
+            return f"takes {shown}, which the item does not have"
         if times > numbers[number]:
-            return f"takes {_shown(number)} more often than the item has it ({numbers[number]})"
+            return f"takes {shown} more often than the item has it ({numbers[number]})"
     if len(taken) != uses:
         return f"takes {'more' if len(taken) > uses else 'fewer'} numbers than {uses}"
     return None
 
 
-def _node(item: Mapping[str, Any], expression: str) -> Node | None:
+def _node(item: Item, expression: str) -> Node | None:
     taken = list(islice(expressions.integers(expression), len(item["numbers"]) + 1))
-    if len(taken) > len(item["numbers"]) or None in taken:
-        return None
-    return expressions.read(expression)
+    return expressions.read(expression) if len(taken) <= len(item["numbers"]) and None not in taken else None
 
 
 def _value(text: str) -> Fraction | None:
     """The value that a text like 18, 18.0 or (-3) is."""
-    found = _VALUE.fullmatch(text.strip())
+    value = _VALUE.fullmatch(text.strip())
     try:
-        return Fraction(found[2] + found[3]) if found else None
+        return Fraction(value[2] + value[3]) if value else None
     except ValueError:  # more digits than Python turns into a number
         return None
 
 
 def _shown(value: int | Fraction) -> str:
-    return str(value) if abs(value) < _LONG and getattr(value, "denominator", 1) < _LONG else "a long number"
+    return str(value) if -_LONG < value < _LONG and value.denominator < _LONG else "a long number"
 
 
-def _is_integer(value: Any, least: int | None = None) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and (least is None or value >= least)
+def _is_integer(value: object, least: int | None = None) -> TypeGuard[int]:
+    return type(value) is int and (least is None or value >= least)

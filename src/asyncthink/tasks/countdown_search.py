@@ -5,9 +5,9 @@ pair that is combined next, the number left over, and for each operation on the 
 leftover turns into the target is a *hit*, a whole solution.
 
 Results are whole and lie in 1..LARGEST_RESULT. Canonical rules see to it that a solution is found in one branch only:
-the result of a `-` enters no `+` or `-`, that of a `/` no `*` or `/`; a `+` on the result of a `+` takes a smaller number
-than the one before, likewise `*`; and the two numbers that the first step leaves are combined with one another only
-where the first step holds the largest number. Different solutions that these rules miss (fractions on the way,
+the result of a `-` enters no `+` or `-`, that of a `/` no `*` or `/`; a `+` on the result of a `+` takes a smaller
+number than the one before, likewise `*`; and the two numbers that the first step leaves are combined with one another
+only where the first step holds the largest number. Different solutions that these rules miss (fractions on the way,
 negative results, ties spelled the other way) are graded like any other, but are not searched for.
 """
 

@@ -81,7 +81,7 @@ class Comparer:
     def _line(self, worker: subprocess.Popen[bytes]) -> bytes:
         """Its next line. Waiting is counted in looks of a second, so that a parent that was stopped loses only one."""
         assert worker.stdout
-        if any(wait([worker.stdout], timeout=1) for _ in range(self.patience)):
+        if any(wait([worker.stdout.fileno()], timeout=1) for _ in range(self.patience)):
             return worker.stdout.readline()
         raise InputError(
             f"a comparison has not ended in {self.patience} s, and was to take {self.limit:g} s of CPU time at most: "

@@ -10,10 +10,11 @@ Everything here is iterative: depth and length of a hostile text cost memory in 
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
+from operator import add, mul, sub
 
 OPERATIONS = "+-*/"
 _CHARACTERS = re.compile(r"[0-9+\-*/()\s]+")
@@ -25,6 +26,7 @@ _TOKEN = re.compile(r"[0-9]+|[+\-*/()]")
 _PARENTHESIS = re.compile(r"[()]")
 _INTEGER = re.compile(r"[0-9]+")
 _PRECEDENCE = {"(": 0, "+": 1, "-": 1, "*": 2, "/": 2}
+_RESULTS: dict[str, Callable[..., int | Fraction]] = {"+": add, "-": sub, "*": mul, "/": Fraction}
 _LONGEST = 4300  # digits that Python turns into an int
 
 
@@ -59,7 +61,7 @@ def is_expression(text: str) -> bool:
 
 def integers(text: str) -> Iterator[int | None]:
     """The integers of an expression from left to right; None for one that is too long to be a number of any item."""
-    return (integer(found[0]) for found in _INTEGER.finditer(text))
+    return map(integer, _INTEGER.findall(text))
 
 
 def integer(digits: str) -> int | None:
@@ -77,7 +79,7 @@ def combine(operation: str, left: Node, right: Node) -> Node:
     """The canonical form of `left operation right`, from the canonical forms of both."""
     kind = "+" if operation in "+-" else "*"
     sign = 1 if operation in "+*" else -1
-    parts = _parts(kind, left) + [(sign * each, part) for each, part in _parts(kind, right)]
+    parts = _parts(kind, left) + [(sign * exponent, part) for exponent, part in _parts(kind, right)]
     parts.sort(key=_size, reverse=True)
     return Node(kind, tuple(parts), apply(operation, left.value, right.value))
 
@@ -86,10 +88,7 @@ def apply(operation: str, left: int | Fraction | None, right: int | Fraction | N
     """The exact value, an int wherever it is whole; None for a division by zero or of nothing."""
     if left is None or right is None or (operation == "/" and right == 0):
         return None
-    if operation == "/":
-        quotient = Fraction(left, right)
-        return quotient.numerator if quotient.denominator == 1 else quotient
-    result = left + right if operation == "+" else left - right if operation == "-" else left * right
+    result = _RESULTS[operation](left, right)
     return result.numerator if result.denominator == 1 else result
 
 
@@ -106,8 +105,7 @@ def read(text: str) -> Node:
             right = values.pop()
             values.append(combine(pending.pop(), values.pop(), right))
 
-    for found in _TOKEN.finditer(text):
-        token = found[0]
+    for token in _TOKEN.findall(text):
         if token == "(":
             pending.append(token)
         elif token == ")":
@@ -123,19 +121,6 @@ def read(text: str) -> Node:
             values.append(number(value))
     reduce_to(1)
     return values[0]
-
-
-def operations(text: str) -> set[str]:
-    """The operations that an expression uses."""
-    return set(text) & set(OPERATIONS)
-
-
-def distinct(nodes: Iterable[Node]) -> dict[str, Node]:
-    """One node of each canonical text, in the order of their first appearance."""
-    found: dict[str, Node] = {}
-    for node in nodes:
-        found.setdefault(node.text, node)
-    return found
 
 
 def _parts(kind: str, node: Node) -> list[tuple[int, str]]:

@@ -23,7 +23,7 @@ _STRONG = re.compile(r"(?<![\w)*])(\*{2,3})(?=[^\s*])((?:[^*]|\*(?!\*))*)(?<=[^\
 _PAIRED = "$`_"  # never part of an expression, and always in pairs around one
 
 _CHECK_MARKS = "✓✔✅☑🗸\ufe0f"
-_BULLET = re.compile(r"(?:[•◦▪‣●]\s*|[-*]\s+)(?=\S)")
+_BULLET = re.compile(r"(?:[•◦▪‣●>]\s*|[-*]\s+|#{1,6}\s+)(?=\S)")
 _NUMBERED = re.compile(r"[0-9]{1,3}(?:\)|\\?\.(?![0-9]))\s*(?=\S)")
 _COLONS = re.compile(r"[:：]")
 _MOST_LAYERS = 8
@@ -32,7 +32,11 @@ _MOST_LAYERS = 8
 def plain(text: str) -> str:
     """The same text in the signs of expressions, without LaTeX's commands as far as they mean the same."""
     text = text.translate(_SIGNS)
-    return _without_braces(_COMMAND.sub(lambda found: _SPELLED.get(found[1], found[0]), text)) if "\\" in text else text
+    return (
+        _without_braces(_COMMAND.sub(lambda command: _SPELLED.get(command[1], command[0]), text))
+        if "\\" in text
+        else text
+    )
 
 
 def unmarked(line: str) -> str:
@@ -47,7 +51,9 @@ def unmarked(line: str) -> str:
 
 def bare(piece: str) -> str:
     """A piece of a line without list mark, labels, check marks, italics, and what closes a sentence."""
-    piece = _BULLET.sub("", piece.strip(), count=1) if _BULLET.match(piece.strip()) else piece
+    piece = piece.strip()
+    if bullet := _BULLET.match(piece):
+        piece = piece[bullet.end() :]
     for _ in range(_MOST_LAYERS):
         peeled = _peeled(piece)
         if peeled == piece:

@@ -7,7 +7,6 @@ the library would leave out, add up or take for letters (`12\,345` is 357 to it,
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple
 
 from asyncthink.tasks import numerals
 
@@ -40,113 +39,87 @@ _FACTOR = r"(?<![\w.^\\'])(?<!frac )(?:\d+\.?\d*|\.\d+)"  # a number, but not an
 _FUNCTIONS = "(?:arc)?(?:sin|cos|tan)|sec|csc|cot|log|ln|exp"
 
 
-class Rewrite(NamedTuple):
-    """One habit of writing."""
-
-    name: str
-    pattern: str
-    becomes: str | Callable[[re.Match[str]], str]
+def _joined(groups: re.Match[str]) -> str:
+    return re.sub("[ ,]", "", groups[0])
 
 
-def _joined(found: re.Match[str]) -> str:
-    return re.sub("[ ,]", "", found[0])
+def _root(root: re.Match[str]) -> str:
+    return rf"\sqrt{root[1] or ''}{{{root[2] or root[3] or root[4]}}}"
 
 
-def _root(found: re.Match[str]) -> str:
-    return rf"\sqrt{found[1] or ''}{{{found[2] or found[3] or found[4]}}}"
-
-
-REWRITES = (
-    Rewrite("signs", f"[{''.join(SIGNS)}]", lambda found: SIGNS[found[0]]),
+REWRITES: tuple[tuple[str, str, str | Callable[[re.Match[str]], str]], ...] = (
+    ("signs", f"[{''.join(SIGNS)}]", lambda sign: SIGNS[sign[0]]),
     # typesetting
-    Rewrite("a doubled backslash", r"\\\\(?=(?:sqrt|frac|pi|text|cdot|times|infty)\b)", r"\\"),
-    Rewrite("typefaces", r"\\(?:textbf|textit|textrm|textnormal|mbox|hbox|mathrm|mathsf|rm)(?=\s*\{)", r"\\text"),
-    Rewrite("sizes", r"\\(?:left|right|[bB]igg?[lr]?)(?![A-Za-z])\.?", ""),
-    Rewrite("formula marks", r"(?<!\\)\\[()\[\]]", ""),
-    Rewrite("braced signs", r"\{([:=])\}", r"\1"),
-    Rewrite("bare fractions", r"\\[dtc]?frac\s*(\d)\s*(\d)(?!\d)", r"\\frac{\1}{\2}"),
-    Rewrite(
+    ("a doubled backslash", r"\\\\(?=(?:sqrt|frac|pi|text|cdot|times|infty)\b)", r"\\"),
+    ("typefaces", r"\\(?:textbf|textit|textrm|textnormal|mbox|hbox|mathrm|mathsf|rm)(?=\s*\{)", r"\\text"),
+    ("sizes", r"\\(?:left|right|[bB]igg?[lr]?)(?![A-Za-z])\.?", ""),
+    ("formula marks", r"(?<!\\)\\[()\[\]]", ""),
+    ("braced signs", r"\{([:=])\}", r"\1"),
+    ("bare fractions", r"\\[dtc]?frac\s*(\d)\s*(\d)(?!\d)", r"\\frac{\1}{\2}"),
+    (
         "arrays",
         r"[\[(]\s*\\begin\{array\}\s*\{[lcr|]*\}(.*?)\\end\{array\}\s*[\])]",
         r"\\begin{pmatrix}\1\\end{pmatrix}",
     ),
     # groups of digits, then spaces
-    Rewrite("thin spaces in a number", rf"(?<=\d){_THIN}\s*(?=\d{{3}}(?!\d))", ""),
-    Rewrite("spaces in a number", r"(?<![\d.])\d{1,3}(?: \d{3})+(?![\d/]| \d)", _joined),
-    Rewrite("commas in a number", r"(?<![\d.,(\[{])\d{1,3}(?:,\d{3})+(?![\d,)\]}])", _joined),
-    Rewrite("spaces", r"(?<!\\)\\[,;:! ]|~|\\(?:quad|qquad|displaystyle|thinspace|limits)\b|\n", " "),
+    ("thin spaces in a number", rf"(?<=\d){_THIN}\s*(?=\d{{3}}(?!\d))", ""),
+    ("spaces in a number", r"(?<![\d.])\d{1,3}(?: \d{3})+(?![\d/]| \d)", _joined),
+    ("commas in a number", r"(?<![\d.,(\[{])\d{1,3}(?:,\d{3})+(?![\d,)\]}])", _joined),
+    ("spaces", r"(?<!\\)\\[,;:! ]|~|\\(?:quad|qquad|displaystyle|thinspace|limits)\b|\n", " "),
     # words
-    Rewrite("money", r"\\?\$|[€£¥₹]|\b(?:USD|EUR|GBP)\b", ""),
-    Rewrite("a minus in words", r"(?i)^\s*(?:minus|negative)\s+", "-"),
-    Rewrite("a number in words", rf"(?i)^\s*{numerals.IN_WORDS}\s*$", numerals.in_words),
-    Rewrite("multiples", r"(?<=\d)\s*(?:\\text\s*\{\s*)?(dozen|thousand|million|billion)\b\s*\}?", numerals.multiple),
-    Rewrite("and, or", r",?\s*(?:\\text\s*\{\s*(?:and|or)\s*\}|(?<![\\A-Za-z])(?:and|or)(?![A-Za-z]))", ", "),
-    Rewrite(
-        "words before a value", rf"(?i)^\s*\\text\s*\{{{_NOT_ONLY_WORDS}[^{{}}]*[\s:][^{{}}]*\}}\s*(?=[-\d\\(x])", ""
-    ),
-    Rewrite("numbers in text", r"^\s*\\text\s*\{([^{}]*\d[^{}]*)\}\s*$", r"\1"),
-    Rewrite("ratios in words", r"(?<=\d)\s+to\s+(?=\d)", ":"),
-    Rewrite("unions", r"(?<=[)\]}])\s*U\s*(?=[(\[{\\])", r"\\cup "),
-    Rewrite(
-        "all reals",
-        r"(?i)^\s*(?:\\text\s*\{)?\s*(?:all|any|every)\s+reals?(?:\s+numbers?)?\s*\}?\s*$",
-        r"\\mathbb{R}",
-    ),
+    ("money", r"\\?\$|[€£¥₹]|\b(?:USD|EUR|GBP)\b", ""),
+    ("a minus in words", r"(?i)^\s*(?:minus|negative)\s+", "-"),
+    ("a number in words", rf"(?i)^\s*{numerals.IN_WORDS}\s*$", numerals.in_words),
+    ("multiples", r"(?<=\d)\s*(?:\\text\s*\{\s*)?(dozen|thousand|million|billion)\b\s*\}?", numerals.multiple),
+    ("and, or", r",?\s*(?:\\text\s*\{\s*(?:and|or)\s*\}|(?<![\\A-Za-z])(?:and|or)(?![A-Za-z]))", ", "),
+    ("words before a value", rf"(?i)^\s*\\text\s*\{{{_NOT_ONLY_WORDS}[^{{}}]*[\s:][^{{}}]*\}}\s*(?=[-\d\\(x])", ""),
+    ("numbers in text", r"^\s*\\text\s*\{([^{}]*\d[^{}]*)\}\s*$", r"\1"),
+    ("ratios in words", r"(?<=\d)\s+to\s+(?=\d)", ":"),
+    ("unions", r"(?<=[)\]}])\s*U\s*(?=[(\[{\\])", r"\\cup "),
+    ("all reals", r"(?i)^\s*(?:\\text\s*\{)?\s*(?:all|any|every)\s+reals?(?:\s+numbers?)?\s*\}?\s*$", r"\\mathbb{R}"),
     # bases, degrees, units
-    Rewrite("a base in words", r"\b(\d[\dA-F]*)\s*\(?\s*(?:in\s+)?base[\s-]*(\w+)\)?", r"\1_{\2}"),
-    Rewrite("a base", rf"(?<![A-Za-z\\_^{{\d])\(?(\d[\dA-Fa-f]*)\)?_\s*{_BASE}", numerals.in_base),
-    Rewrite(
-        "degrees of an angle",
-        rf"\\(sin|cos|tan|cot|sec|csc)\s*\(?(\d+)\s*{_CIRCLE}\)?",
-        r"\\\1(\\frac{\2\\pi}{180})",
-    ),
-    Rewrite("degrees", rf"{_CIRCLE}(?:\s*{_TEXT}|\s*[CF]\b)?|\\degree\b", ""),
-    Rewrite("ordinals", r"(?<=\d)\s*\^?\s*\{?\s*(?:\\text\s*\{\s*(?:st|nd|rd|th)\s*\}|(?:st|nd|rd|th)\b)\s*\}?", ""),
-    Rewrite("text after a number", rf"(?<=[\d}})])\s*{_TEXT}(?:\s*/\s*{_TEXT})?{_POWER}(?=\s*(?:$|,))", ""),
-    Rewrite("units in text", rf"(?i)(?<=\w)\s*\\text\s*\{{\s*(?:{_UNIT}[\s/]*)+\}}{_POWER}\s*$", ""),
-    Rewrite(
+    ("a base in words", r"\b(\d[\dA-F]*)\s*\(?\s*(?:in\s+)?base[\s-]*(\w+)\)?", r"\1_{\2}"),
+    ("a base", rf"(?<![A-Za-z\\_^{{\d])\(?(\d[\dA-Fa-f]*)\)?_\s*{_BASE}", numerals.in_base),
+    ("degrees of an angle", rf"\\(sin|cos|tan|cot|sec|csc)\s*\(?(\d+)\s*{_CIRCLE}\)?", r"\\\1(\\frac{\2\\pi}{180})"),
+    ("degrees", rf"{_CIRCLE}(?:\s*{_TEXT}|\s*[CF]\b)?|\\degree\b", ""),
+    ("ordinals", r"(?<=\d)\s*\^?\s*\{?\s*(?:\\text\s*\{\s*(?:st|nd|rd|th)\s*\}|(?:st|nd|rd|th)\b)\s*\}?", ""),
+    ("text after a number", rf"(?<=[\d}})])\s*{_TEXT}(?:\s*/\s*{_TEXT})?{_POWER}(?=\s*(?:$|,))", ""),
+    ("units in text", rf"(?i)(?<=\w)\s*\\text\s*\{{\s*(?:{_UNIT}[\s/]*)+\}}{_POWER}\s*$", ""),
+    (
         "units",
         rf"(?i)(?:(?<=[\d}})])|(?<=\\pi ))(?:\s+{_UNIT}(?:[\s/]*{_UNIT})*|(?:cm|mm|km|kg|ft|mph)){_POWER}\s*$",
         "",
     ),
     # numbers
-    Rewrite("scientific notation", r"(?<![A-Za-z\\])(\d+(?:\.\d+)?)[eE]([+-]?\d+)(?![\d.])", r"\1\\times 10^{\2}"),
-    Rewrite("imaginary units", r"(?<=\d)i(?![A-Za-z])", " i"),
-    Rewrite("mixed numbers", r"(?<![\d./^_])(\d+)\s+(\d+)\s*/\s*(\d+)(?!\d)", r"\1\\frac{\2}{\3}"),
-    Rewrite("repeating decimals", numerals.REPEATING, numerals.repeating),
+    ("scientific notation", r"(?<![A-Za-z\\])(\d+(?:\.\d+)?)[eE]([+-]?\d+)(?![\d.])", r"\1\\times 10^{\2}"),
+    ("imaginary units", r"(?<=\d)i(?![A-Za-z])", " i"),
+    ("mixed numbers", r"(?<![\d./^_])(\d+)\s+(\d+)\s*/\s*(\d+)(?!\d)", r"\1\\frac{\2}{\3}"),
+    ("repeating decimals", numerals.REPEATING, numerals.repeating),
     # the signs of programs
-    Rewrite("powers", r"\*\*", "^"),
-    Rewrite("powers of several signs", r"\^\s*(-?\d*\.\d+|-\d+|-[a-z]|\d{2,})", r"^{\1}"),
-    Rewrite("powers in parentheses", rf"\^\s*{_NESTED}", r"^{\1}"),
-    Rewrite("products", r"\*", r"\\cdot "),
+    ("powers", r"\*\*", "^"),
+    ("powers of several signs", r"\^\s*(-?\d*\.\d+|-\d+|-[a-z]|\d{2,})", r"^{\1}"),
+    ("powers in parentheses", rf"\^\s*{_NESTED}", r"^{\1}"),
+    ("products", r"\*", r"\\cdot "),
     # `2(3)` is 5 to the library, a mixed number
-    Rewrite(
-        "products of a number",
-        rf"{_FACTOR}\s*(?=[(\[]|\\?\{{\s*\(|\\\{{|\\[dt]?binom|[ei]\s*\^)",
-        r"\g<0>\\cdot ",
-    ),
-    Rewrite("products of parentheses", r"\)\s*(?=[(\d]|\\frac)|\]\s*(?=\()", r"\g<0>\\cdot "),
-    Rewrite("products of fractions", r"\\[dtc]?(?:frac|binom)\{[^{}]*\}\{[^{}]*\}\s*(?=\()", r"\g<0>\\cdot "),
-    Rewrite("products of a constant", r"\\pi\s*(?=\(\s*-?\d)", r"\\pi\\cdot "),
-    Rewrite("plus or minus", r"\+\s*/\s*-|\+-", r"\\pm "),
-    Rewrite(
-        "roots",
-        rf"(?<![A-Za-z])\\?sqrt\s*(\[\d+\])?\s*(?:{_NESTED}|(\d+|[A-Za-z](?![A-Za-z]))|\{{([^{{}}]+)\}})",
-        _root,
-    ),
-    Rewrite("functions", rf"(?<![\\A-Za-z])({_FUNCTIONS})(?![A-Za-z])", r"\\\1 "),
-    Rewrite("constants", r"(?<![\\A-Za-z])(pi|theta|infty)(?![A-Za-z])", r"\\\1 "),
-    Rewrite("infinity", r"(?<![\\A-Za-z])(?:infinity|inf|oo)(?![A-Za-z])", r"\\infty "),
-    Rewrite("decimals", r"(?<![\d.,])\d*\.\d+(?![\d.])", numerals.decimal),
-    Rewrite("a point after a number", r"(?<=\d)\.(?!\d)", ""),
+    ("products of a number", rf"{_FACTOR}\s*(?=[(\[]|\\?\{{\s*\(|\\\{{|\\[dt]?binom|[ei]\s*\^)", r"\g<0>\\cdot "),
+    ("products of parentheses", r"\)\s*(?=[(\d]|\\frac)|\]\s*(?=\()", r"\g<0>\\cdot "),
+    ("products of fractions", r"\\[dtc]?(?:frac|binom)\{[^{}]*\}\{[^{}]*\}\s*(?=\()", r"\g<0>\\cdot "),
+    ("products of a constant", r"\\pi\s*(?=\(\s*-?\d)", r"\\pi\\cdot "),
+    ("plus or minus", r"\+\s*/\s*-|\+-", r"\\pm "),
+    ("roots", rf"(?<![A-Za-z])\\?sqrt\s*(\[\d+\])?\s*(?:{_NESTED}|(\d+|[A-Za-z](?![A-Za-z]))|\{{([^{{}}]+)\}})", _root),
+    ("functions", rf"(?<![\\A-Za-z])({_FUNCTIONS})(?![A-Za-z])", r"\\\1 "),
+    ("constants", r"(?<![\\A-Za-z])(pi|theta|infty)(?![A-Za-z])", r"\\\1 "),
+    ("infinity", r"(?<![\\A-Za-z])(?:infinity|inf|oo)(?![A-Za-z])", r"\\infty "),
+    ("decimals", r"(?<![\d.,])\d*\.\d+(?![\d.])", numerals.decimal),
+    ("a point after a number", r"(?<=\d)\.(?!\d)", ""),
     # what surrounds the rest
-    Rewrite("angle brackets", r"\\langle\b(.*?)\\rangle\b", r"(\1)"),
-    Rewrite(
+    ("angle brackets", r"\\langle\b(.*?)\\rangle\b", r"(\1)"),
+    (
         "sets by a condition",
         r"^\s*\\?\{\s*[a-z]\s*(?:\\in\s*\\mathbb\s*\{?R\}?)?\s*(?:\\mid|\\vert|\||:)\s*(.+?)\\?\}\s*$",
         r"\1",
     ),
-    Rewrite("signs at the edges", r"^[\s=:,;]+|[\s.,;:]+$|\\\\\s*$", ""),
+    ("signs at the edges", r"^[\s=:,;]+|[\s.,;:]+$|\\\\\s*$", ""),
 )
 _COMPILED = [(re.compile(pattern, re.DOTALL), becomes) for _, pattern, becomes in REWRITES]
 

@@ -5,87 +5,83 @@ is said, as in aime-24@2fe88a2f1091d5048c0f36abc874fb997b3dd99a.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from asyncthink.errors import InputError
 from asyncthink.files import json_lines
 from asyncthink.settings import TestSet, TrainingSet
 from asyncthink.tasks import competition_math, multiple_choice, sudoku
 
-Rows = list[dict[str, Any]]
+Item = TypeVar("Item")
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 HUB = competition_math.SOURCES | multiple_choice.SOURCES | sudoku.SOURCES
 
 
-def math(source: str) -> Rows:
+def math(source: str) -> list[competition_math.Item]:
     """Competition math from a file of {"problem" or "question", "answer"}, or deepscaler, aime-24, amc-23, math-500."""
-    return _loaded(source, lambda rows: competition_math.items(rows, _name(source)))
+    return _loaded(source, lambda record, number: competition_math.from_record(record, _name(source), number))
 
 
-def mmlu_pro(source: str = "mmlu-pro", subset: str | None = None) -> Rows:
+def mmlu_pro(source: str = "mmlu-pro", subset: str | None = None) -> list[multiple_choice.Item]:
     """Multiple choice from MMLU-Pro's records; subset is graph-theory, genetics, or None for all."""
     if subset is not None and subset not in multiple_choice.SUBSETS:
         raise InputError(f"no subset {subset!r} of MMLU-Pro; allowed: {', '.join(multiple_choice.SUBSETS)}")
-    return _loaded(source, lambda rows: multiple_choice.items(rows, _name(source), subset))
+    return _loaded(source, lambda record, number: multiple_choice.from_record(record, _name(source), number, subset))
 
 
-def enigmata(source: str) -> Rows:
+def enigmata(source: str) -> list[sudoku.Item]:
     """4×4 Sudoku from a file of Enigmata's records, or enigmata."""
-    return _loaded(source, sudoku.from_enigmata)
+    return _loaded(source, sudoku.from_record)
 
 
-LOADERS: dict[str, Callable[..., Rows]] = {
+LOADERS: dict[str, Callable[..., list[Any]]] = {
     "competition_math": math,
     "multiple_choice": mmlu_pro,
     "sudoku": enigmata,
 }
 
 
-def generated_sudoku(wanted: TestSet, seed: int) -> Rows:
+def generated_sudoku(wanted: TestSet, seed: int) -> list[sudoku.Item]:
     """Puzzles of the half of the solved grids that training does not see."""
-    sizes = {split: wanted.items for split in sudoku.HALVES}
+    sizes = {split: wanted.items or 0 for split in sudoku.HALVES}
     return sudoku.generate(sizes, seed, wanted.clues or sudoku.CLUES, most_gaps=wanted.gaps or 4)["test"]
 
 
-def items(wanted: TrainingSet | TestSet, task: str, seed: int) -> Rows:
+GENERATORS: dict[str, Callable[[TestSet, int], list[Any]]] = {"sudoku": generated_sudoku}
+
+
+def items(wanted: TrainingSet | TestSet, task: str, seed: int) -> list[Any]:
     """The items of a training or test set: generated, or the first `items` of its source."""
-    if wanted.source == "generated":
+    if isinstance(wanted, TestSet) and wanted.source == "generated":
         return GENERATORS[task](wanted, seed)
     subset = {"subset": wanted.subset} if isinstance(wanted, TestSet) and wanted.subset else {}
     return LOADERS[task](wanted.source, **subset)[: wanted.items]
 
 
-GENERATORS: dict[str, Callable[[TestSet, int], Rows]] = {"sudoku": generated_sudoku}
+def _loaded(source: str, item_of: Callable[[Mapping[str, object], int], Item | None]) -> list[Item]:
+    """The items among the records of a source; an InputError gets the place of its record."""
+    loaded = []
+    for number, (where, record) in enumerate(records(source)):
+        try:
+            _check_id(record)
+            item = item_of(record, number)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from None
+        if item is not None:
+            loaded.append(item)
+    return loaded
 
 
-def _loaded(source: str, load: Callable[[Iterable[dict[str, Any]]], Rows]) -> Rows:
-    """The items that `load` makes of a source's records; its InputError gets the place of the record."""
-    where: str | None = None
-
-    def rows() -> Iterator[dict[str, Any]]:
-        nonlocal where
-        for place, row in records(source):
-            where = place
-            _check_id(row)
-            yield row
-            where = None
-
-    try:
-        return load(rows())
-    except InputError as error:
-        raise InputError(f"{where}: {error}" if where else str(error)) from None
-
-
-def _check_id(row: dict[str, Any]) -> None:
+def _check_id(record: Mapping[str, object]) -> None:
     for key in ("id", "question_id"):
-        if not isinstance(row.get(key, ""), str | int) or isinstance(row.get(key), bool):
-            raise InputError(f"{key} must be a text or an integer, not {ascii(row[key])[:60]}")
+        if not isinstance(record.get(key, ""), str | int) or isinstance(record.get(key), bool):
+            raise InputError(f"{key} must be a text or an integer, not {ascii(record[key])[:60]}")
 
 
-def records(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def records(source: str) -> Iterator[tuple[str, Mapping[str, object]]]:
     """(where, record) of a short name in HUB (fetched, and kept by the `datasets` library), or of a JSON Lines file."""
     if source.partition("@")[0] not in HUB:
         return json_lines(source)

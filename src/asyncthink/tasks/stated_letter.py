@@ -11,8 +11,8 @@ text after it; the only letter that is marked; the only letter. Two letters are 
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 _LOOK = 80  # characters around a letter that decide what it is
 _CLAUSE = 400  # characters of a statement
@@ -35,13 +35,10 @@ _MENTION = re.compile(  # Latin words only: Chinese is written without blanks
 _LEADING_SMALL = re.compile(r"[\s*_>]*([a-z])(?=\)|[.!]?\s*$)")  # `d) none of them`, `d.`
 _WORD = re.compile(r"[ \t]+([A-Za-z']+)")
 # Words that follow a letter which is meant; after the article there is a noun or what describes one.
-_AFTER_I = frozenset(("is", "or", "and", "nor", "because", "since", "are"))
-_AFTER_A = _AFTER_I | frozenset(
-    (
-        *("as", "but", "which", "for", "if", "so", "then", "the", "it", "was", "would", "must", "seems", "looks"),
-        *("can", "cannot", "could", "should", "isn't", "aren't", "with", "by", "in", "from", "here", "only", "rather"),
-        *("instead", "although", "though", "while", "when", "where", "has", "fits", "follows", "matches"),
-    )
+_AFTER_I = "is|or|and|nor|because|since|are"
+_AFTER_A = (
+    rf"{_AFTER_I}|as|but|which|for|if|so|then|the|it|was|would|must|seems|looks|can|cannot|could|should|isn't|aren't|with|"
+    "by|in|from|here|only|rather|instead|although|though|while|when|where|has|fits|follows|matches"
 )
 _NAMED = re.compile(
     r"\b(?:vitamins?|hepatitis|influenza|plan|types?|groups?|class|grade|figure|points?|part|section|case|step|factor|"
@@ -103,8 +100,7 @@ _ALONE = re.compile(r"[\s*_\"'`(\[{]*([A-Za-z])[\s*_\"'`)\]}.,:;!]*")
 _LEADS = re.compile(r"^[ \t>*_-]*(?:[(\[]([A-Za-z])[)\]]|([A-Z])[).:]|([a-z])\))", re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class Mention:
+class Mention(NamedTuple):
     """A letter of an option in a text, at text[start:end]."""
 
     letter: str
@@ -172,7 +168,7 @@ def _stated(clause: str, meant: list[Mention], letters: str) -> set[str]:
 
 def _is_list(clause: str, meant: list[Mention], letters: str) -> bool:
     """Whether it copies the options, `A) 3 B) 4 C) 5`: the first three, or all if there are two, each as a label."""
-    labels = "".join(each.letter for each in meant if each.marked or clause[each.end : each.end + 1] in (")", ".", ":"))
+    labels = "".join(one.letter for one in meant if one.marked or clause[one.end : one.end + 1] in (")", ".", ":"))
     return labels[:3] == letters[:3]
 
 
@@ -181,30 +177,26 @@ def _unstated(text: str, letters: str) -> str | None:
     if alone := _ALONE.fullmatch(text):
         return alone[1].upper()
     meant, _ = _meant(text, letters)
-    leading = {next(filter(None, found.groups())).upper() for found in _LEADS.finditer(text)}
+    leading = {next(filter(None, label.groups())).upper() for label in _LEADS.finditer(text)}
     if len(leading) == 1 and _LEADS.match(text.lstrip()) and meant:
         first = _stated(text, meant, letters)
         return first.pop() if first == leading else None
-    for chosen in ([mention for mention in meant if mention.marked], meant):
-        if chosen:
-            found = {mention.letter for mention in chosen}
-            return found.pop() if len(found) == 1 else None
-    return None
+    chosen = {mention.letter for mention in meant if mention.marked} or {mention.letter for mention in meant}
+    return chosen.pop() if len(chosen) == 1 else None
 
 
 def _meant(text: str, letters: str) -> tuple[list[Mention], set[str]]:
     """The letters that are meant, in order, and those that are negated."""
     mentions = list(_mentions(text, letters))
     joined = [_JOINED.fullmatch(text, one.end, other.start) is not None for one, other in pairwise(mentions)]
-    negated = [_NEGATED.search(text[max(0, each.start - _LOOK) : each.start]) is not None for each in mentions]
-    refuted = [_REFUTED.match(text[each.end : each.end + _LOOK]) is not None for each in mentions]
-    for place, connected in enumerate(joined):
-        negated[place + 1] |= connected and negated[place]
-    for place in reversed(range(len(joined))):
-        refuted[place] |= joined[place] and refuted[place + 1]
-    kept = [not (one or other) for one, other in zip(negated, refuted, strict=True)]
-    meant = [mention for mention, keep in zip(mentions, kept, strict=True) if keep]
-    return meant, {mention.letter for mention, keep in zip(mentions, kept, strict=True) if not keep}
+    negated = [_NEGATED.search(text[max(0, one.start - _LOOK) : one.start]) is not None for one in mentions]
+    refuted = [_REFUTED.match(text[one.end : one.end + _LOOK]) is not None for one in mentions]
+    for n, connected in enumerate(joined):
+        negated[n + 1] |= connected and negated[n]
+    for n in reversed(range(len(joined))):
+        refuted[n] |= joined[n] and refuted[n + 1]
+    denied = [mention for n, mention in enumerate(mentions) if negated[n] or refuted[n]]
+    return [mention for mention in mentions if mention not in denied], {mention.letter for mention in denied}
 
 
 def _mentions(text: str, letters: str) -> Iterator[Mention]:
@@ -212,20 +204,19 @@ def _mentions(text: str, letters: str) -> Iterator[Mention]:
     small = _LEADING_SMALL.match(text)
     if small and small[1].upper() in letters:
         yield Mention(small[1].upper(), small.start(1), small.end(1), marked=True)
-    for found in _MENTION.finditer(text):
-        capital = found[5]
-        letter = capital or found[1] or found[3] or found[4]
+    for mark in _MENTION.finditer(text):
+        letter = next(filter(None, (mark[1], mark[3], mark[4], mark[5])))
         small_and_none = letter.islower() and letter.upper() not in letters
-        if not (_is_prose(text, found, letters) if capital else small_and_none):
-            yield Mention(letter.upper(), found.start(), found.end(), marked=not capital)
+        if not (_is_prose(text, mark, letters) if mark[5] else small_and_none):
+            yield Mention(letter.upper(), mark.start(), mark.end(), marked=not mark[5])
 
 
-def _is_prose(text: str, found: re.Match[str], letters: str) -> bool:
+def _is_prose(text: str, capital: re.Match[str], letters: str) -> bool:
     """Whether a capital is a word of its own, or part of a name."""
-    before, after = text[max(0, found.start() - _LOOK) : found.start()], text[found.end() : found.end() + _LOOK]
+    before, after = text[max(0, capital.start() - _LOOK) : capital.start()], text[capital.end() : capital.end() + _LOOK]
     word = _WORD.match(after)
-    if found[5] == "I" and ("I" not in letters or (word and word[1].lower() not in _AFTER_I)):
+    if capital[5] == "I" and ("I" not in letters or (word and not re.fullmatch(_AFTER_I, word[1].lower()))):
         return True
-    if found[5] == "A" and word and word[1].lower() not in _AFTER_A:
+    if capital[5] == "A" and word and not re.fullmatch(_AFTER_A, word[1].lower()):
         return True
     return bool(_NAMED.search(before) or _NAMING.match(after))

@@ -1,8 +1,7 @@
 """4×4 Sudoku: a puzzle, one grid as the answer.
 
-Item: {"puzzle": [[1, 0, 3, 0], ...]} with 0 for an empty cell. An answer is read by
-`grid_text`. Right is every grid in which rows, columns and 2×2 boxes hold each digit once and the given cells stand; a
-puzzle may have several.
+Item: {"puzzle": [[1, 0, 3, 0], ...]} with 0 for an empty cell. An answer is read by `grid_text`. Right is every grid in
+which rows, columns and 2×2 boxes hold each digit once and the given cells stand; a puzzle may have several.
 
 There are 288 solved grids. Each belongs to one split by its hash, and a split's puzzles are cut from its own grids, so
 the unique solution of a test puzzle is never one of training; item `index` of a split is drawn from the key
@@ -11,18 +10,27 @@ the unique solution of a test puzzle is never one of training; item `index` of a
 
 import itertools
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from asyncthink.errors import InputError
 from asyncthink.files import json_object
 from asyncthink.tasks import grid_text, single_answer
-from asyncthink.tasks.mistake import Mistake
 from asyncthink.tasks.splits import split_of
+from asyncthink.tasks.task import Mistake, Score
 
 Grid = tuple[int, ...]  # sixteen cells in reading order; 0 is empty
-Item = dict[str, Any]
+
+
+class Item(TypedDict):
+    """A puzzle, as above. clues is how many cells are given, solutions how many grids are right."""
+
+    puzzle: Sequence[Sequence[int]]
+    id: NotRequired[str]
+    clues: NotRequired[int]
+    solutions: NotRequired[int]
+
 
 _ROWS = [[4 * row + column for column in range(4)] for row in range(4)]
 _COLUMNS = [[4 * row + column for row in range(4)] for column in range(4)]
@@ -47,7 +55,7 @@ a dot is an empty cell.
 Give the solved grid as four lines of four digits."""
 
 
-def prompt(item: Mapping[str, Any], style: str) -> str:
+def prompt(item: Item, style: str) -> str:
     """The question: `a 1 _ 3 4 b 3 4 _ 2 ... =10` in the word language, a grid of dots in the chat style."""
     rows = item["puzzle"]
     if style == "word":
@@ -55,23 +63,23 @@ def prompt(item: Mapping[str, Any], style: str) -> str:
     return _CHAT.format(grid="\n".join(" ".join(str(digit or ".") for digit in row) for row in rows))
 
 
-def score(item: Mapping[str, Any], answer: str | None) -> dict[str, Any]:
+def score(item: Item, answer: str | None) -> Score:
     """accuracy 1 or 0; offered 1 if the answer holds a grid of digits from 1 to 4."""
     offered = read(answer)
     right = offered is not None and _fits(offered, _cells(item["puzzle"])) and is_solved(offered)
     return single_answer.scored(right, None if offered is None else shown(offered))
 
 
-def aggregate(item: Mapping[str, Any], answers: Sequence[str | None]) -> str | None:
+def aggregate(item: Item, answers: Sequence[str | None]) -> str | None:
     """Majority vote over grids."""
     grids = [grid if grid is None else shown(grid) for grid in map(read, answers)]
-    return single_answer.majority(grids, lambda one, other: one == other)
+    return single_answer.majority(grids)
 
 
 union = single_answer.union(score)
 
 
-def check(item: Any) -> None:
+def check(item: object) -> None:
     """Raise InputError unless `item` is one."""
     if not isinstance(item, dict) or "puzzle" not in item:
         raise InputError('the item is an object like {"puzzle": [[1, 0, 0, 4], ...]}')
@@ -87,7 +95,7 @@ def read(answer: str | None) -> Grid | None:
     return tuple(map(int, digits)) if digits else None
 
 
-def mistakes(item: Mapping[str, Any], answer: str | None) -> list[Mistake]:
+def mistakes(item: Item, answer: str | None) -> list[Mistake]:
     """The first given cell that is another digit, and the first unit that holds a digit twice."""
     grid = read(answer)
     if grid is None:
@@ -132,11 +140,7 @@ def of_split(split: str, sizes: Mapping[str, int]) -> list[Grid]:
 
 
 def generate(
-    sizes: Mapping[str, int],
-    seed: int,
-    clues: int | Sequence[int] = CLUES,
-    solutions: int = 1,
-    most_gaps: int = 4,
+    sizes: Mapping[str, int], seed: int, clues: int | Sequence[int] = CLUES, solutions: int = 1, most_gaps: int = 4
 ) -> dict[str, list[Item]]:
     """Splits of puzzles: {"train": [...], ...} in the order and sizes of `sizes`; no puzzle comes twice.
 
@@ -164,29 +168,25 @@ def generate(
     return result
 
 
-def from_enigmata(rows: Iterable[Mapping[str, Any]]) -> list[Item]:
-    """Items from Enigmata's own records: the 4×4 puzzles (task sudoku2) among them, the board in meta.question."""
-    items = []
-    for place, row in enumerate(rows, 1):
-        meta = row.get("meta", row)
-        meta = json_object(meta, "meta") if isinstance(meta, str) else meta
-        if not isinstance(meta, dict):
-            raise InputError(f"meta is not a JSON object, but {ascii(meta)[:60]}")
-        if row.get("task_name", meta.get("dataset_name")) != "sudoku2":
-            continue
-        item = {"id": str(meta.get("id", f"sudoku-enigmata-{place}")), "puzzle": meta.get("question")}
-        check(item)
-        items.append(item | {"solutions": len(solve(item["puzzle"]))})
-    return items
+def from_record(record: Mapping[str, object], number: int) -> Item | None:
+    """The item of one of Enigmata's records, its board in meta.question; None unless it is of 4×4 (task sudoku2)."""
+    told = record.get("meta", record)
+    meta = json_object(told, "meta") if isinstance(told, str) else told
+    if not isinstance(meta, dict):
+        raise InputError(f"meta is not a JSON object, but {ascii(meta)[:60]}")
+    if record.get("task_name", meta.get("dataset_name")) != "sudoku2":
+        return None
+    check({"puzzle": meta.get("question")})
+    puzzle = meta["question"]
+    return {
+        "id": str(meta.get("id", f"sudoku-enigmata-{number + 1}")),
+        "puzzle": puzzle,
+        "solutions": len(solve(puzzle)),
+    }
 
 
 def _draw(
-    rng: random.Random,
-    solved: Sequence[Grid],
-    clues: tuple[int, int],
-    solutions: int,
-    most_gaps: int,
-    taken: set[Grid],
+    rng: random.Random, solved: Sequence[Grid], clues: tuple[int, int], solutions: int, most_gaps: int, taken: set[Grid]
 ) -> Grid | None:
     """A puzzle that is not taken: cells of a solved grid are emptied in a drawn order, as far as it may go."""
     for _ in range(_MOST_DRAWS if solved else 0):
@@ -196,14 +196,14 @@ def _draw(
         for cell in rng.sample(range(16), 16):
             digit, puzzle[cell] = puzzle[cell], 0
             left -= 1
-            if _count(puzzle) > solutions or any([puzzle[each] for each in row].count(0) > most_gaps for row in _ROWS):
+            if _count(puzzle) > solutions or any([puzzle[at] for at in row].count(0) > most_gaps for row in _ROWS):
                 puzzle[cell], left = digit, left + 1
             if left == wanted:
                 break
-        found = tuple(puzzle)
-        if left == wanted and found not in taken and _count(found) == solutions:
-            taken.add(found)
-            return found
+        drawn = tuple(puzzle)
+        if left == wanted and drawn not in taken and _count(drawn) == solutions:
+            taken.add(drawn)
+            return drawn
     return None
 
 
@@ -211,9 +211,9 @@ def _draw(
 def _holding() -> dict[tuple[int, int], int]:
     """(cell, digit) -> the set of solved grids with that digit in that cell, one bit a grid."""
     holding = dict.fromkeys(itertools.product(range(16), (1, 2, 3, 4)), 0)
-    for place, grid in enumerate(grids()):
+    for number, grid in enumerate(grids()):
         for given in enumerate(grid):
-            holding[given] |= 1 << place
+            holding[given] |= 1 << number
     return holding
 
 

@@ -5,7 +5,8 @@ once, at `<JOIN-i>` it waits for that worker and what it returned is appended, a
 enters the organizer's context only at its Join, so the text of an episode depends on its seeds and not on timing.
 
 The protocol is enforced while it runs: at the first format error the organizer ends. Workers that were forked run to
-their own ends, joined or not. Time is the token clock of the schedule: a Join moves it to max(clock, end of worker).
+their own ends, joined or not. Time is the token clock; schedule.Clock keeps it, and the slots of the
+pool with it.
 """
 
 import asyncio
@@ -15,12 +16,11 @@ from asyncthink import protocol
 from asyncthink.engines import Engine
 from asyncthink.episode import Episode, Trace
 from asyncthink.models.prompts import PROMPTS
-from asyncthink.protocol import Answer, Fork, Join
+from asyncthink.protocol import Answer, Fork, Join, Return, Tagged
+from asyncthink.schedule import Clock, Kind, Plan, PlannedAction, numbers, planned
 from asyncthink.settings import Thinking
 from asyncthink.tasks import TASKS
 from asyncthink.thinking.agents import Agent
-from asyncthink.thinking.plans import summary
-from asyncthink.thinking.reader import Reader
 
 
 async def asynchronous(
@@ -30,12 +30,6 @@ async def asynchronous(
     question = TASKS[task_name].prompt(item, settings.prompts)
     organizer = Organizer(engine, question, settings, seed)
     workers = await organizer.run()
-    plan = {
-        "capacity": settings.capacity,
-        "organizer": organizer.actions,
-        "workers": organizer.refused | {str(worker.fork): _steps(worker) for worker in workers},
-        "slot_release": settings.slot_release,
-    }
     return Episode(
         key=key,
         task=task_name,
@@ -43,28 +37,37 @@ async def asynchronous(
         mode="asynchronous",
         capacity=settings.capacity,
         traces=[organizer.agent.trace, *workers],
-        plan=plan,
+        plan=organizer.plan,
         answer=organizer.answer,
-        schedule=summary(plan),
+        schedule=numbers(organizer.clock.schedule()),
     )
 
 
 class Organizer:
-    """The runtime of one episode. `actions` grows into the plan, with counts of real tokens."""
+    """The runtime of one episode. Its plan grows with the actions, with counts of real tokens."""
 
     def __init__(self, engine: Engine, question: str, settings: Thinking, seed: tuple[Any, ...]) -> None:
         self.engine, self.settings, self.seed = engine, settings, seed
         self.prompts = PROMPTS[settings.prompts]
         prompt = self.prompts.organizer(question, settings.capacity)
         self.agent = Agent(engine, (*seed, "organizer"), "organizer", None, prompt, settings.temperature)
-        self.actions: list[dict[str, int]] = []
         self.answer: str | None = None
-        self.refused: dict[str, int] = {}  # a plan names every fork; one that found no slot never ran and never counts
-        self._reader = Reader(engine)
-        self._clock = 0
+        self._actions: list[PlannedAction] = []
         self._workers: dict[int, asyncio.Task[Trace]] = {}  # in the order of the forks
-        self._starts: dict[int, int] = {}  # the clock at each Fork
-        self._open: set[int] = set()  # forked and not joined
+        self._steps: dict[int, int] = {}  # of the workers that have ended
+        self._returned: dict[int, str] = {}
+        self.clock = Clock(settings.capacity, settings.slot_release, self._steps)
+
+    @property
+    def plan(self) -> Plan:
+        """What was decoded. A plan names every Fork; one that found no slot never ran and never counts."""
+        forks = [action["fork"] for action in self._actions if "fork" in action]
+        return {
+            "capacity": self.settings.capacity,
+            "organizer": self._actions,
+            "workers": {str(i): self._steps.get(i, 1) for i in forks},
+            "slot_release": self.settings.slot_release,
+        }
 
     async def run(self) -> list[Trace]:
         """Decode to the end; then the traces of all workers."""
@@ -77,76 +80,53 @@ class Organizer:
                 worker.cancel()
 
     async def _organize(self) -> None:
-        going = True
-        while going and not self.agent.ended and (budget := self._budget()) > 0:
-            completion = await self.agent.decode(self.prompts.organizer_stops, budget)
-            action, think, tokens, behind = self._reader.read(completion.ids)
-            if behind:
-                self.agent.cut(behind)
-            self._clock += len(completion.ids) - behind
-            if action is None:
-                continue
-            if think:
-                self.actions.append({"think": think})
-            going = await getattr(self, f"_{type(action).__name__.lower()}")(action, tokens)
-        if self._reader.pending:
-            self.actions.append({"think": self._reader.pending})
+        while not self.clock.over and not self.agent.ended and (budget := self._budget()) > 0:
+            if reading := await self.agent.decode(self.prompts.organizer_stops, budget):
+                if reading.thinking:
+                    self._act("think", reading.thinking)
+                await self._do(reading.action, reading.tokens)
+        if self.agent.pending:
+            self._act("think", len(self.agent.pending))
+        if self.clock.over and self.answer is None:
+            self.agent.trace.stop = "error"
 
     def _budget(self) -> int:
         """Tokens that the organizer may still decode."""
         limit = self.settings.latency_budget
         left = self.settings.organizer_budget - self.agent.trace.decoded
-        return left if limit is None else min(left, limit - self._clock)
+        return left if limit is None else min(left, limit - self.clock.now - len(self.agent.pending))
 
-    async def _fork(self, fork: Fork, tokens: int) -> bool:
-        self.actions.append({"fork": fork.id, "tokens": tokens})
-        if fork.id in self._starts:
-            return self._error()
-        if await self._taken() >= self.settings.capacity - 1:
-            self.refused[str(fork.id)] = 1
-            return self._error()
-        self._starts[fork.id] = self._clock
-        self._open.add(fork.id)
-        self._workers[fork.id] = asyncio.create_task(self._work(fork))
-        return True
+    def _act(self, kind: Kind, tokens: int, worker: int = 0) -> None:
+        self._actions.append(planned(kind, tokens, worker))
+        self.clock.act(kind, tokens, worker)
 
-    async def _join(self, join: Join, tokens: int) -> bool:
-        self.actions.append({"join": join.id, "tokens": tokens})
-        if join.id not in self._open:
-            return self._error()
-        self._open.remove(join.id)
-        worker = await self._workers[join.id]
-        self._clock = max(self._clock, self._starts[join.id] + _steps(worker))
-        returned = protocol.returned(worker.own_text)
-        self.agent.inject(self.prompts.injected(join.id, self.prompts.missing if returned is None else returned))
-        return True
-
-    async def _answer(self, answer: Answer, tokens: int) -> bool:
-        self.actions.append({"answer": tokens})
-        self.answer = answer.text
-        self.agent.trace.stop = "answer"
-        return False
-
-    def _error(self) -> bool:
-        self.agent.trace.stop = "error"
-        return False
-
-    async def _taken(self) -> int:
-        """Slots that are taken at this clock. Whether a worker has ended by the token clock, only its end can tell."""
-        if self.settings.slot_release == "join" or len(self._workers) < self.settings.capacity - 1:
-            return len(self._open)
-        workers = dict(zip(self._workers, await asyncio.gather(*self._workers.values()), strict=True))
-        return sum(self._starts[i] + _steps(worker) > self._clock for i, worker in workers.items())
+    async def _do(self, action: Tagged, tokens: int) -> None:
+        """What a tag asks for, unless it is a format error."""
+        match action:
+            case Fork(id=i):
+                if self.clock.counts_ends:
+                    await asyncio.gather(*self._workers.values())
+                self._act("fork", tokens, i)
+                if not self.clock.over:
+                    self._workers[i] = asyncio.create_task(self._work(action))
+            case Join(id=i):
+                if i in self._workers:
+                    await self._workers[i]
+                self._act("join", tokens, i)
+                if not self.clock.over:
+                    self.agent.inject(self.prompts.injected(i, self._returned.get(i, self.prompts.missing)))
+            case Answer(text):
+                self._act("answer", tokens)
+                self.answer = text
 
     async def _work(self, fork: Fork) -> Trace:
+        """One worker, to its end. It takes at least the one step in which it finds that it can say nothing."""
         name = (*self.seed, f"worker-{fork.id}")
         prompt = self.prompts.worker(fork.query)
         agent = Agent(self.engine, name, "worker", fork.id, prompt, self.settings.temperature)
-        await agent.decode_until(protocol.RETURN_CLOSE, self.settings.worker_budget)
+        reading = await agent.decode_until(protocol.RETURN_CLOSE, self.settings.worker_budget)
         agent.release()
+        if reading and isinstance(reading.action, Return):
+            self._returned[fork.id] = reading.action.text
+        self._steps[fork.id] = max(1, agent.trace.decoded)
         return agent.trace
-
-
-def _steps(worker: Trace) -> int:
-    """Decoding steps of a worker: at least the one in which it finds that it can say nothing."""
-    return max(1, worker.decoded)

@@ -5,9 +5,9 @@ from typing import Any
 
 from asyncthink.engines import Engine
 from asyncthink.episode import Episode
+from asyncthink.schedule import side_by_side
 from asyncthink.settings import Thinking
 from asyncthink.tasks import TASKS
-from asyncthink.thinking.plans import side_by_side, summary
 from asyncthink.thinking.sequential import solve
 
 
@@ -32,5 +32,5 @@ async def parallel(
         traces=[trace for trace, _, _ in solved],
         plan={"plans": plans},
         answer=answer,
-        schedule=side_by_side([summary(plan) for plan in plans], answer, count),
+        schedule=side_by_side(plans, answer, count),
     )

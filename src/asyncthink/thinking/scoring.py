@@ -14,7 +14,7 @@ def finish(episode: Episode, reward: Reward) -> Episode:
         reward = _without_concurrency(reward)
     score = TASKS[episode.task].score(episode.item, episode.answer)
     paid = REWARDS[reward.name](score["accuracy"], episode.schedule, reward, episode.capacity)
-    return replace(episode, score=score, reward=paid)
+    return replace(episode, score=dict(score), reward=paid)
 
 
 def _without_concurrency(reward: Reward) -> Reward:

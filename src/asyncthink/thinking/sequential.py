@@ -6,11 +6,10 @@ from asyncthink import protocol
 from asyncthink.engines import Engine
 from asyncthink.episode import Episode, Trace
 from asyncthink.models.prompts import PROMPTS
+from asyncthink.schedule import Plan, numbers, planned, simulate
 from asyncthink.settings import Thinking
 from asyncthink.tasks import TASKS
 from asyncthink.thinking.agents import Agent
-from asyncthink.thinking.plans import summary
-from asyncthink.thinking.reader import span, token_span
 
 
 async def sequential(
@@ -28,31 +27,26 @@ async def sequential(
         traces=[trace],
         plan=plan,
         answer=answer,
-        schedule=summary(plan),
+        schedule=numbers(simulate(plan)),
     )
 
 
 async def solve(
     engine: Engine, question: str, settings: Thinking, name: tuple[Any, ...], index: int | None
-) -> tuple[Trace, dict[str, Any], str | None]:
-    """One sequential trace, its plan and its answer; `index` is its place among the traces of parallel thinking."""
+) -> tuple[Trace, Plan, str | None]:
+    """One sequential trace, its plan and its answer; `index` is its place among the traces of parallel thinking.
+
+    Its plan is thinking, then the answer if there is one.
+    """
     limit = settings.latency_budget
     budget = settings.organizer_budget if limit is None else min(settings.organizer_budget, limit)
     prompt = PROMPTS[settings.prompts].sequential(question, None if settings.told_budgets is None else budget)
     agent = Agent(engine, name, "sequential", index, prompt, settings.temperature)
-    await agent.decode_until(protocol.ANSWER_CLOSE, budget)
+    reading = await agent.decode_until(protocol.ANSWER_CLOSE, budget)
     agent.release()
-    actions, answer = _actions(engine, agent.trace)
-    return agent.trace, {"capacity": settings.capacity, "organizer": actions, "workers": {}}, answer
-
-
-def _actions(engine: Engine, trace: Trace) -> tuple[list[dict[str, int]], str | None]:
-    """The plan of a trace in which only the answer's tags have a meaning: thinking, then the answer if there is one."""
-    if trace.stop != "answer":
-        return [{"think": len(trace.ids)}] if trace.ids else [], None
-    text = trace.own_text
-    start, end = span(protocol.Answer(""), text)
-    think, total = token_span(engine, trace.ids, start, end)
-    answer = text[start + len(protocol.ANSWER_OPEN) : text.index(protocol.ANSWER_CLOSE, start)].strip()
-    actions = [{"think": think}, {"answer": total - think}]
-    return actions if think else actions[1:], answer
+    thinking = reading.thinking if reading else len(agent.pending)
+    actions = [planned("think", thinking)] if thinking else []
+    if reading:
+        actions.append(planned("answer", reading.tokens))
+    plan: Plan = {"capacity": settings.capacity, "organizer": actions, "workers": {}}
+    return agent.trace, plan, protocol.answer([reading.action] if reading else [])

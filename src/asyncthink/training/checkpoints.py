@@ -22,6 +22,7 @@ from typing import Any
 from asyncthink import locks
 from asyncthink.errors import InputError
 from asyncthink.files import replacing, sha256, write_json
+from asyncthink.models import kernels
 
 PATIENCE = 300.0  # seconds for another writer to end: a cluster may send a job anew before the old one is gone
 DONE = "DONE"
@@ -33,7 +34,7 @@ LIBRARIES = ("accelerate", "math-verify", "numpy", "torch", "transformers", "trl
 def fingerprint(step: str, config: Mapping[str, Any], inputs: Sequence[Path], code: str) -> str:
     """What a step's result depends on, as 16 hex digits. An input is a file, or a folder of files; `code` is a hash."""
     contents = [hashes(path) for path in inputs]
-    libraries = {name: version(name) for name in LIBRARIES}
+    libraries = {name: version(name) for name in LIBRARIES} | {"kernels": kernels.used()}
     text = json.dumps([step, dict(config), contents, code, libraries], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

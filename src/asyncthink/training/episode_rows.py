@@ -64,7 +64,8 @@ def lengths(trace_BT: Tensor) -> list[int]:
     """The length of each trace, row by row."""
     row_BT = torch.arange(len(trace_BT), device=trace_BT.device)[:, None]
     trace_N = (row_BT * trace_BT.shape[1] + trace_BT)[trace_BT != NO_TRACE]
-    return torch.unique_consecutive(trace_N, return_counts=True)[1].tolist()
+    counts: list[int] = torch.unique_consecutive(trace_N, return_counts=True)[1].tolist()
+    return counts
 
 
 def in_rows(value_N: Tensor, trace_BT: Tensor) -> Tensor:

@@ -30,9 +30,9 @@ from typing import Any
 
 import torch
 from accelerate.utils import gather_object
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
-from trl import GRPOTrainer
+from trl.trainer.grpo_trainer import GRPOTrainer
 from trl.trainer.utils import add_fused_lm_head
 
 from asyncthink import engines
@@ -50,7 +50,7 @@ from asyncthink.training.resumption import Resumable
 from asyncthink.training.samplers import ROUNDED, Sampler
 
 FIELDS = ("log_probs", "entropy")  # of TRL's fused head
-Items = Sequence[Mapping[str, Any]]
+Items = Sequence[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,8 @@ class EpisodeTrainer(Resumable, GRPOTrainer):
         self.beta = settings.grpo.kl  # not among TRL's arguments, with which it would load another model at the start
         self.tolerance = ROUNDED if self.args.bf16 else sampler.tolerance
         self.tokens = micro_batches.tokens_of(self.model, self.args.gradient_checkpointing)
-        add_fused_lm_head(start.to(torch.bfloat16 if self.args.bf16 else start.dtype), self.temperature, outputs=FIELDS)
+        nn.Module.to(start, torch.bfloat16 if self.args.bf16 else start.dtype)
+        add_fused_lm_head(start, self.temperature, outputs=FIELDS)
 
     @cached_property
     def engine(self) -> Engine:
@@ -161,9 +162,9 @@ class EpisodeTrainer(Resumable, GRPOTrainer):
         has a term of it, all episodes are scored, and what the term needs is returned.
         """
         chosen = batch if self.beta else taken(batch, first_B)
-        self.start.to(self.accelerator.device)
+        nn.Module.to(self.start, self.accelerator.device)
         logprob_BC, _ = self.scores(self.start, chosen)
-        self.start.to("cpu")
+        nn.Module.to(self.start, "cpu")
         gap_M = (logprob_BC - chosen["sampled_logprobs"])[chosen["completion_mask"].bool()]
         told = gather_object([((gap_M.exp() - gap_M - 1).sum().item(), len(gap_M))])
         estimates, tokens = zip(*told, strict=True)
@@ -211,7 +212,9 @@ class EpisodeTrainer(Resumable, GRPOTrainer):
         mask_BC = part["completion_mask"]
         gap_BC = (logprob_BC.detach() - part["sampled_logprobs"]) * mask_BC
         ratio_BC = gap_BC.exp().clamp(max=self.vllm_importance_sampling_clip_max)
-        loss = super()._compute_loss((logprob_BC, entropy_BC, None), {**part, "importance_sampling_ratio": ratio_BC})
+        scores = (logprob_BC, entropy_BC, None)
+        weighed = {**part, "importance_sampling_ratio": ratio_BC}
+        loss: Tensor = super()._compute_loss(scores, weighed)  # type: ignore[no-untyped-call]  # TRL's
         tally = [(entropy_BC * mask_BC).sum(), gap_BC.abs().sum(), mask_BC.sum().float(), gap_BC.abs().max()]
         return loss, torch.stack(tally).detach()
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from datasets import Dataset
 from transformers import PreTrainedModel
-from trl import GRPOConfig
+from trl.trainer.grpo_config import GRPOConfig
 
 from asyncthink.files import read_json_lines
 from asyncthink.models import language_model

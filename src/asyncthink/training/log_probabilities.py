@@ -156,7 +156,7 @@ def score(
 def _flat(model: Any, ids_N: Tensor, lengths: Sequence[int], temperature: float, budget: int) -> Scores:
     """By the compiled kernels: whole traces one after another, as many a pass as the budget holds."""
     own = [[lengths[trace] for trace in traces] for (traces,) in packed(lengths, budget)]
-    streams = ids_N.split([sum(part) for part in own])
+    streams = ids_N.split([sum(part) for part in own])  # type: ignore[no-untyped-call]  # torch's
     parts = [compiled_pass.scored(model, ids, part, temperature) for ids, part in zip(streams, own, strict=True)]
     return Scores(*(torch.cat(column) for column in zip(*parts, strict=True)))
 

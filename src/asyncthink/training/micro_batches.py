@@ -13,7 +13,7 @@ WIDTH = 17  # numbers a layer saves for each of its hidden units (Korthikanti et
 def tokens_of(model: Any, recomputed: bool) -> int:
     """How many tokens' activations may wait for one backward pass."""
     config = model.config.get_text_config()
-    saved = config.num_hidden_layers * config.hidden_size * (1 if recomputed else WIDTH)
+    saved: int = config.num_hidden_layers * config.hidden_size * (1 if recomputed else WIDTH)
     return ACTIVATIONS // (saved * 4)
 
 
@@ -36,7 +36,7 @@ def fewest_equal_parts(rows: int, longest: int, tokens: int) -> int:
 
 def share(total: int, what: str) -> int:
     """Rows of a step in one process, where all processes together have `total`."""
-    processes = sharding.processes().num_processes
+    processes: int = sharding.processes().num_processes
     if total % processes:
         raise InputError(
             f"{what} = {total} cannot be dealt out to {processes} processes: it must be a multiple of that"

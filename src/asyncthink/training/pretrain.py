@@ -18,7 +18,8 @@ from transformers import PreTrainedTokenizerBase, Trainer, TrainingArguments
 
 from asyncthink.files import write_json_lines
 from asyncthink.models import language_model, word_tokenizer
-from asyncthink.models.tags import extend, tags
+from asyncthink.models.prompts import PROMPTS
+from asyncthink.models.tags import extend
 from asyncthink.settings import Model, Pretrain
 from asyncthink.synthesis.documents import Document
 from asyncthink.training import sharding
@@ -103,6 +104,8 @@ def corpus(documents: Iterable[Document], settings: Pretrain, vocabulary: dict[s
 class PretrainTrainer(WeightedLoss, Resumable, Trainer):
     """One row of the data set is one step's batch; each process takes every n-th document of it."""
 
+    train_dataset: Corpus
+
     def __init__(self, *, held_out: Sequence[str], vocabulary: dict[str, int], **others: Any) -> None:
         self.held_out, self.vocabulary = held_out, vocabulary
         super().__init__(**others, data_collator=self._collate, watched={})
@@ -177,7 +180,7 @@ def prepare(start_from: str, style: str, written: Outputs) -> None:
     """
     language_model.deterministic()
     model, tokenizer = language_model.load(language_model.pinned(start_from), "auto")
-    extend(model, tokenizer, tags(style))
+    extend(model, tokenizer, PROMPTS[style].tags)
     write_json_lines(written.history, [])
     beside = Path("work") / "pretrain"
     beside.mkdir(parents=True, exist_ok=True)

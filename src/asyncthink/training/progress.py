@@ -23,10 +23,15 @@ class Progress(TrainerCallback):
         self.told.resume(state.global_step)
 
     def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **others: Any
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **others: Any,
     ) -> None:
         """Tell where a step is logged."""
-        if "loss" not in logs or not state.is_world_process_zero:
+        if logs is None or "loss" not in logs or not state.is_world_process_zero:
             return
         watched = [f"{_short(key)} {logs[key]:.3f}" for key in self.shown if logs.get(key) is not None]
         watched += [f"{_short(key)} {logs[key]:.2g}" for key, least in self.notable.items() if logs[key] >= least]

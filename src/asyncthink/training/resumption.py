@@ -5,12 +5,13 @@ the order of all batches of all epochs is laid down before the first one (transf
 in the middle of an epoch), and whatever a step draws is keyed by its number.
 """
 
+import inspect
 import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ import torch
 from safetensors import SafetensorError
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import Sampler
-from transformers import Trainer, TrainingArguments
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainingArguments
 from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME
 from transformers.trainer_callback import PrinterCallback
 
@@ -30,6 +31,7 @@ from asyncthink.training.checkpoints import WEIGHTS, Scratch, publish
 from asyncthink.training.progress import Progress
 
 Record = TypeVar("Record")
+Arguments = TypeVar("Arguments", bound=TrainingArguments)
 
 DIGITS = 6
 
@@ -72,6 +74,11 @@ class FixedOrder(Sampler[int]):
 
 class Resumable(Trainer):
     """Goes before any kind of Trainer. `rate` gives the share of the learning rate at (step, steps)."""
+
+    model: PreTrainedModel
+    optimizer: torch.optim.Optimizer
+    lr_scheduler: LambdaLR
+    processing_class: PreTrainedTokenizerBase
 
     def __init__(
         self,
@@ -127,10 +134,10 @@ class Resumable(Trainer):
         if self.args.should_save:
             self.scratch.finish(step)
 
-    def _save(self, folder: str, state_dict: dict[str, Any] | None = None) -> None:
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
         if state_dict is not None:  # gathered, and with it tied weights twice
             state_dict = {name: state_dict[name] for name, _ in self.model.named_parameters()}
-        super()._save(folder, state_dict)
+        super()._save(output_dir, state_dict)
 
     def _save_optimizer_and_scheduler(self, folder: str) -> None:
         if not self.is_fsdp_enabled:
@@ -166,7 +173,7 @@ def _saving(folder: Path) -> Iterator[None]:
         raise InputError(f"{folder}: cannot be saved ({reason}); the states before it are kept") from None
 
 
-def arguments(kind: type[TrainingArguments], model: Any, run: Run, steps: int, **others: Any) -> Any:
+def arguments(kind: type[Arguments], model: PreTrainedModel, run: Run, steps: int, **others: Any) -> Arguments:
     """Arguments of transformers' or TRL's kind: quiet, exact, nothing but the states written."""
     return kind(
         output_dir=str(run.scratch.folder),
@@ -203,7 +210,7 @@ def alone(scratch: Scratch) -> Iterator[None]:
         yield
 
 
-def train(trainer: Trainer) -> list[dict[str, Any]]:
+def train(trainer: Resumable) -> list[dict[str, Any]]:
     """Train from the newest whole state, or from the start; what was logged at each step."""
     newest = trainer.scratch.newest()
     if newest is not None and trainer.accelerator.is_main_process:
@@ -212,12 +219,12 @@ def train(trainer: Trainer) -> list[dict[str, Any]]:
     return [entry for entry in trainer.state.log_history if "loss" in entry]
 
 
-def recorded(kind: type[Record], entry: Mapping[str, Any]) -> Record:
+def recorded(kind: Callable[..., Record], entry: Mapping[str, Any]) -> Record:
     """A dataclass of numbers that were logged under its fields' names."""
-    return kind(**{field.name: entry[field.name] for field in fields(kind)})
+    return kind(**{name: entry[name] for name in inspect.signature(kind).parameters})
 
 
-def finish(trainer: Trainer, records: Sequence[Any], written: Outputs) -> None:
+def finish(trainer: Resumable, records: Sequence[Any], written: Outputs) -> None:
     """Publish the result, the weights last, and remove the scratch folder; `records` are dataclasses, one a step."""
     result = trainer.scratch.folder / "result"
     trainer.model.config.use_cache = True

@@ -128,4 +128,5 @@ def _free_port() -> int:
     """Of this machine, for the group in which weights are sent."""
     with socket.socket() as listener:
         listener.bind(("", 0))
-        return listener.getsockname()[1]
+        port: int = listener.getsockname()[1]
+    return port

@@ -5,7 +5,7 @@ is one row: prompts and injected text are labelled -100, the protocol's tags wei
 return tells weighs `answer_weight` at least, other tokens 1.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import chain
@@ -16,13 +16,14 @@ import torch
 from datasets import Dataset
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
-from trl import SFTConfig, SFTTrainer
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
 
 from asyncthink.episode import Trace
 from asyncthink.errors import InputError
 from asyncthink.models import language_model
 from asyncthink.models.tags import token_ids
-from asyncthink.protocol import TELLING
+from asyncthink.protocol import TELLING, inside
 from asyncthink.randomness import keyed
 from asyncthink.settings import SFT, Thinking
 from asyncthink.synthesis import demonstration
@@ -49,17 +50,18 @@ class StepRecord:
 class Weights:
     """The loss weight of each token id as a label, and at least `answer` of what an answer or a return tells.
 
-    pairs are the token ids that open and close one; there are none where they weigh as the rest.
+    pairs gives for the token that opens one the token that closes it; it is empty where they weigh as the rest.
     """
 
     weight_V: Tensor
     answer: float
-    pairs: Sequence[tuple[int, int]]
+    pairs: Mapping[int, int]
 
     def of(self, labels_RT: Tensor) -> Tensor:
         """The weight of each label."""
         weight_RT = self.weight_V.to(labels_RT.device)[labels_RT.clamp(min=0)]
-        weight_RT = torch.where(told(labels_RT, self.pairs), weight_RT.clamp(min=self.answer), weight_RT)
+        told_RT = torch.tensor([inside(label_T, self.pairs) for label_T in labels_RT.tolist()], device=weight_RT.device)
+        weight_RT = torch.where(told_RT, weight_RT.clamp(min=self.answer), weight_RT)
         return weight_RT * (labels_RT != IGNORED)
 
 
@@ -159,33 +161,13 @@ def weights(settings: SFT, tokenizer: PreTrainedTokenizerBase, vocabulary: int, 
     """The weights of a vocabulary of that size in which `tags` are tokens."""
     weight_V = torch.ones(vocabulary)
     weight_V[list(tags)] = settings.tag_weight
-    pairs = [] if settings.answer_weight == 1 else telling(tokenizer)
+    pairs = {} if settings.answer_weight == 1 else telling(tokenizer)
     return Weights(weight_V, settings.answer_weight, pairs)
 
 
-def telling(tokenizer: PreTrainedTokenizerBase) -> list[tuple[int, int]]:
+def telling(tokenizer: PreTrainedTokenizerBase) -> dict[int, int]:
     """The token ids that open and close an answer, and those of a return."""
     pairs = [[tokenizer.encode(tag, add_special_tokens=False) for tag in pair] for pair in TELLING.items()]
     if any(len(ids) > 1 for pair in pairs for ids in pair):
         raise InputError("params.yaml: sft.answer_weight must be 1.0 for a tokenizer whose tags are several tokens")
-    return [(opening[0], closing[0]) for opening, closing in pairs]
-
-
-def told(labels_RT: Tensor, pairs: Sequence[tuple[int, int]]) -> Tensor:
-    """Which labels stand inside an answer or a return: after the tag that opens one, up to its own that closes it.
-
-    The tag that was opened last counts, and a closing tag that closes nothing changes nothing.
-    """
-    inside_RT, opened_RT = torch.zeros_like(labels_RT, dtype=torch.bool), torch.zeros_like(labels_RT)
-    for opening, closing in pairs:
-        own_RT, closed_RT = _last(labels_RT == opening), _last(labels_RT == closing)
-        inside_RT = torch.where(own_RT > opened_RT, own_RT > closed_RT, inside_RT)
-        opened_RT = opened_RT.maximum(own_RT)
-    return inside_RT
-
-
-def _last(flag_RT: Tensor) -> Tensor:
-    """At each place, where before it a flag was set last: counted from 1, 0 where there was none."""
-    place_T = torch.arange(1, flag_RT.shape[1] + 1, device=flag_RT.device)
-    latest_RT = (flag_RT * place_T).cummax(1).values
-    return torch.nn.functional.pad(latest_RT[:, :-1], (1, 0))
+    return {opening[0]: closing[0] for opening, closing in pairs}

@@ -60,7 +60,7 @@ def unsharded(model: PreTrainedModel) -> PreTrainedModel:
     """A model that can be read without the other processes: itself, or a copy for `fill` to put the weights in."""
     if not isinstance(model, FSDPModule):
         return model
-    copy = AutoModelForCausalLM.from_config(model.config, dtype=model.dtype).to(processes().device)
+    copy: PreTrainedModel = AutoModelForCausalLM.from_config(model.config, dtype=model.dtype).to(processes().device)
     copy.generation_config = model.generation_config
     return copy
 
@@ -70,7 +70,7 @@ def fill(copy: PreTrainedModel, model: PreTrainedModel) -> None:
     """Put a model's weights in the copy that `unsharded` made of it; all processes together."""
     if copy is not model:
         for whole, parameter in zip(copy.parameters(), model.parameters(), strict=True):
-            whole.copy_(parameter.full_tensor())
+            whole.copy_(_sharded(parameter).full_tensor())
 
 
 @torch.no_grad()
@@ -78,7 +78,7 @@ def load_weights(model: PreTrainedModel, path: Path) -> None:
     """Read this process's parts from a file of whole weights."""
     with safe_open(path, framework="pt") as weights:
         for name, parameter in model.named_parameters():
-            parameter.copy_(_part(weights.get_tensor(name), parameter))
+            parameter.copy_(_part(weights.get_tensor(name), _sharded(parameter)))
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer, kept: bool) -> dict[str, Any]:
@@ -108,6 +108,11 @@ def _whole(value: Tensor, kept: bool) -> Tensor | None:
     """One tensor at a time is whole on the device; those that are kept go to main memory."""
     full = value.full_tensor() if isinstance(value, DTensor) else value
     return full.cpu() if kept else None
+
+
+def _sharded(parameter: nn.Parameter) -> DTensor:
+    assert isinstance(parameter, DTensor), "every parameter of a sharded model is"
+    return parameter
 
 
 def _part(value: Tensor, like: DTensor) -> DTensor:

@@ -14,16 +14,13 @@ from asyncthink.training.log_probabilities import score
 def places(words: Sequence[str]) -> dict[str, list[bool]]:
     """Per skill, at which words of a document it shows: results, verdicts of hits, their spelling, what is told."""
     flags: dict[str, list[bool]] = {"arithmetic": [], "hit_recall": [], "spelling": [], "copying": []}
-    until, left, since = (
-        None,
-        0,
-        -len(words),
-    )  # what is told ends at this tag; words of a solution to come; words since a branch
+    until: str | None = None  # the tag at which what is told ends
+    left, since = 0, -len(words)  # words of a solution to come; words since a branch began
     for before, last, word in zip(["", "", *words], ["", *words], words, strict=False):
         since = 0 if word == "|" else since + 1
         searching = since > 4 and not until and left <= 0
         hit = searching and word in VERDICTS and last.isdigit() and before in OPERATIONS
-        flags["arithmetic"].append(since == 4 or searching and last in OPERATIONS and word.isdigit())
+        flags["arithmetic"].append(since == 4 or (searching and last in OPERATIONS and word.isdigit()))
         flags["hit_recall"].append(hit)
         flags["spelling"].append(left > 0)
         flags["copying"].append(until is not None)

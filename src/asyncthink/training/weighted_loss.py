@@ -39,22 +39,24 @@ class WeightedLoss(Trainer):
 
     def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> Tensor:
         weight = torch.stack([self.stream(inputs).weight_N.sum() for inputs in batch_samples]).sum().to(device)
-        return self.accelerator.reduce(weight, reduction="sum")
+        whole: Tensor = self.accelerator.reduce(weight, reduction="sum")
+        return whole
 
     def compute_loss(
         self,
         model: Any,
         inputs: dict[str, Tensor],
         return_outputs: bool = False,
-        num_items_in_batch: Tensor | None = None,
+        num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
         """The share of this micro-batch; DistributedDataParallel averages over processes, so it is scaled up."""
         batch = self.stream(inputs)
         with self.accelerator.autocast():
             scores = score(model, batch.ids_N, batch.lengths)
         self._count(batch, scores.likeliest_N)
-        total = -(batch.weight_N * scores.logprob_N).sum() / num_items_in_batch
-        return total * self.accelerator.num_processes
+        assert num_items_in_batch is not None  # the step's weights, from _get_num_items_in_batch
+        processes: int = self.accelerator.num_processes
+        return -(batch.weight_N * scores.logprob_N).sum() / num_items_in_batch * processes
 
     def _count(self, batch: Batch, right_N: Tensor) -> None:
         trained_N = batch.weight_N > 0

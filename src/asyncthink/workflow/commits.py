@@ -18,14 +18,14 @@ UNCOMMITTED = "uncommitted"
 def of_rules(records: Path | None = None) -> Commits:
     """The commits of the modules that hold the rules, of what judges by all of them, and of a folder of records."""
     rules = {name: of_files(_source(claim.find)) for name, claim in CLAIMS.items()}
-    return Commits(rules, of_files(*(_source(module) for module in JUDGING)), records and of_records(records))
+    judging = of_files(*(_source(module) for module in JUDGING))
+    return Commits(rules, judging, of_records(records) if records else None)
 
 
 def of_records(folder: Path) -> str | None:
     """The commits whose code made a reference, from its manifest; of other records the newest that changed them."""
-    if not (folder / MANIFEST).is_file():
-        return of_files(folder)
-    return ", ".join(commit[:7] for commit in read_manifest(folder).commits)
+    manifest = read_manifest(folder) if (folder / MANIFEST).is_file() else None
+    return ", ".join(commit[:7] for commit in manifest.commits) if manifest else of_files(folder)
 
 
 def of_files(*paths: Path) -> str | None:

@@ -8,22 +8,24 @@ import configparser
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from functools import cache
 from importlib import metadata
-from typing import Any
+from platform import python_version
+from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from asyncthink import protocol
 from asyncthink.errors import InputError
 from asyncthink.workflow import surroundings
-from asyncthink.workflow.findings import Finding, Place
+from asyncthink.workflow.surroundings import GIGA, Finding, Place
 
-GIGA = 1e9
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 PATIENCE = 5  # seconds for a program of the machine; sinfo hangs where its controller is gone
-OLDEST_PYTHON = (3, 11)
 NEEDS = {  # bytes of disk and of main memory: what the scale's run left behind and used, rounded up
     "smoke": (2e9, 4e9),
     "nano": (5e9, 4e9),
@@ -31,16 +33,16 @@ NEEDS = {  # bytes of disk and of main memory: what the scale's run left behind 
     "paper": (1500e9, 64e9),  # by the estimate
 }
 SMALLEST_GPU = 8e9  # bytes, from which on a model of tens of millions of parameters trains in comfort
-COMMANDS = {
-    "nano": ["asyncthink scale nano", "snakemake --cores all"],
-    "small": ["asyncthink scale small", "snakemake --cores all"],
-    "paper": [
-        "asyncthink scale paper",
-        "asyncthink estimate",
-        "export ASYNCTHINK_ENGINE=vllm",
-        "snakemake --workflow-profile profiles/slurm",
-    ],
-}
+HERE = ("snakemake --cores all",)
+ON_A_CLUSTER = (
+    "asyncthink estimate",
+    "export ASYNCTHINK_ENGINE=vllm",
+    "snakemake --workflow-profile profiles/slurm",
+)
+COMMANDS = {"nano": HERE, "small": HERE, "paper": ON_A_CLUSTER}  # after `asyncthink scale`
+
+
+UNSEEN = Finding("note", "not looked at: the model's tokenizer is not on this machine yet")
 
 
 def examine(place: Place) -> dict[str, Finding]:
@@ -57,16 +59,16 @@ def fitting_scale(gpu_bytes: float, cluster: bool) -> str:
 
 def python(place: Place) -> Finding:
     """The interpreter."""
-    found = ".".join(map(str, sys.version_info[:3]))
-    wanted = ".".join(map(str, OLDEST_PYTHON))
-    return Finding("ok" if sys.version_info >= OLDEST_PYTHON else "lacks", f"{found} ({wanted} or newer)")
+    wanted = metadata.metadata("asyncthink")["Requires-Python"]
+    fits = SpecifierSet(wanted).contains(python_version())
+    return Finding("ok" if fits else "lacks", f"{python_version()} ({wanted})")
 
 
 def packages(place: Place) -> Finding:
     """Installed packages against the requirements of this one."""
-    wanted = [Requirement(text) for text in metadata.requires("asyncthink") or []]
-    needed = [each for each in wanted if each.marker is None or each.marker.evaluate({"extra": ""})]
-    wrong = [told for each in needed if (told := _unmet(each))]
+    every = map(Requirement, metadata.requires("asyncthink") or [])
+    needed = [wanted for wanted in every if wanted.marker is None or wanted.marker.evaluate({"extra": ""})]
+    wrong = [problem for wanted in needed if (problem := _unmet(wanted))]
     return Finding("lacks", "; ".join(wrong)) if wrong else Finding("ok", f"all {len(needed)} requirements are met")
 
 
@@ -145,30 +147,33 @@ def model(place: Place) -> Finding:
     return Finding("ok", f"{start} is on this machine")
 
 
-def _tokenizer(start: str) -> Any:
+@cache
+def _tokenizer(start: str) -> "PreTrainedTokenizerBase | None":
+    """That of a model, if it is on this machine."""
     from transformers import AutoTokenizer
 
     from asyncthink.models.language_model import located
 
+    name, revision = located(start)
     try:
-        return AutoTokenizer.from_pretrained(**located(start), local_files_only=True)
+        return AutoTokenizer.from_pretrained(name, revision=revision, local_files_only=True)
     except (OSError, ValueError):
         return None
 
 
 def chat_template(place: Place) -> Finding:
     """Whether the turns that our chat prompts write out are the ones that the model was trained with."""
+    if place.params.thinking.prompts == "word":
+        return Finding("ok", "none is used: prompts are words")
     tokenizer = _tokenizer(place.params.model.start_from) if place.params.model.start_from else None
-    if place.params.thinking.prompts != "chat" or tokenizer is None:
-        return Finding("ok" if place.params.thinking.prompts == "word" else "note", "not looked at")
-    return template_finding(tokenizer)
+    return UNSEEN if tokenizer is None else template_finding(tokenizer)
 
 
-def template_finding(tokenizer: Any) -> Finding:
+def template_finding(tokenizer: "PreTrainedTokenizerBase") -> Finding:
     """The model's own template against thinking.prompts."""
     from asyncthink.models.prompts import PROMPTS
 
-    ours = PROMPTS["chat"].sequential("QUESTION")
+    ours = PROMPTS["chat"].sequential("QUESTION", None)
     role = ours.split("\n", 1)[1].split("<|im_end|>")[0]
     turns = [{"role": "system", "content": role}, {"role": "user", "content": "QUESTION"}]
     if not tokenizer.chat_template:
@@ -185,15 +190,13 @@ def tags(place: Place) -> Finding:
     if start is None:
         return Finding("ok", "one token each: stops are exact")
     tokenizer = _tokenizer(start)
-    return Finding("note", "not looked at") if tokenizer is None else tag_finding(tokenizer)
+    return UNSEEN if tokenizer is None else tag_finding(tokenizer)
 
 
-def tag_finding(tokenizer: Any) -> Finding:
+def tag_finding(tokenizer: "PreTrainedTokenizerBase") -> Finding:
     """One token a tag, or several, or a tag that does not come back as it was."""
-    names = [tag(1) for tag in (protocol.fork_open, protocol.fork_close, protocol.join_open, protocol.join_close)]
-    names += [protocol.ANSWER_OPEN, protocol.ANSWER_CLOSE, protocol.RETURN_OPEN, protocol.RETURN_CLOSE]
-    encoded = {name: tokenizer.encode(name, add_special_tokens=False) for name in names}
-    broken = [name for name, ids in encoded.items() if tokenizer.decode(ids).strip() != name]
+    encoded = {name: tokenizer.encode(name, add_special_tokens=False) for name in protocol.tags([1])}
+    broken = [name for name, ids in encoded.items() if str(tokenizer.decode(ids)).strip() != name]
     if broken:
         return Finding("lacks", f"{', '.join(broken)} cannot be spelled by this tokenizer")
     most = max(map(len, encoded.values()))
@@ -232,7 +235,7 @@ def dvc_remote(place: Place) -> Finding:
 
 def teacher(place: Place) -> Finding:
     """Whom `synthesize` asks."""
-    from asyncthink.synthesis.openai_client import endpoint
+    from asyncthink.synthesis.openai_client import NO_KEY, endpoint
 
     if place.params.synthesize.teacher == "solver":
         return Finding("ok", "the solver; no network, no key")
@@ -240,7 +243,7 @@ def teacher(place: Place) -> Finding:
         where = endpoint(place.environment)
     except InputError as error:
         return Finding("lacks", str(error))
-    key = "a key is set" if where.key != "none" else "no key"
+    key = "a key is set" if where.key != NO_KEY else "no key"
     return Finding("ok", f"{where.model} at {where.host}, {key}; see asyncthink estimate for the cost")
 
 

@@ -37,14 +37,14 @@ def _commit() -> None:
         freshness.call("dvc", "--wait-for-lock", "commit", "--force", "--quiet")
     except InputError:
         if before is not None:
-            with replacing(LOCK) as place:
-                place.write_bytes(before)
+            with replacing(LOCK) as temporary:
+                temporary.write_bytes(before)
         raise
 
 
 def adopt() -> str:
     """Tell Snakemake that all files are as DVC's lock file says."""
-    _require("dvc.lock")
+    _require("dvc.lock", "; get it with `git pull`, or make the results with `snakemake --cores all`")
     freshness.prepare_folders()
     if freshness.call("dvc", "status", "--json").strip() not in ("", "{}"):
         raise InputError("the files are not what dvc.lock says; run `dvc pull` (or `dvc checkout`) first, then adopt")
@@ -52,10 +52,6 @@ def adopt() -> str:
     return "Snakemake now holds every file for up to date"
 
 
-def _require(name: str) -> None:
+def _require(name: str, hint: str = "") -> None:
     if not Path(name).exists():
-        raise InputError(f"no {name} here{_hint(name)}")
-
-
-def _hint(name: str) -> str:
-    return "; get it with `git pull`, or make the results with `snakemake --cores all`" if name == "dvc.lock" else ""
+        raise InputError(f"no {name} here{hint}")

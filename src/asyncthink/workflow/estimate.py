@@ -8,12 +8,11 @@ run: a trace is taken to use USED of its budget, and an organizer to fork FORKS 
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
 
 from asyncthink.config.params import Params
-from asyncthink.settings import COUNTDOWN, TestSet, Thinking
+from asyncthink.settings import Thinking
 from asyncthink.workflow import graph
 
 USED = 0.6  # of a trace's budget; the paper's reported latencies use about as much
@@ -30,6 +29,17 @@ TOKEN_BYTES = 6  # of a recorded token, compressed
 
 
 @dataclass(frozen=True)
+class Rate:
+    """Operations a second of a device in decoding and in training, and whence they are known."""
+
+    device: str
+    decode: float
+    train: float
+    measured: bool
+    source: str
+
+
+@dataclass(frozen=True)
 class Load:
     """One step's work over all its runs, in tokens."""
 
@@ -38,15 +48,15 @@ class Load:
     decoded: float = 0.0
     trained: float = 0.0
 
-    def hours(self, parameters: int, rate: dict[str, Any]) -> float:
-        """Device hours at a rate of rates.json."""
-        seconds = 2 * parameters * self.decoded / rate["decode"] + 6 * parameters * self.trained / rate["train"]
-        return seconds / 3600
+    def hours(self, parameters: int, rate: Rate) -> float:
+        """Device hours of a model of so many parameters."""
+        return (2 * parameters * self.decoded / rate.decode + 6 * parameters * self.trained / rate.train) / 3600
 
 
-def rates() -> dict[str, dict[str, Any]]:
-    """Operations a second by kind of device."""
-    return json.loads(files("asyncthink.workflow").joinpath("rates.json").read_text(encoding="utf-8"))
+def rates() -> dict[str, Rate]:
+    """By kind of device."""
+    text = files("asyncthink.workflow").joinpath("rates.json").read_text(encoding="utf-8")
+    return {kind: Rate(**rate) for kind, rate in json.loads(text).items()}
 
 
 def parameters(params: Params) -> int:
@@ -78,37 +88,23 @@ def loads(params: Params) -> Iterator[Load]:
     for name in graph.cold_starts("sft", params):
         own = params.arm_params(name)
         yield Load(f"sft {name}", seeds, trained=read * min(episode_tokens(own.arm.form, own.thinking), longest))
-    for name in params.arms:
-        given = params.arm_params(name)
-        if given.arm.rl and given.arm.weights_of is None:
-            episodes = given.grpo.steps * given.grpo.prompts_per_step * given.grpo.group * seeds
-            decoded = episodes * episode_tokens(given.arm.mode, given.thinking)
-            yield Load(f"grpo {name}", seeds, decoded, decoded * CONTEXT)
-    for name in params.arms:
-        given = params.arm_params(name)
-        if given.arm.task == COUNTDOWN:
-            yield _evaluation(given, name)
-    for name, found in params.test_sets.items():
-        for arm in found.arms if found else ():
-            yield _test_set(params, name, found, arm)
+    for name in graph.trained(params):
+        own = params.arm_params(name)
+        episodes = own.grpo.steps * own.grpo.prompts_per_step * own.grpo.group * seeds
+        decoded = episodes * episode_tokens(own.arm.mode, own.thinking)
+        yield Load(f"grpo {name}", seeds, decoded, decoded * CONTEXT)
+    for test_set, arms in graph.answered(params).items():
+        yield from (_evaluation(params, test_set, arm) for arm in arms)
 
 
-def _evaluation(given: Params, name: str) -> Load:
-    episodes = given.puzzles.test * given.evaluate.samples * len(given.seeds)
-    variants = [
-        replace(given.thinking, **variant.thinking)
-        for variant in given.evaluate.variants.values()
-        if name in variant.arms
-    ]
-    decoded = sum(episode_tokens(given.arm.mode, thinking) for thinking in (given.thinking, *variants))
-    return Load(f"evaluate {name}", len(given.seeds) * (1 + len(variants)), episodes * decoded)
-
-
-def _test_set(params: Params, name: str, found: TestSet, arm: str) -> Load:
-    episodes = (found.items or ITEMS) * found.samples * len(params.seeds)
-    (thinking,) = params.evaluations(arm, name).values()
-    decoded = episodes * episode_tokens(params.arm_params(arm).arm.mode, thinking)
-    return Load(f"evaluate {arm} {name}", len(params.seeds), decoded)
+def _evaluation(params: Params, test_set: str, arm: str) -> Load:
+    """An arm on a test set, in its headline and all its variants."""
+    own, other = params.arm_params(arm), params.test_set(test_set)
+    name = f"evaluate {arm} {test_set}" if other else f"evaluate {arm}"
+    items, samples = (other.items or ITEMS, other.samples) if other else (own.puzzles.test, own.evaluate.samples)
+    runs, seeds = params.evaluations(arm, test_set).values(), len(params.seeds)
+    decoded = sum(episode_tokens(own.arm.mode, thinking) for thinking in runs)
+    return Load(name, seeds * len(runs), items * samples * seeds * decoded)
 
 
 def memory(params: Params, sharing: int = 1) -> float:

@@ -18,32 +18,11 @@ from asyncthink.errors import InputError
 from asyncthink.settings import COUNTDOWN, INERT
 
 FIGURES = (
-    "correct_at_least_k",
-    "ablations",
-    "math",
-    "sudoku",
-    "training_dynamics",
-    "frontier",
-    "topologies",
-    "case_studies",
-    "claims",
-    "learning_curves",
+    *("correct_at_least_k", "ablations", "math", "sudoku", "training_dynamics"),
+    *("frontier", "topologies", "case_studies", "claims", "learning_curves"),
 )
-TABLES = (
-    "correct_at_least_k",
-    "ablations",
-    "math",
-    "sudoku",
-    "training_dynamics",
-    "frontier",
-    "topologies",
-    "claims",
-    "learning_curves",
-    "hacking",
-    "test_sets",
-    "evaluations",
-)
-
+# A command of its own writes the case studies' table.
+TABLES = (*(name for name in FIGURES if name != "case_studies"), "hacking", "test_sets", "evaluations")
 SHOWN = ("asyncthink", "asyncthink_math")  # the arms of which case studies are shown
 
 # Sections, or single keys where a step does not read the whole section.
@@ -81,8 +60,9 @@ READS: dict[str, tuple[str, ...]] = {
     "sft": ("arm.mode", *EPISODE, "sft"),
     "grpo": ("grpo", "thinking.temperature"),
     "evaluate": ("scale", "evaluate"),
-    "tables": ("scale", "arms", *LEARNING),
+    "measure": (),
     "claims": ("scale", "arms", *LEARNING),
+    "tables": (),
     "case_studies": ("scale",),
     "figures": (),
     "report": (
@@ -97,7 +77,11 @@ OF_ITEM_SET = {"items": ("seed",), "evaluate": ("scale", "evaluate.temperature")
 # The rooms that a step's command imports, beside its own file in cli/. Left out is what decides no result: how an error
 # is told, how a lock is held, how progress is told, and what serves Snakemake and DVC.
 READING = ("config", "files", "rewards", "settings")  # of params.yaml, which names rewards
+# Of its room, what decodes: a change of what is measured decodes nothing again.
+DECODING = tuple(f"evaluation/{name}" for name in ("__init__", "episode_chunks", "evaluate", "recording"))
 EPISODES = (*READING, "engines", "episode", "models", "protocol", "schedule", "synthesis", "tasks", "thinking")
+SAMPLING = tuple(room for room in EPISODES if room != "synthesis")
+RECORDED = tuple(room for room in EPISODES if room not in ("config", "rewards"))  # by what read no params.yaml
 ROOMS: dict[str, tuple[str, ...]] = {
     "puzzles": (*READING, "tasks"),
     "items": (*READING, "tasks"),
@@ -105,12 +89,13 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "filter": (*READING, "protocol", "schedule", "synthesis", "tasks"),
     "pretrain": (*READING, "models", "protocol", "randomness", "synthesis", "tasks", "training"),
     "sft": (*EPISODES, "randomness", "training"),
-    "grpo": (*(room for room in EPISODES if room != "synthesis"), "randomness", "training", "cli/engine_choice"),
-    "evaluate": (*EPISODES, "training", "evaluation", "cli/engine_choice"),
-    "tables": (*EPISODES, "training", "evaluation", "reporting", "cli/claims"),
+    "grpo": (*SAMPLING, "randomness", "training", "cli/engine_choice"),
+    "evaluate": (*SAMPLING, "training", *DECODING, "cli/engine_choice"),
+    "measure": (*RECORDED, "evaluation"),
     "claims": (*EPISODES, "training", "evaluation", "reporting"),
+    "tables": (*RECORDED, "evaluation", "reporting"),
     "case_studies": (*EPISODES, "evaluation", "reporting"),
-    "figures": (*(room for room in EPISODES if room not in ("config", "rewards")), "evaluation", "reporting"),
+    "figures": (*RECORDED, "evaluation", "reporting"),
     "report": (*EPISODES, "evaluation", "reporting"),
     "page": ("files", "episode", "protocol", "schedule", "reporting"),
 }
@@ -129,7 +114,7 @@ def alike(step: str, params: Params) -> dict[str, str]:
     steps = COLD_START[: COLD_START.index(step) + 1]
     arms = {name: params.arm_params(name) for name in params.arms}
     read = {
-        name: [_reads(each, own, True) | {"arm.mode": own.arm.form} for each in steps] for name, own in arms.items()
+        name: [_reads(part, own, True) | {"arm.mode": own.arm.form} for part in steps] for name, own in arms.items()
     }
     return {arm: next(name for name in read if read[name] == own) for arm, own in read.items()}
 
@@ -149,7 +134,7 @@ def trained(params: Params) -> list[str]:
 def answered(params: Params) -> dict[str, list[str]]:
     """The arms that answer each test set."""
     on_countdown = [name for name in params.arms if params.arm_params(name).arm.task == COUNTDOWN]
-    return {COUNTDOWN: on_countdown} | {name: list(found.arms) for name, found in params.test_sets.items() if found}
+    return {COUNTDOWN: on_countdown} | {name: list(entry.arms) for name, entry in params.test_sets.items() if entry}
 
 
 def starts(params: Params) -> dict[str, str]:
@@ -198,18 +183,18 @@ def _entries(step: str, own: Params, of_arm: bool, item_set: str) -> tuple[str, 
 
 def _leaves(values: Mapping[str, Any], entry: str) -> Iterator[tuple[str, Any]]:
     section, _, key = entry.partition(".")
-    found = values[section]
-    if key or not isinstance(found, Mapping):
-        yield entry, found[key] if key else found
+    table = values[section]
+    if key or not isinstance(table, Mapping):
+        yield entry, table[key] if key else table
     else:
-        leaves = ((f"{section}.{name}", value) for name, value in found.items())
+        leaves = ((f"{section}.{name}", value) for name, value in table.items())
         yield from ((leaf, value) for leaf, value in leaves if leaf not in INERT)
 
 
 def sources(step: str, root: str = "src/asyncthink") -> list[str]:
     """The files of a step's rooms, and its command's own."""
-    places = (Path(root) / name for name in (f"cli/{step}", *ROOMS[step]))
-    return sorted(str(path) for place in places for path in _files(place))
+    rooms = (Path(root) / name for name in (f"cli/{step}", *ROOMS[step]))
+    return sorted(str(path) for room in rooms for path in _files(room))
 
 
 def code_hash(step: str, root: str = "src/asyncthink") -> str:
@@ -226,11 +211,11 @@ def code(step: str, root: Path = Path(__file__).parents[1]) -> str:
     return code_hash(step, str(root))
 
 
-def _files(place: Path) -> Iterator[Path]:
+def _files(room: Path) -> Iterator[Path]:
     """A module, or every file of a folder but what Python compiles."""
-    if place.is_dir():
-        yield from (path for path in place.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    elif (module := place.with_suffix(".py")).is_file():
+    if room.is_dir():
+        yield from (path for path in room.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    elif (module := room.with_suffix(".py")).is_file():
         yield module
 
 

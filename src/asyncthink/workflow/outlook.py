@@ -11,9 +11,12 @@ import signal
 import sys
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
+from types import FrameType
 from typing import Any, TextIO
 
 from asyncthink import progress
@@ -30,27 +33,19 @@ INTERRUPTED = threading.Event()  # by Ctrl-C
 
 
 @dataclass(frozen=True)
-class Planned:
-    """A job of the graph: its rule, and which of the rule's jobs it is, seeds apart: `grpo asyncthink`."""
-
-    rule: str
-    kind: str
-
-
-@dataclass(frozen=True)
 class Started:
-    """A job at work since a time on the monotonic clock."""
+    """A job at work since a time on the monotonic clock; its title is its name and its seed."""
 
-    plan: Planned
+    name: str
     title: str
     since: float
 
 
-def planned(rule: str, wildcards: Mapping[str, str]) -> Planned:
-    """A job under the name that the estimate gives its load."""
+def job_name(rule: str, wildcards: Mapping[str, str]) -> str:
+    """Which of a rule's jobs it is, seeds apart, as the estimate names its load: `grpo asyncthink`."""
     test_set = wildcards.get("test_set", COUNTDOWN)
     words = (rule, wildcards.get("arm"), None if test_set == COUNTDOWN else test_set)
-    return Planned(rule, " ".join(word for word in words if word))
+    return " ".join(word for word in words if word)
 
 
 def estimated(params: Params, device: str) -> dict[str, float]:
@@ -68,26 +63,25 @@ def span(seconds: float) -> str:
 
 
 class Durations:
-    """How long jobs take: as those that ended did, else as estimated, times how wrong the estimate was so far."""
+    """How long jobs take: as those of their rule that ended, else as estimated, times how wrong that was so far."""
 
     def __init__(self, known: Mapping[str, float]) -> None:
         self.known = known
-        self.ended: dict[str, list[float]] = {}
+        self.ended: dict[str, list[float]] = defaultdict(list)
         self.took = self.thought = 0.0
 
-    def end(self, plan: Planned, seconds: float) -> None:
+    def end(self, name: str, seconds: float) -> None:
         """A job has ended."""
-        self.ended.setdefault(plan.rule, []).append(seconds)
-        if plan.kind in self.known:
+        self.ended[name.split()[0]].append(seconds)
+        if name in self.known:
             self.took += seconds
-            self.thought += self.known[plan.kind]
+            self.thought += self.known[name]
 
-    def of(self, plan: Planned) -> float:
+    def of(self, name: str) -> float:
         """Seconds that a job is expected to take."""
-        ended = self.ended.get(plan.rule)
-        if ended or plan.kind not in self.known:
-            return sum(ended) / len(ended) if ended else SHORT
-        return self.known[plan.kind] * (self.took / self.thought if self.thought else 1.0)
+        if ended := self.ended[name.split()[0]]:
+            return fmean(ended)
+        return self.known[name] * (self.took / self.thought if self.thought else 1.0) if name in self.known else SHORT
 
 
 class Outlook(logging.Handler):
@@ -95,7 +89,7 @@ class Outlook(logging.Handler):
 
     def __init__(
         self,
-        jobs: Iterable[Planned],
+        jobs: Iterable[str],
         known: Mapping[str, float],
         lanes: int,
         stream: TextIO | None = None,
@@ -114,33 +108,34 @@ class Outlook(logging.Handler):
     def _repeat(self) -> None:
         while True:
             time.sleep(EVERY[self.stream.isatty()])
-            with self.lock:
+            self.acquire()
+            try:
                 report = self.report()
+            finally:
+                self.release()
             if report and not INTERRUPTED.is_set():
                 print(report, file=self.stream, flush=True)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Follow jobs from their start to their end; other events are not ours."""
-        event = getattr(record, "event", None)
-        if event == "job_info":
-            self._begin(record)
-        elif event in ("job_finished", "job_error"):
-            self._end(vars(record).get("job_id", vars(record).get("jobid")))
+        told = vars(record)
+        if told.get("event") == "job_info":
+            self._begin(told["jobid"], told["rule_name"], dict(told["wildcards"] or {}))
+        elif told.get("event") in ("job_finished", "job_error"):
+            self._end(told["job_id"] if "job_id" in told else told["jobid"])
 
-    def _begin(self, record: logging.LogRecord) -> None:
-        wildcards = dict(record.wildcards or {})
-        plan = planned(record.rule_name, wildcards)
-        if plan in self.waiting:
-            self.waiting.remove(plan)
-        title = " ".join([plan.kind, *([wildcards["seed"]] if "seed" in wildcards else [])])
+    def _begin(self, number: int, rule: str, wildcards: Mapping[str, str]) -> None:
+        name = job_name(rule, wildcards)
+        if name in self.waiting:
+            self.waiting.remove(name)
+        title = f"{name} {wildcards.get('seed', '')}".strip()
         progress.file(title).unlink(missing_ok=True)  # of a run that was stopped
-        self.running[record.jobid] = Started(plan, title, self.clock())
+        self.running[number] = Started(name, title, self.clock())
 
-    def _end(self, number: int | None) -> None:
-        job = self.running.pop(number, None)
-        if job:
+    def _end(self, number: int) -> None:
+        if job := self.running.pop(number, None):
             self.done += 1
-            self.durations.end(job.plan, self.clock() - job.since)
+            self.durations.end(job.name, self.clock() - job.since)
 
     def left(self) -> float:
         """Seconds until the last job ends, if `lanes` jobs run side by side and none waits for another."""
@@ -150,7 +145,7 @@ class Outlook(logging.Handler):
 
     def _left(self, job: Started) -> float:
         note, so_far = progress.read(job.title), self.clock() - job.since
-        return note.left if note else max(self.durations.of(job.plan) - so_far, OVERDUE * so_far)
+        return note.left if note else max(self.durations.of(job.name) - so_far, OVERDUE * so_far)
 
     def report(self) -> str:
         """What to tell now; empty while nothing runs."""
@@ -164,6 +159,14 @@ class Outlook(logging.Handler):
         return f"{job.title}: {note.line if note else f'running for {self.clock() - job.since:.0f} s'}"[:WIDEST]
 
 
+def brief(workflow: Any) -> None:
+    """Let a dry run count its jobs and say why they would run, in place of a paragraph on each of them."""
+    from snakemake.logging import logger
+
+    if workflow.output_settings.dryrun and machine.told("every job"):
+        logger.addFilter(lambda record: getattr(record, "event", None) not in ("job_info", "shellcmd"))
+
+
 def follow(workflow: Any, params: Params) -> None:
     """Tell how a run of Snakemake gets on, from its start; not where it was asked to be quiet about its progress."""
     from snakemake.logging import logger
@@ -172,16 +175,15 @@ def follow(workflow: Any, params: Params) -> None:
     logger.addFilter(lambda record: not INTERRUPTED.is_set())
     if {"progress", "all"} & {str(part).lower() for part in workflow.output_settings.quiet or ()}:
         return
-    jobs = [planned(job.rule.name, job.wildcards_dict) for job in workflow.dag.needrun_jobs()]
+    jobs = [job_name(job.rule.name, job.wildcards_dict) for job in workflow.dag.needrun_jobs()]
     settings, gpu = workflow.resource_settings, machine.has_gpu()
-    outlook = Outlook(
-        jobs, estimated(params, "gpu" if gpu else "cpu"), settings.nodes or (1 if gpu else settings.cores)
-    )
+    lanes = settings.nodes or (1 if gpu else settings.cores)
+    outlook = Outlook(jobs, estimated(params, "gpu" if gpu else "cpu"), lanes)
     logger.addHandler(outlook)
     outlook.start()
 
 
-def _interrupt(number: int, frame: Any) -> None:
+def _interrupt(number: int, frame: FrameType | None) -> None:
     """On Ctrl-C Snakemake stops; what it then says of each job that was stopped is not worth reading."""
     if not INTERRUPTED.is_set():
         INTERRUPTED.set()

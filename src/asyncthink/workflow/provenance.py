@@ -8,6 +8,7 @@ import json
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,7 @@ from asyncthink.workflow import freshness, graph
 from asyncthink.workflow.records import Records, difference
 
 MANIFEST = "manifest.json"
-MAKERS = (
-    "puzzles",
-    "items",
-    "synthesize",
-    "filter",
-    "pretrain",
-    "sft",
-    "grpo",
-    "evaluate",
-)  # the steps before a record
+MAKERS = tuple(takewhile(lambda step: step not in ("claims", "tables"), graph.READS))  # the steps before a record
 WRITTEN = ("metrics", "README.md", "dvc.lock", "dvc.yaml", "params.yaml")  # what is not code
 
 

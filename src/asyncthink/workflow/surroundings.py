@@ -1,4 +1,7 @@
-"""Checks of `asyncthink doctor` on what a run stumbles over late: folders, the notebooks' kernel, disk, locks."""
+"""What a check of `asyncthink doctor` looks at, and the checks on what a run stumbles over late.
+
+These are folders, the notebooks' kernel, disk, locks.
+"""
 
 import fcntl
 import os
@@ -7,11 +10,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from asyncthink.config.params import Params
 from asyncthink.errors import InputError
 from asyncthink.workflow import caches, estimate, run_lock
-from asyncthink.workflow.findings import Finding, Place
 
 GIGA = 1e9
 TEMPORARY = 0.5e9  # bytes of the temporary folder, for notebooks and the workflow tool
@@ -22,6 +28,23 @@ from jupyter_client.manager import run_kernel
 with run_kernel(kernel_name="python3") as client:
     print(client.is_alive())
 """
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check says."""
+
+    state: Literal["ok", "note", "lacks"]
+    said: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the checks look at: parameters, the root of the checkout, environment variables."""
+
+    params: Params
+    root: Path
+    environment: Mapping[str, str]
 
 
 def home(place: Place) -> Finding:

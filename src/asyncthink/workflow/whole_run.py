@@ -64,17 +64,17 @@ def _expected(about: Subject) -> dict[str, Any]:
     return settings | (union if about.arm_settings.mode == "parallel" else {})
 
 
-def _agree(path: Path, key: str, found: Any, expected: Any) -> None:
-    if found != expected:
-        said = difference(found, expected, key)
+def _agree(path: Path, key: str, recorded: Any, expected: Any) -> None:
+    if recorded != expected:
+        said = difference(recorded, expected, key)
         raise InputError(f"{path}: not of this params.yaml: {said}; run `snakemake --cores all` first")
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{path}: not JSON: {error}") from None
-    if not isinstance(found, dict):
+    if not isinstance(record, dict):
         raise InputError(f"{path}: not a JSON object")
-    return found
+    return record
