@@ -108,10 +108,24 @@ class Puzzles:
 
 
 @dataclass(frozen=True, config=CLOSED)
+class FixedPlan:
+    """An organizer that decides nothing: rounds of so many branches in a sub-query and so many of its own, then a Join.
+
+    order is that of the branches: as they are listed, or the likeliest to hold a hit first (tasks.branch_predictor).
+    """
+
+    order: Literal["listed", "predicted"]
+    forked: Count
+    own: Whole
+
+
+@dataclass(frozen=True, config=CLOSED)
 class Thinking:
     """How an episode runs. Budgets are decoded tokens a trace; `capacity` is c of the paper, the organizer included.
 
     Sequential thinking with told_budgets is told its budget in its prompt, and trained at these, one drawn an item.
+    Two baselines on countdown in the word language: an organizer along a fixed plan, and diversified parallel thinking,
+    each trace of which begins with a branch of its own.
     """
 
     capacity: Count
@@ -119,6 +133,8 @@ class Thinking:
     worker_budget: Count
     latency_budget: Count | None
     told_budgets: Annotated[tuple[Count, ...], *UNIQUE] | None
+    plan: FixedPlan | None
+    diversified: StrictBool
     slot_release: Literal["join", "completion"]
     temperature: Weight
     prompts: Literal["word", "chat"]

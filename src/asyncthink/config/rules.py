@@ -47,6 +47,11 @@ def _of_the_arm(params: Params) -> Iterator[Rule]:
     yield "reward.concurrency_target", tau > alone or thinking.capacity == 1, tau, above
     greedy = thinking.temperature == 0 and arm.rl and arm.weights_of is None
     yield "thinking.temperature", not greedy, 0.0, "above 0 for grpo: greedy episodes are all alike"
+    worded = thinking.prompts == "word" and arm.task == COUNTDOWN
+    yield "thinking.plan", worded or thinking.plan is None, "a plan", f"null: plans are for {COUNTDOWN} in words"
+    yield "thinking.diversified", worded or not thinking.diversified, "true", f"false: it is for {COUNTDOWN} in words"
+    learned = not (arm.rl and arm.weights_of is None)
+    yield "thinking.plan", learned or thinking.plan is None, "a plan", "null, or arm.weights_of: a plan learns nothing"
     taught = arm.task == COUNTDOWN or params.training_sets.get(arm.task) is not None
     yield "arm.task", taught, arm.task, f"{COUNTDOWN}, or a task with an entry in training_sets"
     asked = arm.task == COUNTDOWN or not arm.cold_start or params.synthesize.teacher != "solver"

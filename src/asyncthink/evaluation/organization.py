@@ -10,15 +10,14 @@ from dataclasses import dataclass
 
 from asyncthink import protocol
 from asyncthink.episode import Episode
-from asyncthink.evaluation.branch_predictor import hit_flags
 from asyncthink.protocol import Fork, Join, Think
 from asyncthink.tasks import TASKS
-from asyncthink.tasks.countdown_search import branches
+from asyncthink.tasks.branch_predictor import hit_flags
+from asyncthink.tasks.countdown_search import SPELLED, branches, sorted_numbers
 
 POSITIONS = 8  # forked branches of which a hit rate is told by position
 NAN = float("nan")
 
-_SPELLED = re.compile(r"[-+*/!]{2} ((?:\(*\d+\)* [-+*/] ){3}\(*\d+\)*)")
 _OWN = re.compile(r"\| (\d+ [-+*/] \d+)")
 _ASKED = re.compile(r"(\d+ [-+*/] \d+)")
 
@@ -50,7 +49,7 @@ def measures(episode: Episode) -> dict[str, float]:
     """
     item, begun = episode.item, searches(episode)
     flags = hit_flags(item)
-    own = branches(tuple(sorted(item["numbers"], reverse=True)))
+    own = branches(sorted_numbers(item))
     hit = {branch.name: flag for branch, flag in zip(own, flags, strict=True)}
     forked = [hit.get(search.name, False) for search in begun if search.forked]
     return {
@@ -84,7 +83,7 @@ def tokens_after(episode: Episode) -> float:
             clock = max(clock, starts[action.id] + episode.plan["workers"][str(action.id)])
             known |= _right(episode, returns[action.id].split(" ; "))
         elif isinstance(action, Think):
-            for match in _SPELLED.finditer(action.text):
+            for match in SPELLED.finditer(action.text):
                 known |= _right(episode, [match[1]])
                 behind = len(action.text[match.end() :].split())
                 if len(known) >= episode.item["required"]:

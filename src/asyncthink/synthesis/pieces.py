@@ -6,7 +6,7 @@ from functools import cache, cached_property
 from typing import Any
 
 from asyncthink.synthesis.surfaces import SURFACES, Step, Surface
-from asyncthink.tasks.countdown_search import Branch, branches
+from asyncthink.tasks.countdown_search import Branch, branches, sorted_numbers
 
 Closing = Callable[[Iterable[str]], str]
 
@@ -38,7 +38,7 @@ class Desk:
     @classmethod
     def of(cls, item: dict[str, Any], style: str) -> "Desk":
         """The desk of an item."""
-        return cls(tuple(sorted(item["numbers"], reverse=True)), item["target"], item["required"], style)
+        return cls(sorted_numbers(item), item["target"], item["required"], style)
 
     @property
     def surface(self) -> Surface:

@@ -11,17 +11,21 @@ only where the first step holds the largest number. Different solutions that the
 negative results, ties spelled the other way) are graded like any other, but are not searched for.
 """
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
+from typing import Any
 
 from asyncthink.tasks.expressions import OPERATIONS
 
 COUNT = 4  # numbers of a puzzle
 LARGEST_RESULT = 100
 VERDICTS = ("!+", "!-", "!*", "!/", "-!", "/!")
+# In a text: a verdict and the solution that it announces.
+SPELLED = re.compile(r"[-+*/!]{2} ((?:\(*\d+\)* [-+*/] ){3}\(*\d+\)*)")
 Numbers = tuple[int, ...]  # COUNT distinct ones, in descending order
 
 
@@ -98,6 +102,11 @@ class _Value:
     number: int
     text: str
     operation: str = ""
+
+
+def sorted_numbers(item: Mapping[str, Any]) -> Numbers:
+    """The numbers of a puzzle, in descending order."""
+    return tuple(sorted(item["numbers"], reverse=True))
 
 
 @cache

@@ -68,6 +68,22 @@ class Agent:
                 return reading
         return None
 
+    def write(self, text: str) -> int:
+        """Append text that was decided for the model, as if it had decoded it; its number of tokens."""
+        ids = self.engine.encode(text)
+        self.trace.extend(ids, [0.0] * len(ids), text)
+        return len(ids)
+
+    async def decode_up_to(self, stops: tuple[str, ...], budget: int) -> str:
+        """Decode until a stop, which is taken back, or the end of the budget; the text. No tag in it is an action."""
+        await self.decode(stops, budget)
+        text = self.trace.segments[-1].text
+        for stop in stops:
+            if text.endswith(stop):
+                self._cut(len(self.engine.encode(stop)))
+        self.pending = []
+        return self.trace.segments[-1].text
+
     def inject(self, text: str) -> None:
         """Append text that the model did not write."""
         self.trace.extend(self.engine.encode(text), (), text, injected=True)

@@ -8,6 +8,7 @@ from asyncthink.episode import Episode
 from asyncthink.schedule import side_by_side
 from asyncthink.settings import Thinking
 from asyncthink.tasks import TASKS
+from asyncthink.tasks.countdown_search import branches, sorted_numbers
 from asyncthink.thinking.sequential import solve
 
 
@@ -18,8 +19,12 @@ async def parallel(
     task = TASKS[task_name]
     question = task.prompt(item, settings.prompts)
     count = settings.capacity
+    starts = _starts(item, count) if settings.diversified else [""] * count
     solved = await asyncio.gather(
-        *(solve(engine, question, settings, (*seed, f"trace-{index}"), index) for index in range(count))
+        *(
+            solve(engine, question, settings, (*seed, f"trace-{index}"), index, start)
+            for index, start in enumerate(starts)
+        )
     )
     plans = [plan for _, plan, _ in solved]
     answer = task.aggregate(item, [answer for _, _, answer in solved])
@@ -34,3 +39,9 @@ async def parallel(
         answer=answer,
         schedule=side_by_side(plans, answer, count),
     )
+
+
+def _starts(item: dict[str, Any], count: int) -> list[str]:
+    """For each trace the beginning of its search: branches as far apart in their list as can be."""
+    listed = branches(sorted_numbers(item))
+    return [f" | {listed[index * len(listed) // count].name}" for index in range(count)]

@@ -32,19 +32,20 @@ async def sequential(
 
 
 async def solve(
-    engine: Engine, question: str, settings: Thinking, name: tuple[Any, ...], index: int | None
+    engine: Engine, question: str, settings: Thinking, name: tuple[Any, ...], index: int | None, start: str = ""
 ) -> tuple[Trace, Plan, str | None]:
     """One sequential trace, its plan and its answer; `index` is its place among the traces of parallel thinking.
 
-    Its plan is thinking, then the answer if there is one.
+    `start` is how the trace begins, decided for the model. Its plan is thinking, then the answer if there is one.
     """
     limit = settings.latency_budget
     budget = settings.organizer_budget if limit is None else min(settings.organizer_budget, limit)
     prompt = PROMPTS[settings.prompts].sequential(question, None if settings.told_budgets is None else budget)
     agent = Agent(engine, name, "sequential", index, prompt, settings.temperature)
+    begun = agent.write(start) if start else 0
     reading = await agent.decode_until(protocol.ANSWER_CLOSE, budget)
     agent.release()
-    thinking = reading.thinking if reading else len(agent.pending)
+    thinking = begun + (reading.thinking if reading else len(agent.pending))
     actions = [planned("think", thinking)] if thinking else []
     if reading:
         actions.append(planned("answer", reading.tokens))

@@ -28,12 +28,8 @@ SHOWN = ("asyncthink", "asyncthink_math")  # the arms of which case studies are 
 # Sections, or single keys where a step does not read the whole section.
 BUDGETS = ("thinking.organizer_budget", "thinking.worker_budget", "thinking.prompts")
 PROTOCOL = ("thinking.capacity", "thinking.slot_release")
-EPISODE = (
-    *BUDGETS,
-    *PROTOCOL,
-    "thinking.latency_budget",
-    "thinking.told_budgets",
-)  # all of `thinking` but the temperature of training
+# All of `thinking` but the temperature of training and what belongs to one way of thinking.
+EPISODE = (*BUDGETS, *PROTOCOL, "thinking.latency_budget", "thinking.told_budgets")
 # Of countdown's world, beside the sizes of the splits.
 WORLD = tuple(f"puzzles.{key}" for key in ("smallest", "largest", "base_largest", "largest_target"))
 SOLVED = ("puzzles.required", "puzzles.most_solutions")
@@ -45,9 +41,9 @@ TEACHER_READS = {
 }
 # Only an organizer is paid for concurrency.
 ARM_READS = {
-    "asynchronous": ("arm", *EPISODE, "reward"),
+    "asynchronous": ("arm", *EPISODE, "thinking.plan", "reward"),
     "sequential": ("arm", *EPISODE, "reward.name", "reward.format_error"),
-    "parallel": ("arm", *EPISODE, "reward.name", "reward.format_error"),
+    "parallel": ("arm", *EPISODE, "thinking.diversified", "reward.name", "reward.format_error"),
 }
 # Of every arm: a claim tells how far each has learned.
 LEARNING = ("grpo.learning_rate", "grpo.schedule", "grpo.warmup", "grpo.steps")

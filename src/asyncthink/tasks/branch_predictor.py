@@ -1,22 +1,28 @@
 """Which first steps of countdown hold a hit, as far as the numbers alone tell: a logistic regression.
 
-The best order of search that can be had without searching: what an organizer's choice of branches is measured against.
-Features are cheap functions of the puzzle and the first step; the fit is Newton's, with a small ridge, on training
-items.
+The best order of search that can be had without searching: what an organizer's choice of branches is measured against,
+and the order of a fixed plan. Features are cheap functions of the puzzle and the first step; the fit is Newton's, with
+a small ridge, on puzzles over sets of numbers that no validation or test item has.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from asyncthink.tasks.countdown_search import Branch, branches
+from asyncthink.randomness import keyed
+from asyncthink.tasks.countdown_puzzles import SHARES
+from asyncthink.tasks.countdown_search import COUNT, Branch, Numbers, branches, solution_counts, sorted_numbers
 from asyncthink.tasks.expressions import OPERATIONS
+from asyncthink.tasks.splits import split_of
 
 RIDGE, STEPS = 1.0, 12
+LARGEST, LARGEST_TARGET, REQUIRED, FITTED = 13, 60, 4, 400  # the game that `of_the_game` is fitted on, and its sets
 SIZES = 10  # bins of log(result / target)
 
 Array = npt.NDArray[np.float64]
@@ -59,8 +65,25 @@ def fitted(items: Sequence[dict[str, Any]]) -> Predictor:
     return Predictor(mean_F, scale_F, weight_F)
 
 
+@cache
+def of_the_game() -> Predictor:
+    """The predictor of puzzles with K solutions or more, of which there are always enough to learn from."""
+    rng = keyed("branch predictor")
+    sets = [numbers for numbers in combinations(range(LARGEST, 0, -1), COUNT) if not _is_held_out(numbers)]
+    items = []
+    for numbers in rng.sample(sets, FITTED):
+        targets = [target for target in range(1, LARGEST_TARGET + 1) if solution_counts(numbers)[target] >= REQUIRED]
+        if targets:
+            items.append({"numbers": numbers, "target": rng.choice(targets)})
+    return fitted(items)
+
+
+def _is_held_out(numbers: Numbers) -> bool:
+    return split_of(f"countdown/{numbers}", SHARES) in ("validation", "test")
+
+
 def _branches(item: dict[str, Any]) -> tuple[Branch, ...]:
-    return branches(tuple(sorted(item["numbers"], reverse=True)))
+    return branches(sorted_numbers(item))
 
 
 def _design(raw_RF: Array, mean_F: Array, scale_F: Array) -> Array:
