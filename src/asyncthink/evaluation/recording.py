@@ -21,8 +21,8 @@ class EngineRecord(TypedDict):
     exact: bool
 
 
-class Recording(TypedDict):
-    """What was evaluated, on which engine; `evaluations` has the settings of each by section."""
+class Evaluated(TypedDict):
+    """What was evaluated, on which engine."""
 
     scale: str
     test_set: str
@@ -32,4 +32,9 @@ class Recording(TypedDict):
     engine: EngineRecord
     items: Items
     samples: int
+
+
+class Recording(Evaluated):
+    """The same, and in `evaluations` the settings of each by section."""
+
     evaluations: dict[str, dict[str, dict[str, Any]]]

@@ -14,11 +14,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
-from typing_extensions import TypedDict
 
 from asyncthink.errors import InputError
 from asyncthink.evaluation.metrics import UNION, Measurement, Summary, rounded, statistics
-from asyncthink.evaluation.recording import EngineRecord, Items
+from asyncthink.evaluation.recording import EngineRecord, Evaluated
 from asyncthink.evaluation.statistics import Statistic
 from asyncthink.files import write_text
 from asyncthink.settings import HEADLINE
@@ -38,18 +37,10 @@ class EvaluationRecord(Summary):
     episodes: dict[str, list[float | int | None]]
 
 
-class MetricsFile(TypedDict):
+class MetricsFile(Evaluated):
     """A metrics file: what was evaluated, and each evaluation by name."""
 
-    scale: str
     note: str | None
-    test_set: str
-    task: str
-    arm: str
-    seed: int
-    engine: EngineRecord
-    items: Items
-    samples: int
     evaluations: dict[str, EvaluationRecord]
 
 
