@@ -2,7 +2,8 @@
 
 ASYNCTHINK_KERNELS in the environment says who computes: `compiled`, which is what is taken where nothing is said, or
 `plain`, torch alone. Without a C compiler it is torch too, and a line says so. The two round differently, so `used`
-stands in the records of whatever was computed.
+stands in the records of whatever was computed. A model that several processes train is scored by torch in any case: its
+weights are gathered, and its gradients reduced, around torch's own modules.
 """
 
 import ctypes
@@ -36,13 +37,13 @@ TYPES = {"int64_t": ctypes.c_int64, "float": ctypes.c_float}
 
 
 def used() -> str:
-    """What computes in this process, for records: plain, or compiled and the hash of what."""
+    """What computes where it can, for records: plain, or compiled and the hash of what."""
     return PLAIN if library() is None else f"{COMPILED} {_fingerprint()[:8]}"
 
 
 def fit(model: torch.nn.Module) -> bool:
-    """Whether the kernels compute this model: a small Qwen3, unsharded, in single precision on a CPU."""
-    if type(model) is not Qwen3ForCausalLM or library() is None:
+    """Whether the kernels compute this model: a small Qwen3 of this process alone, in single precision on a CPU."""
+    if type(model) is not Qwen3ForCausalLM or library() is None:  # sharding and wrappers make a type of their own
         return False
     config, weight = model.config, model.lm_head.weight
     plain = config.sliding_window is None and config.hidden_act == "silu" and not config.attention_bias

@@ -48,7 +48,8 @@ def hidden(model: Qwen3ForCausalLM, ids_N: Tensor, traces: Traces) -> Tensor:
     """(N, F) after the last norm."""
     heads, positions_N = heads_of(model.config), traces.positions()
     angles_TD = angles(model, traces.longest)
-    hidden_NF = F.embedding(ids_N, model.model.embed_tokens.weight)
+    embedding = model.model.embed_tokens
+    hidden_NF = F.embedding(ids_N, embedding.weight, embedding.padding_idx)  # whose row learns nothing as an input
     for layer in model.model.layers:
         hidden_NF = _block(layer, hidden_NF, angles_TD, positions_N, traces, heads)
     return rms_norm(hidden_NF, model.model.norm.weight, heads.epsilon)
