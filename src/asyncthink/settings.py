@@ -7,6 +7,8 @@ checks such names.
 """
 
 import re
+from dataclasses import replace
+from random import Random
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
@@ -17,7 +19,7 @@ EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?e[-+]?\d+", re.IGNORECASE)  # DVC writes
 COUNTDOWN = "countdown"  # the test set that `puzzles` makes
 HEADLINE = "headline"  # an arm's evaluation itself, beside its variants
 FIXED = ("arms", "seed", "seeds", "scale", "training_sets", "test_sets")  # the same for every arm
-GENERATED = ("sudoku",)  # the tasks whose items can be generated
+GENERATED = ("sudoku", "countdown")
 CLOSED = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 # How often training is saved, how an API is asked and how it may call itself decide no result: a change of these keys
@@ -138,6 +140,10 @@ class Thinking:
     slot_release: Literal["join", "completion"]
     temperature: Weight
     prompts: Literal["word", "chat"]
+
+    def told(self, rng: Random) -> Self:
+        """The same at one of told_budgets, drawn; as it is where there are none."""
+        return self if self.told_budgets is None else replace(self, organizer_budget=rng.choice(self.told_budgets))
 
 
 @dataclass(frozen=True, config=CLOSED)

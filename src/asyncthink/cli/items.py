@@ -22,7 +22,7 @@ def run(args: argparse.Namespace) -> None:
     settings = params.read(args.params)
     wanted = settings.item_set(args.item_set)
     task = getattr(wanted, "task", args.item_set)
-    loaded = sources.items(wanted, task, settings.seed)
+    loaded = sources.items(wanted, task, settings.puzzles, settings.seed)
     write_json_lines(args.items, loaded)
     if repeated := [name for name, times in Counter(item["id"] for item in loaded).items() if times > 1]:
         shown = ", ".join(repeated[:3])

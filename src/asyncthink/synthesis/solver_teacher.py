@@ -22,7 +22,6 @@ from asyncthink.synthesis import structures
 from asyncthink.synthesis.assignment import Assignment
 from asyncthink.synthesis.demonstration import Demonstration
 from asyncthink.synthesis.pieces import Desk, Piece
-from asyncthink.thinking.budgets import drawn
 
 
 def demonstrate(assignment: Assignment, items: Sequence[dict[str, Any]]) -> Iterator[Demonstration]:
@@ -33,7 +32,7 @@ def demonstrate(assignment: Assignment, items: Sequence[dict[str, Any]]) -> Iter
         item = items[index % len(items)]
         thinking = assignment.thinking
         if assignment.form == "sequential":
-            thinking = drawn(thinking, assignment.seed, "synthesize", index)
+            thinking = thinking.told(keyed("budget", assignment.seed, "synthesize", index))
         desk = Desk.of(item, thinking.prompts)
         structure, text, workers = write(rng, desk, thinking, assignment.synthesize)
         told = assignment.form == "sequential" and thinking.told_budgets is not None

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from asyncthink.errors import InputError
 from asyncthink.files import json_lines
-from asyncthink.settings import TestSet, TrainingSet
-from asyncthink.tasks import competition_math, multiple_choice, sudoku
+from asyncthink.settings import Puzzles, TestSet, TrainingSet
+from asyncthink.tasks import competition_math, countdown_puzzles, multiple_choice, sudoku
 
 Item = TypeVar("Item")
 
@@ -44,19 +44,28 @@ LOADERS: dict[str, Callable[..., list[Any]]] = {
 }
 
 
-def generated_sudoku(wanted: TestSet, seed: int) -> list[sudoku.Item]:
+def larger_countdown(wanted: TestSet, puzzles: Puzzles, seed: int) -> list[countdown_puzzles.Item]:
+    """Puzzles with a number beyond those that RL trains on; the base has met it in its own sets alone."""
+    beyond = range(puzzles.largest + 1, puzzles.base_largest + 1)
+    return countdown_puzzles.drawn(puzzles, seed, "test", wanted.items or 0, beyond)
+
+
+def generated_sudoku(wanted: TestSet, _: Puzzles, seed: int) -> list[sudoku.Item]:
     """Puzzles of the half of the solved grids that training does not see."""
     sizes = {split: wanted.items or 0 for split in sudoku.HALVES}
     return sudoku.generate(sizes, seed, wanted.clues or sudoku.CLUES, most_gaps=wanted.gaps or 4)["test"]
 
 
-GENERATORS: dict[str, Callable[[TestSet, int], list[Any]]] = {"sudoku": generated_sudoku}
+GENERATORS: dict[str, Callable[[TestSet, Puzzles, int], list[Any]]] = {
+    "sudoku": generated_sudoku,
+    "countdown": larger_countdown,
+}
 
 
-def items(wanted: TrainingSet | TestSet, task: str, seed: int) -> list[Any]:
+def items(wanted: TrainingSet | TestSet, task: str, puzzles: Puzzles, seed: int) -> list[Any]:
     """The items of a training or test set: generated, or the first `items` of its source."""
     if isinstance(wanted, TestSet) and wanted.source == "generated":
-        return GENERATORS[task](wanted, seed)
+        return GENERATORS[task](wanted, puzzles, seed)
     subset = {"subset": wanted.subset} if isinstance(wanted, TestSet) and wanted.subset else {}
     return LOADERS[task](wanted.source, **subset)[: wanted.items]
 

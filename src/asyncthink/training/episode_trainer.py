@@ -39,8 +39,9 @@ from asyncthink import engines
 from asyncthink.engines import Engine
 from asyncthink.episode import Episode
 from asyncthink.errors import InputError
+from asyncthink.randomness import keyed
 from asyncthink.settings import GRPO, Arm, Reward, Thinking
-from asyncthink.thinking import THINKING, budgets
+from asyncthink.thinking import THINKING
 from asyncthink.thinking.agents import sampling_seed
 from asyncthink.thinking.scoring import finish as scored
 from asyncthink.training import episode_rows, micro_batches
@@ -82,7 +83,7 @@ def sample(engine: Engine, rows: Sequence[Row], items: Items, settings: Settings
         seeds = (seed, row.step, row.slot, row.index, row.sample)
         thinking = settings.thinking
         if settings.arm.mode == "sequential":
-            thinking = budgets.drawn(thinking, seed, row.step, row.slot)
+            thinking = thinking.told(keyed("budget", seed, row.step, row.slot))
         runs.append(think(engine, task, items[row.index], thinking, key, seeds))
     try:
         return [scored(episode, settings.reward) for episode in engines.run(engine, runs)]

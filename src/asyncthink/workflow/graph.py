@@ -49,7 +49,7 @@ ARM_READS = {
 LEARNING = ("grpo.learning_rate", "grpo.schedule", "grpo.warmup", "grpo.steps")
 READS: dict[str, tuple[str, ...]] = {
     "puzzles": ("seed", "puzzles"),
-    "items": ("seed", "training_sets", "test_sets"),
+    "items": ("seed", "puzzles", "training_sets", "test_sets"),
     "synthesize": ("seed", "arm.mode", "arm.task", "thinking.capacity", "synthesize"),
     "filter": ("arm.mode", *EPISODE, "filter"),
     "pretrain": (*WORLD, *SOLVED, "thinking.prompts", "model", "pretrain"),
@@ -68,24 +68,35 @@ READS: dict[str, tuple[str, ...]] = {
     "page": (),
 }
 # Of items beside countdown's own: these, and their own entry of training_sets or test_sets.
-OF_ITEM_SET = {"items": ("seed",), "evaluate": ("scale", "evaluate.temperature")}
+OF_ITEM_SET = {"items": ("seed", "puzzles"), "evaluate": ("scale", "evaluate.temperature")}
 
 # The rooms that a step's command imports, beside its own file in cli/. Left out is what decides no result: how an error
 # is told, how a lock is held, how progress is told, and what serves Snakemake and DVC.
 READING = ("config", "files", "rewards", "settings")  # of params.yaml, which names rewards
 # Of its room, what decodes: a change of what is measured decodes nothing again.
 DECODING = tuple(f"evaluation/{name}" for name in ("__init__", "episode_chunks", "evaluate", "recording"))
-EPISODES = (*READING, "engines", "episode", "models", "protocol", "schedule", "synthesis", "tasks", "thinking")
+EPISODES = (
+    *READING,
+    "engines",
+    "episode",
+    "models",
+    "protocol",
+    "randomness",
+    "schedule",
+    "synthesis",
+    "tasks",
+    "thinking",
+)
 SAMPLING = tuple(room for room in EPISODES if room != "synthesis")
 RECORDED = tuple(room for room in EPISODES if room not in ("config", "rewards"))  # by what read no params.yaml
 ROOMS: dict[str, tuple[str, ...]] = {
-    "puzzles": (*READING, "tasks"),
-    "items": (*READING, "tasks"),
+    "puzzles": (*READING, "randomness", "tasks"),
+    "items": (*READING, "randomness", "tasks"),
     "synthesize": (*READING, "engines", "protocol", "randomness", "synthesis", "tasks"),
-    "filter": (*READING, "protocol", "schedule", "synthesis", "tasks"),
+    "filter": (*READING, "protocol", "randomness", "schedule", "synthesis", "tasks"),
     "pretrain": (*READING, "models", "protocol", "randomness", "synthesis", "tasks", "training"),
-    "sft": (*EPISODES, "randomness", "training"),
-    "grpo": (*SAMPLING, "randomness", "training", "cli/engine_choice"),
+    "sft": (*EPISODES, "training"),
+    "grpo": (*SAMPLING, "training", "cli/engine_choice"),
     "evaluate": (*SAMPLING, "training", *DECODING, "cli/engine_choice"),
     "measure": (*RECORDED, "evaluation"),
     "claims": (*EPISODES, "training", "evaluation", "reporting"),
