@@ -11,6 +11,7 @@ from typing import Any
 
 from asyncthink.episode import Episode
 from asyncthink.protocol import FORMAT_ERRORS
+from asyncthink.thinking import organization
 
 EPISODES = "episodes/"
 
@@ -19,6 +20,7 @@ EPISODES = "episodes/"
 class StepRecord:
     """Means over the step's episodes that have the number, and after them what is of the step as a whole.
 
+    branches       and the three that follow: of the game in words (thinking.organization), elsewhere null
     kl             of the policy from the model at the start, nats a token
     entropy        of the policy, nats a token
     sampler_gap    |log p of the sampler - log p of the trainer|, nats: the mean over sampled tokens, and the largest
@@ -38,6 +40,10 @@ class StepRecord:
     work: float
     unjoined: float
     cut_workers: float
+    branches: float | None
+    repeated_branches: float | None
+    forked_branches: float | None
+    forked_hits: float | None
     episodes: int
     kl: float
     entropy: float
@@ -50,6 +56,7 @@ def numbers(episode: Episode) -> dict[str, float | None]:
     """What the means are of. Latency and concurrency do not exist on a format error (paper: T ends at the Answer)."""
     schedule, reward, accuracy = episode.schedule, episode.reward, episode.score["accuracy"]
     valid = schedule["format_error"] is None
+    searched = organization.counts(episode) if organization.is_readable(episode) else dict.fromkeys(organization.COUNTS)
     return {
         "reward": reward["total"],
         "reward_accuracy": reward["accuracy"],
@@ -63,6 +70,7 @@ def numbers(episode: Episode) -> dict[str, float | None]:
         "work": sum(trace.decoded for trace in episode.traces),
         "unjoined": schedule["unjoined"],
         "cut_workers": sum(trace.role == "worker" and trace.stop == "budget" for trace in episode.traces),
+        **searched,
     }
 
 

@@ -5,18 +5,18 @@ Read from the texts of the word language, in the order of the organizer's action
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from asyncthink import protocol
 from asyncthink.episode import Episode
 from asyncthink.protocol import Fork, Join, Think
 from asyncthink.tasks import TASKS
-from asyncthink.tasks.branch_predictor import hit_flags
-from asyncthink.tasks.countdown_search import SPELLED, branches, sorted_numbers
+from asyncthink.tasks.countdown_search import COUNT, LARGEST_RESULT, SPELLED, branches, sorted_numbers
 
-POSITIONS = 8  # forked branches of which a hit rate is told by position
 NAN = float("nan")
+COUNTS = ("branches", "repeated_branches", "forked_branches", "forked_hits")
 
 _OWN = re.compile(r"\| (\d+ [-+*/] \d+)")
 _ASKED = re.compile(r"(\d+ [-+*/] \d+)")
@@ -41,25 +41,36 @@ def searches(episode: Episode) -> list[Search]:
     return found
 
 
-def measures(episode: Episode) -> dict[str, float]:
-    """Counts of an episode: branches searched, those a second time, those forked, those forked that hold a hit.
+def is_readable(episode: Episode) -> bool:
+    """Whether an organizer has thought about a puzzle of the game in the word language."""
+    if episode.mode != "asynchronous" or episode.task != "countdown":
+        return False
+    four = {number for number in episode.item["numbers"] if 1 <= number <= LARGEST_RESULT}
+    return len(four) == len(episode.item["numbers"]) == COUNT and episode.traces[0].prompt.startswith("<organizer>")
 
-    hit_1, hit_2, ... say whether the first, second, ... branch that was forked holds one; nan where there is none.
-    chance is the share of the item's branches that do.
-    """
-    item, begun = episode.item, searches(episode)
-    flags = hit_flags(item)
-    own = branches(sorted_numbers(item))
-    hit = {branch.name: flag for branch, flag in zip(own, flags, strict=True)}
-    forked = [hit.get(search.name, False) for search in begun if search.forked]
+
+def counts(episode: Episode) -> dict[str, float]:
+    """Branches searched or handed out, those of them that had been before, the new ones handed out, hits among these."""
+    begun, hit = searches(episode), hits(episode.item)
+    new = first_times(begun)
+    forked = [search.name for search in new if search.forked]
     return {
         "branches": float(len(begun)),
-        "repeated_branches": float(len(begun) - len({search.name for search in begun})),
+        "repeated_branches": float(len(begun) - len(new)),
         "forked_branches": float(len(forked)),
-        "forked_hits": float(sum(forked)),
-        "chance": sum(flags) / len(flags),
-        **{f"hit_{k + 1}": float(forked[k]) if k < len(forked) else NAN for k in range(POSITIONS)},
+        "forked_hits": float(sum(hit.get(name, False) for name in forked)),
     }
+
+
+def first_times(begun: Sequence[Search]) -> list[Search]:
+    """Each branch where it comes first."""
+    return list({search.name: search for search in reversed(begun)}.values())[::-1]
+
+
+def hits(item: Mapping[str, Any]) -> dict[str, bool]:
+    """For each branch of an item, by name, whether it holds a hit."""
+    own = branches(sorted_numbers(item))
+    return {branch.name: bool(branch.hits(item["target"])) for branch in own}
 
 
 def tokens_after(episode: Episode) -> float:
@@ -76,7 +87,7 @@ def tokens_after(episode: Episode) -> float:
         if "answer" in step:
             return clock - since
         clock += step["think"] if "think" in step else step["tokens"]
-        action, behind = next(actions), 0
+        action, after = next(actions), 0
         if isinstance(action, Fork):
             starts[action.id] = clock
         elif isinstance(action, Join):
@@ -85,11 +96,11 @@ def tokens_after(episode: Episode) -> float:
         elif isinstance(action, Think):
             for match in SPELLED.finditer(action.text):
                 known |= _right(episode, [match[1]])
-                behind = len(action.text[match.end() :].split())
+                after = len(action.text[match.end() :].split())
                 if len(known) >= episode.item["required"]:
                     break
         if len(known) >= episode.item["required"] and since != since:
-            since = clock - behind
+            since = clock - after
     return NAN
 
 
