@@ -8,21 +8,24 @@ there; `elapsed`, the clock at which the episode ended, is there for every episo
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import Any
 
 from asyncthink import protocol
 from asyncthink.episode import Episode, Trace
 from asyncthink.errors import InputError
+from asyncthink.evaluation.optimum import least_latency
 from asyncthink.schedule import Plan, numbers, side_by_side, simulate, validate
 from asyncthink.synthesis.structures import topology
-from asyncthink.tasks import TASKS
-from asyncthink.thinking import THINKING
+from asyncthink.tasks import TASKS, branch_predictor
+from asyncthink.thinking import THINKING, organization
 
 Words = tuple[str, ...]
 
 NAN = float("nan")
 NO_RESULT = frozenset({"", "none"})  # what a worker returns when its search was in vain
 MOST_READ = 8  # expressions of an answer that are read
+POSITIONS = 8  # branches handed out of which a hit rate is told by position
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,10 @@ def measures(episode: Episode) -> Measures:
     asynchronous = episode.mode == "asynchronous"
     actions = organizer_actions(episode)
     values = {**_answer(episode), **_clock(episode), **_format(episode), **_queries(episode, actions)}
+    if organization.is_readable(episode):
+        values |= _organization(episode)
+    if "solutions" in episode.item:
+        values["solutions"] = float(episode.item["solutions"])
     structure = topology(moves(actions)) if asynchronous else None
     return Measures(position(episode), required(episode.item), values, structure)
 
@@ -131,6 +138,36 @@ def _queries(episode: Episode, actions: Sequence[protocol.Action]) -> dict[str, 
         "unjoined_workers": float(sum(fork.id not in joined for fork in forks)),
         "cut_workers": float(sum(t.role == "worker" and t.stop != "return" for t in episode.traces)),
     }
+
+
+def _organization(episode: Episode) -> dict[str, float]:
+    """Which branches an organizer handed out, by position, beside chance and the best order that the numbers tell.
+
+    tokens_after is the clock from the last solution that was asked for to the Answer; regret is T / T* where all are
+    right, with T* the least latency of an organizer that knows where the hits are.
+    """
+    item, hit = episode.item, organization.hits(episode.item)
+    order = branch_predictor.of_the_game().order(item)
+    best = [list(hit.values())[place] for place in order]
+    forked = [search for search in organization.first_times(organization.searches(episode)) if search.forked]
+    valid = episode.schedule["format_error"] is None
+    solved = valid and episode.score["accuracy"] == 1
+    return {
+        **organization.counts(episode),
+        "chance": fmean(hit.values()),
+        **{f"hit_{k + 1}": float(hit.get(search.name, False)) for k, search in enumerate(forked[:POSITIONS])},
+        **{f"predicted_{k + 1}": float(best[k]) for k in range(min(len(forked), POSITIONS, len(best)))},
+        "tokens_after": organization.tokens_after(episode) if valid else NAN,
+        "regret": episode.schedule["elapsed"] / _least_latency(item, episode.capacity) if solved else NAN,
+    }
+
+
+def _least_latency(item: dict[str, Any], capacity: int) -> float:
+    """T*; nan for an item whose solutions lie outside the search."""
+    try:
+        return least_latency(item, capacity)
+    except ValueError:
+        return NAN
 
 
 def required(item: dict[str, Any]) -> int:

@@ -17,15 +17,17 @@ from asyncthink.evaluation.statistics import Statistic, mean, mean_of_seeds
 
 DIGITS = 6
 UNION = "union"  # of the solutions of parallel traces, beside their vote
-# Per Fork rather than per episode: the numerator and the denominator are measures.
-PER_FORK = {
+# Per Fork or per branch rather than per episode: the numerator and the denominator are measures.
+SHARES = {
     "empty_share": ("empty_queries", "forks"),
     "duplicate_share": ("duplicate_queries", "forks"),
     "unused_share": ("unused_queries", "forks"),
     "unjoined_share": ("unjoined_workers", "forks"),
     "cut_share": ("cut_workers", "forks"),
+    "repeated_share": ("repeated_branches", "branches"),
+    "hit_rate": ("forked_hits", "forked_branches"),
 }
-COUNTED = frozenset(name for pair in PER_FORK.values() for name in pair) - {"forks"}
+COUNTED = frozenset(name for pair in SHARES.values() for name in pair) - {"forks", "branches", "forked_branches"}
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def statistics(measured: Measurement) -> dict[str, Statistic]:
     """
     means = {name: mean(values) for name, values in measured.values.items()}
     result = {name: statistic for name, statistic in means.items() if name not in COUNTED}
-    result |= {name: means[a] / means[b] for name, (a, b) in PER_FORK.items() if a in means and b in means}
+    result |= {name: means[a] / means[b] for name, (a, b) in SHARES.items() if a in means and b in means}
     for k in range(1, measured.required + 1):
         correct = measured.values["correct"]
         result[f"at_least_{k}"] = mean(np.where(np.isnan(correct), np.nan, correct >= k))

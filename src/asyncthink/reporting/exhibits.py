@@ -106,6 +106,24 @@ def _frontier(table: pd.DataFrame) -> str:
     return f"At the headline's budget: {points}. Budgets measured: {counts}."
 
 
+def _organization(table: pd.DataFrame) -> str:
+    told = []
+    for label, rows in table[table.measure.isin(_LEARNED)].groupby("label", sort=False):
+        values = rows.set_index("measure").ours
+        parts = [f"{name} {values[key]:.{digits}f}{unit}" for key, (name, digits, unit) in _LEARNED.items()]
+        told.append(f"{label}: {', '.join(parts)}")
+    return f"{'; '.join(told)}."
+
+
+_LEARNED = {
+    "hit_rate": ("new branches handed out that hold a hit", 1, " %"),
+    "chance": ("chance", 1, " %"),
+    "repeated_share": ("branches searched again", 1, " %"),
+    "tokens_after": ("tokens after the last solution", 1, ""),
+    "regret": ("T/T*", 2, ""),
+}
+
+
 def _topologies(table: pd.DataFrame) -> str:
     counts = "; ".join(
         f"{label} {rows.distinct.sum()} ({rows.share[rows.kind == 'other'].iloc[0]:.0f} %)"
@@ -177,6 +195,14 @@ EXHIBITS = {
         "The paper's figure 6",
         "Each panel is one measure over the RL steps; a band is the range over seeds.",
         _training_dynamics,
+    ),
+    "organization": Exhibit(
+        "What the organizer has learned of the game",
+        "Ours: no figure of the paper",
+        "Left, higher means that the good branches are handed out first; right, lower for many solutions means that it "
+        "stops when it has enough. T* is the least latency of an organizer that knows where the hits are.",
+        _organization,
+        ("label", "measure", "x", "ours"),
     ),
     "topologies": Exhibit(
         "How the organizer organizes",

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from asyncthink.evaluation.verdicts import NOT_REPRODUCED, NOT_RUN, OF_ONE_RUN, PARTLY, REPRODUCED, UNTESTABLE
 from asyncthink.reporting import case_figure, marks, style
@@ -21,12 +22,16 @@ LEAST = 10  # what a scale of percent or tokens reaches at least
 INTERVALS = "lines: 95 % intervals"
 ABREAST = 4  # panels side by side
 WAYS = ("asyncthink", "parallel", "sequential")
-RL_ARMS = ("asyncthink", "no_concurrency_reward", "no_cold_start")
+ORGANIZERS = ("asyncthink", "asyncthink_priced", "no_rl")
+TIMED = ("fixed_plan", "sequential")  # beside them
+RL_ARMS = ("asyncthink", "no_concurrency_reward", "no_cold_start", "asyncthink_priced")
 PANELS = {
     "accuracy": ("Accuracy, %", 100),
     "concurrency_ratio": ("η/c, %", 100),
     "forks": ("Forks a query", 1),
     "latency": ("Critical-path latency, tokens", 1),
+    "work": ("Tokens of all agents", 1),
+    "repeated_share": ("Branches searched again, %", 100),
 }
 LOSSES = {"pretrain": "Base model: loss", "sft": "Format fine-tuning: loss"}
 KINDS = {"none": "no fork", "interleaved": "interleaved", "batch": "batch", "other": "other"}
@@ -143,9 +148,9 @@ def _beside_paper(axes: Axes, y: float, row: pd.Series, left: float) -> None:
 
 @drawn
 def training_dynamics(table: pd.DataFrame) -> Figure:
-    """Four panels over the RL steps; the band is the spread over seeds (the paper's figure 6)."""
-    figure = Figure(figsize=(WIDTH, 4.6))
-    panels = figure.subplots(2, 2, sharex=True).ravel()
+    """Panels over the RL steps; the band is the spread over seeds (the first four are those of the paper's figure 6)."""
+    figure = Figure(figsize=(WIDTH, 6.4))
+    panels = figure.subplots(3, 2, sharex=True).ravel()
     arms = [arm for arm in RL_ARMS if arm in set(table.arm)] or list(dict.fromkeys(table.arm))[:1]
     window = max(1, table.step.nunique() // 15)
     for axes, (name, (title, factor)) in zip(panels, PANELS.items(), strict=True):
@@ -157,7 +162,7 @@ def training_dynamics(table: pd.DataFrame) -> Figure:
             marks.curve(axes, rows, name, factor, window, label=named, **look)
         axes.set_title(title)
         marks.from_zero(axes, 1 if name == "forks" else LEAST)
-    for axes in panels[2:]:
+    for axes in panels[-2:]:
         marks.steps(axes, "RL step")
     figure.legend(loc="outside upper left", ncols=3, handlelength=2.2)
     seeds = table[table.arm == arms[0]].seed.nunique()
@@ -188,6 +193,40 @@ def frontier(table: pd.DataFrame) -> Figure:
         axes.set_xlim(left=0)
     figure.legend(loc="outside upper left", ncols=3, handlelength=1.2)
     marks.footer(figure, table, INTERVALS, "ring: the budget of the headline")
+    return figure
+
+
+@drawn
+def organization(table: pd.DataFrame) -> Figure:
+    """What was learned: where the branches that are handed out hold hits, and how long an item takes that has many."""
+    figure = Figure(figsize=(WIDTH, 3.4))
+    order, time = figure.subplots(1, 2)
+    learned = [arm for arm in ORGANIZERS if arm in set(table.arm)]
+    for arm in learned:
+        rows = table[table.arm == arm]
+        hits = rows[rows.measure == "hit"]
+        look: style.Look = {"color": colour(arm), "linestyle": LINES.get(arm, "-")}
+        order.plot(hits.x, hits.ours, label=rows.label.iloc[0], marker=MARKERS.get(arm, "o"), markersize=4, **look)
+    first = table[table.arm == learned[0]] if learned else table
+    best = first[first.measure == "predicted"]
+    order.plot(best.x, best.ours, color=INK, linestyle=":", label="best order that the numbers tell")
+    for chance in first[first.measure == "chance"].ours:
+        order.axhline(chance, color=MUTED, linewidth=0.9)
+        order.annotate("chance", (1, chance), (0, 3), textcoords="offset points", fontsize=7.5, color=MUTED)
+    order.set_title("Branches handed out that hold a hit, %")
+    order.set_xlabel("Their order")
+    for arm in [arm for arm in (*ORGANIZERS, *TIMED) if arm in set(table.arm)]:
+        rows = table[(table.arm == arm) & (table.measure == "elapsed")]
+        look = {"color": colour(arm), "linestyle": LINES.get(arm, "-")}
+        named = None if arm in learned else table[table.arm == arm].label.iloc[0]
+        time.plot(rows.x, rows.ours, label=named, marker=MARKERS.get(arm, "o"), markersize=4, **look)
+    time.set_title("Latency, tokens")
+    time.set_xlabel("Solutions that the item has")
+    for axes in (order, time):
+        marks.from_zero(axes, LEAST)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.legend(loc="outside upper left", ncols=3, handlelength=2.2)
+    marks.footer(figure, table)
     return figure
 
 
@@ -285,6 +324,7 @@ FIGURES: dict[str, Draw] = {
     "sudoku": compared,
     "training_dynamics": training_dynamics,
     "frontier": frontier,
+    "organization": organization,
     "topologies": topologies,
     "case_studies": case_studies,
     "claims": claims,

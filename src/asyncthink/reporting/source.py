@@ -13,15 +13,12 @@ from asyncthink.evaluation.statistics import Statistic
 
 LABELS = {
     "asyncthink": "AsyncThink",
+    "asyncthink_priced": "AsyncThink, tokens priced",
+    "asyncthink_4": "AsyncThink, c = 4",
+    "fixed_plan": "Fixed plan",
     "parallel": "Parallel thinking",
-    "parallel_medium": "Parallel, medium traces",
-    "parallel_long": "Parallel, longer traces",
-    "parallel_longest": "Parallel, longest traces",
-    "parallel_no_rl": "Parallel, no RL",
+    "parallel_diversified": "Parallel, diversified",
     "sequential": "Sequential thinking",
-    "sequential_medium": "Sequential, medium traces",
-    "sequential_long": "Sequential, longer traces",
-    "sequential_longest": "Sequential, longest traces",
     "no_concurrency_reward": "− concurrency reward",
     "no_cold_start": "− format fine-tuning",
     "no_rl": "− reinforcement learning",
@@ -29,7 +26,12 @@ LABELS = {
     "leverage": "+ leverage reward",
 }
 WAYS = ("asyncthink", "parallel", "sequential")
-COUNTS = frozenset({"latency", "elapsed", "work", "forks", "joins", "correct", "offered", "string_distinct"})
+COUNTS = frozenset(
+    {
+        *("latency", "elapsed", "work", "forks", "joins", "correct", "offered", "string_distinct"),
+        *("solutions", "branches", "forked_branches", "tokens_after", "regret"),
+    }
+)
 Cell = str | float | bool | None
 Row = dict[str, Cell]
 Rows = Iterable[Row]

@@ -21,6 +21,8 @@ Line = str | tuple[int, tuple[int, int]]  # its line style
 INK, MUTED, GRID, PAPER_COLOUR = "#1f2328", "#656d76", "#d8dee4", "#57606a"
 COLOURS = {
     "asyncthink": "#0072b2",
+    "asyncthink_priced": "#004b76",
+    "fixed_plan": "#8c6d1f",
     "parallel": "#d55e00",
     "sequential": "#009e73",
     "no_concurrency_reward": "#cc79a7",
@@ -38,8 +40,8 @@ LOOKS: dict[str, Look] = {
 LINES: dict[str, Line] = {
     "parallel": "--",
     "sequential": "-.",
-    "sequential_medium": ":",
-    "sequential_longest": (0, (8, 2)),
+    "fixed_plan": (0, (8, 2)),
+    "asyncthink_priced": (0, (4, 1)),
     "no_concurrency_reward": "--",
     "no_cold_start": ":",
 }

@@ -6,6 +6,7 @@ scale" and does not fail. Each row names the scale that it was made at.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,11 @@ import pandas as pd
 from asyncthink.errors import InputError
 from asyncthink.evaluation import frontier
 from asyncthink.evaluation.histories import History
+from asyncthink.evaluation.measures import POSITIONS
 from asyncthink.evaluation.metrics import diversity, rounded
 from asyncthink.evaluation.paper import PAPER
 from asyncthink.evaluation.recordings import Evaluation, note
+from asyncthink.evaluation.statistics import mean
 from asyncthink.reporting import task_tables
 from asyncthink.reporting.source import WAYS, Row, Rows, Source, label, named, shown
 from asyncthink.settings import HEADLINE
@@ -28,9 +31,10 @@ HACKING_MEASURES = (
     *("empty_share", "duplicate_share", "unused_share", "unjoined_share", "cut_share"),
     *("concurrency_ratio_right", "concurrency_ratio_wrong"),
 )
+ORGANIZATION = ("chance", "hit_rate", "repeated_share", "branches", "tokens_after", "regret")
 DYNAMICS = (
     *("reward", "accuracy", "all_correct", "concurrency_ratio", "forks", "latency", "valid", "work", "episodes"),
-    *("entropy", "kl"),
+    *("entropy", "kl", "repeated_share"),
 )
 LEARNING = ("loss", "token_accuracy", "tag_accuracy", "arithmetic", "hit_recall", "copying")
 TEST_SET_MEASURES = ("accuracy", "elapsed", "forked", "valid", "concurrency_ratio")
@@ -96,7 +100,12 @@ def learning_curves(source: Source) -> Rows:
 def _logged(run: History, names: tuple[str, ...]) -> Rows:
     for step in run.steps:
         about: Row = {"arm": run.name, "label": label(run.name), "seed": run.seed, "step": step.get("step")}
-        yield about | {name: step.get(name) for name in names}
+        logged = {**step, "repeated_share": _ratio(step.get("repeated_branches"), step.get("branches"))}
+        yield about | {name: logged.get(name) for name in names}
+
+
+def _ratio(part: float | None, whole: float | None) -> float | None:
+    return None if part is None or not whole else part / whole
 
 
 def frontiers(source: Source) -> Rows:
@@ -148,6 +157,25 @@ def _structures(evaluation: Evaluation) -> Rows:
         yield {**row, "distinct": list(kinds.values()).count(kind), "effective": effective}
 
 
+def organization(source: Source) -> Rows:
+    """What an organizer has learned of the game, one number a row.
+
+    x is the position of a branch that was handed out (hit, predicted), or an item's number of solutions (elapsed).
+    """
+    for evaluation in source.headlines(source.evidence.recordings.arms):
+        measured = evaluation.measured.values
+        if "branches" in measured:
+            for name in ORGANIZATION:
+                yield {**named(evaluation), "measure": name, "x": None, **shown(name, evaluation.statistics[name])}
+            for name, position in product(("hit", "predicted"), range(1, POSITIONS + 1)):
+                if f"{name}_{position}" in measured:
+                    statistic = evaluation.statistics[f"{name}_{position}"]
+                    yield {**named(evaluation), "measure": name, "x": position, **shown(name, statistic)}
+        for solutions in np.unique(measured.get("solutions", ())):
+            latency = mean(np.where(measured["solutions"] == solutions, measured["elapsed"], np.nan))
+            yield {**named(evaluation), "measure": "elapsed", "x": int(solutions), **shown("elapsed", latency)}
+
+
 def claims(source: Source) -> Rows:
     """One claim of the paper, as the ledger has it."""
     for row in source.ledger["claims"]:
@@ -193,6 +221,7 @@ TABLES = {
         frontiers,
     ),
     "topologies": Table(("source", "label", "kind", "share", "distinct", "effective"), topologies),
+    "organization": Table((*ARM, "measure", "x", *OURS, *RUN), organization),
     "claims": Table(("id", "claim", "paper", "ours", "verdict", "reason", "seeds"), claims),
     "learning_curves": Table(("stage", *ARM, "seed", "step", *LEARNING), learning_curves),
     "hacking": Table((*ARM, "measure", *OURS, *RUN), hacking),

@@ -50,7 +50,7 @@ def is_readable(episode: Episode) -> bool:
 
 
 def counts(episode: Episode) -> dict[str, float]:
-    """Branches searched or handed out, those of them that had been before, the new ones handed out, hits among these."""
+    """Branches searched or handed out, those of them that came before, the new ones handed out, hits among these."""
     begun, hit = searches(episode), hits(episode.item)
     new = first_times(begun)
     forked = [search.name for search in new if search.forked]
@@ -64,7 +64,10 @@ def counts(episode: Episode) -> dict[str, float]:
 
 def first_times(begun: Sequence[Search]) -> list[Search]:
     """Each branch where it comes first."""
-    return list({search.name: search for search in reversed(begun)}.values())[::-1]
+    first: dict[str, Search] = {}
+    for search in begun:
+        first.setdefault(search.name, search)
+    return list(first.values())
 
 
 def hits(item: Mapping[str, Any]) -> dict[str, bool]:

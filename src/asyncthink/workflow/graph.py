@@ -19,7 +19,7 @@ from asyncthink.settings import COUNTDOWN, INERT
 
 FIGURES = (
     *("correct_at_least_k", "ablations", "math", "sudoku", "training_dynamics"),
-    *("frontier", "topologies", "case_studies", "claims", "learning_curves"),
+    *("frontier", "organization", "topologies", "case_studies", "claims", "learning_curves"),
 )
 # A command of its own writes the case studies' table.
 TABLES = (*(name for name in FIGURES if name != "case_studies"), "hacking", "test_sets", "evaluations")
