@@ -108,6 +108,11 @@ CLAIMS = {
         "episodes, and more than half right in form.",
         claims_of_transfer.case_studies,
     ),
+    "O1": Claim(
+        "With the reward `priced`: latency at equal accuracy below parallel thinking's, by 28 % or more, and below "
+        "that of the frontier of fixed plans, by 10 % or more; all four are the core.",
+        claims_of_frontier.priced,
+    ),
 }
 
 

@@ -9,35 +9,38 @@ import numpy as np
 
 from asyncthink.evaluation import frontier
 from asyncthink.evaluation.claims_of_arms import Statistics, gap, reading
-from asyncthink.evaluation.evidence import ASYNC, BASELINES, PARALLEL, Evidence
+from asyncthink.evaluation.evidence import ASYNC, BASELINES, FIXED_PLAN, PARALLEL, PRICED, Evidence
 from asyncthink.evaluation.recordings import Evaluation
 from asyncthink.evaluation.verdicts import Finding, NotRun, Untestable, above, common_seeds, testable, text
 
 LOWER_LATENCY = 0.28  # on mathematics
+LOWER_PLAN = 0.10  # than a fixed plan
 FEWEST_BUDGETS = 5
 FEWEST_POINTS = 3
+NAMES = {PARALLEL: "parallel thinking", FIXED_PLAN: "the best fixed plan"}
 MATHEMATICS = {"aime_24": "AIME-24", "amc_23": "AMC-23"}
 
 
 def lower_latency(evidence: Evidence, arm: str = ASYNC, baseline: str = PARALLEL) -> Finding:
-    """C3: less latency than parallel thinking needs for AsyncThink's accuracy."""
+    """C3: less latency than a baseline needs for AsyncThink's accuracy."""
+    theirs_named = NAMES.get(baseline, NAMES[PARALLEL])
     (headline,) = evidence.evaluations(arm)
     points = evidence.budgets(baseline)
     if len(points) < 2:
-        raise NotRun("needs parallel thinking at two budgets or more")
+        raise NotRun(f"needs {theirs_named} at two budgets or more")
     (ours, *theirs), seeds = evidence.statistics(headline, *points)
     testable("accuracy", [statistics["accuracy"].value for statistics in (ours, *theirs)])
     for key in ("accuracy", "all_correct"):
-        _told_apart(ours[key].value, theirs, key)
+        _told_apart(ours[key].value, theirs, key, theirs_named)
     needed = {key: reading(frontier.latency_at, ours[key], theirs, key) for key in ("accuracy", "all_correct")}
     lower = {key: 1.0 - ours["elapsed"] / tokens for key, tokens in needed.items()}
     parts = (
-        above("latency below parallel thinking's at equal accuracy", "% less", lower["accuracy"]),
-        above("latency below parallel thinking's at as many all correct", "% less", lower["all_correct"]),
+        above(f"latency below that of {theirs_named} at equal accuracy", "% less", lower["accuracy"]),
+        above(f"latency below that of {theirs_named} at as many all correct", "% less", lower["all_correct"]),
     )
     words = (
         f"lower by {text(parts[0].shown, '% less')}: {100 * ours['accuracy'].value:.1f} % at "
-        f"{ours['elapsed'].value:.1f} tokens, for which parallel thinking needs "
+        f"{ours['elapsed'].value:.1f} tokens, for which {theirs_named} needs "
         f"{_told(needed, 'accuracy', ours, theirs)}; all correct {100 * ours['all_correct'].value:.1f} %, for which it "
         f"needs {_told(needed, 'all_correct', ours, theirs)}"
     )
@@ -60,7 +63,21 @@ def lower_latency_on_mathematics(evidence: Evidence) -> Finding:
     return Finding(words, parts, common_seeds(findings.values()), next(iter(findings.values())).arms)
 
 
-def _told_apart(share: float, points: Sequence[Statistics], key: str) -> None:
+def priced(evidence: Evidence) -> Finding:
+    """O1: with a price on tokens less latency than parallel thinking, and than the best of many fixed plans."""
+    parts, words, findings = [], [], []
+    for baseline, least in ((PARALLEL, LOWER_LATENCY), (FIXED_PLAN, LOWER_PLAN)):
+        finding = lower_latency(evidence, PRICED, baseline)
+        lower = finding.parts[0]
+        by_so_much = replace(lower.effect, value=lower.effect.value - least)
+        parts += [lower, replace(lower, name=f"{lower.name}, by {100 * least:.0f} % or more", effect=by_so_much)]
+        words.append(f"than {NAMES[baseline]} {text(lower.shown, '% less')}")
+        findings.append(finding)
+    arms = dict.fromkeys(arm for finding in findings for arm in finding.arms)
+    return Finding("; ".join(words), parts, common_seeds(findings), tuple(arms))
+
+
+def _told_apart(share: float, points: Sequence[Statistics], key: str, named: str) -> None:
     """Untestable where the two points of the frontier around a share (or its two best) may be the same."""
     latency_P, share_P = (np.array([stats[name].value for stats in points]) for name in ("elapsed", key))
     best = [points[position] for position in frontier.pareto_positions(latency_P, share_P)]
@@ -69,7 +86,7 @@ def _told_apart(share: float, points: Sequence[Statistics], key: str) -> None:
     upper = next((i for i, stats in enumerate(best) if i and stats[key].value >= share), len(best) - 1)
     if not (best[upper][key] - best[upper - 1][key]).estimate().low > 0:
         ends = " and ".join(f"{100 * best[i][key].value:.1f} %" for i in (upper - 1, upper))
-        raise Untestable(f"parallel thinking's frontier is flat there: {ends} may be the same")
+        raise Untestable(f"the frontier of {named} is flat there: {ends} may be the same")
 
 
 def _told(needed: Statistics, key: str, ours: Statistics, theirs: Sequence[Statistics]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from asyncthink.evaluation.claims_of_arms import listed
-from asyncthink.evaluation.evidence import ASYNC, FIXED_STRUCTURES, LEVERAGE, Evidence
+from asyncthink.evaluation.evidence import ASYNC, FIXED_STRUCTURES, FOUR_AGENTS, LEVERAGE, Evidence
 from asyncthink.evaluation.histories import PARTS, Curve, History, mean_of_steps
 from asyncthink.evaluation.statistics import Statistic
 from asyncthink.evaluation.verdicts import Finding, NotRun, Part, Untestable, above, below, text
@@ -102,7 +102,7 @@ def structures(evidence: Evidence) -> Finding:
     beyond = evidence.corpus["topologies"]["beyond_the_two"]
     corpus = f"of the corpus' {distinct} topologies {beyond} are neither interleaved nor batch, as it was made to be"
     try:
-        evaluations = evidence.evaluations(ASYNC, FIXED_STRUCTURES)
+        evaluations = evidence.evaluations(FOUR_AGENTS, FIXED_STRUCTURES)
     except NotRun as reason:
         raise NotRun(f"{corpus}; {reason}") from None
     if evaluations[0].thinking["capacity"] < 3:
@@ -113,4 +113,4 @@ def structures(evidence: Evidence) -> Finding:
         f"after RL {ours.value:.2f} structures in effect against {theirs.value:.2f} without, "
         f"{text(parts[0].shown, 'structures')} more; {corpus}"
     )
-    return Finding(words, parts, seeds, (ASYNC, FIXED_STRUCTURES))
+    return Finding(words, parts, seeds, (FOUR_AGENTS, FIXED_STRUCTURES))

@@ -19,14 +19,11 @@ from asyncthink.settings import COUNTDOWN, HEADLINE
 
 ASYNC, SEQUENTIAL, PARALLEL = "asyncthink", "sequential", "parallel"
 NO_REWARD, NO_COLD_START, NO_RL = "no_concurrency_reward", "no_cold_start", "no_rl"
-LEVERAGE, FIXED_STRUCTURES = "leverage", "no_random_structures"
+LEVERAGE, FIXED_STRUCTURES, FOUR_AGENTS = "leverage", "no_random_structures", "asyncthink_4"
 BASELINES = (SEQUENTIAL, PARALLEL)
-# The baselines trained at other budgets, as the paper's at 2K beside 1K: further points of their frontiers.
-OTHER_BUDGETS = {
-    SEQUENTIAL: ("sequential_medium", "sequential_long", "sequential_longest"),
-    PARALLEL: ("parallel_medium", "parallel_long", "parallel_longest"),
-    "parallel_math": ("parallel_math_1k",),
-}
+PRICED, FIXED_PLAN = "asyncthink_priced", "fixed_plan"
+# Further points of a baseline's frontier: traces that begin apart, and, as the paper's at 1K beside 2K, another training.
+ALSO = {PARALLEL: ("parallel_diversified",), "parallel_math": ("parallel_math_1k",)}
 
 
 class Topologies(TypedDict):
@@ -92,11 +89,11 @@ class Evidence:
         return mine, other, seeds
 
     def budgets(self, arm: str) -> list[Evaluation]:
-        """Evaluations that differ in budgets alone, in training too: as many agents and the headline's temperature."""
+        """The evaluations of an arm and those ALSO of it, with as many agents as its headline and at its temperature."""
         headline = self.recordings.find(arm)
         if headline is None:
             return []
-        own = [e for name in (arm, *OTHER_BUDGETS.get(arm, ())) for e in self.recordings.variants(name)]
+        own = [e for name in (arm, *ALSO.get(arm, ())) for e in self.recordings.variants(name)]
         alike = [e for e in own if all(e.thinking[k] == headline.thinking[k] for k in ("capacity", "temperature"))]
         return sorted(alike, key=lambda e: (e.arm != arm, e.variant != HEADLINE, e.variant))
 

@@ -148,7 +148,7 @@ def _beside_paper(axes: Axes, y: float, row: pd.Series, left: float) -> None:
 
 @drawn
 def training_dynamics(table: pd.DataFrame) -> Figure:
-    """Panels over the RL steps; the band is the spread over seeds (the first four are those of the paper's figure 6)."""
+    """Panels over the RL steps, the first four of the paper's figure 6; the band is the spread over seeds."""
     figure = Figure(figsize=(WIDTH, 6.4))
     panels = figure.subplots(3, 2, sharex=True).ravel()
     arms = [arm for arm in RL_ARMS if arm in set(table.arm)] or list(dict.fromkeys(table.arm))[:1]
