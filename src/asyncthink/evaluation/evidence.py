@@ -22,7 +22,7 @@ NO_REWARD, NO_COLD_START, NO_RL = "no_concurrency_reward", "no_cold_start", "no_
 LEVERAGE, FIXED_STRUCTURES, FOUR_AGENTS = "leverage", "no_random_structures", "asyncthink_4"
 BASELINES = (SEQUENTIAL, PARALLEL)
 PRICED, FIXED_PLAN = "asyncthink_priced", "fixed_plan"
-# Further points of a baseline's frontier: traces that begin apart, and, as the paper's at 1K beside 2K, another training.
+# Further points of a baseline's frontier: traces that begin apart, and, as the paper's at 1K beside 2K, a training.
 ALSO = {PARALLEL: ("parallel_diversified",), "parallel_math": ("parallel_math_1k",)}
 
 
@@ -89,7 +89,7 @@ class Evidence:
         return mine, other, seeds
 
     def budgets(self, arm: str) -> list[Evaluation]:
-        """The evaluations of an arm and those ALSO of it, with as many agents as its headline and at its temperature."""
+        """The evaluations of an arm, and those ALSO of it, with its headline's number of agents and temperature."""
         headline = self.recordings.find(arm)
         if headline is None:
             return []
