@@ -18,11 +18,11 @@ from asyncthink.config import params
 from asyncthink.config.subject import subject
 from asyncthink.engines.local import Local
 from asyncthink.evaluation import evaluate, measure, metrics
-from asyncthink.evaluation.evidence import ASYNC, BASELINES, OTHER_BUDGETS
+from asyncthink.evaluation.evidence import ALSO, ASYNC, BASELINES, PARALLEL, PRICED
 from asyncthink.models import language_model
 from asyncthink.settings import COUNTDOWN
 
-ARMS = (ASYNC, *BASELINES, *(other for arm in BASELINES for other in OTHER_BUDGETS[arm]))
+ARMS = (ASYNC, PRICED, *BASELINES, *ALSO[PARALLEL])
 
 
 def main() -> None:
