@@ -13,16 +13,14 @@ from hypothesis import strategies as st
 from asyncthink.config import params
 from asyncthink.errors import InputError
 from asyncthink.files import write_json_lines
-from asyncthink.tasks import countdown, expressions, solver
+from asyncthink.tasks import countdown, countdown_puzzles, expressions, solver
+from asyncthink.tasks.countdown_search import branches, sorted_numbers
 
 WORLD = params.Puzzles(
-    numbers=4,
     smallest=1,
-    largest=9,
-    distinct=False,
-    uses=3,
-    operations="+-*",
-    largest_result=40,
+    largest=13,
+    base_largest=15,
+    largest_target=40,
     required=2,
     most_solutions=5,
     train=60,
@@ -487,7 +485,8 @@ def test_the_union_counts_whatever_one_answer_has_right():
 
 
 def test_the_question_names_the_rules():
-    assert countdown.prompt(ITEM, "word") == "3 5 7 9 =24"
+    assert countdown.prompt(ITEM, "word") == "9 7 5 3 =24"
+    assert countdown.prompt(ITEM | {"numbers": [7, 3, 9, 5]}, "word") == "9 7 5 3 =24"
     question = countdown.prompt(ITEM | {"uses": 2, "operations": "+*"}, "chat")
     for part in ("4 different", "24", "3, 5, 7, 9", "exactly 2 of the numbers", "addition, multiplication"):
         assert part in question
@@ -564,25 +563,27 @@ def splits():
 def test_the_solvers_own_solutions_score_one_on_every_item(splits):
     for item in (item for items in splits.values() for item in items):
         countdown.check(item)
-        solutions = solver.solutions(
-            item["numbers"], item["target"], item["operations"], WORLD.largest_result, item["uses"]
-        )
-        assert WORLD.required <= len(solutions) == item["solutions"] <= WORLD.most_solutions
-        score = countdown.score(item, " ; ".join(solutions))
-        assert (score["accuracy"], score["solutions"]) == (1.0, solutions)
+        solutions = solver.solutions(item["numbers"], item["target"])
+        searched = [hit for branch in branches(sorted_numbers(item)) for hit in branch.hits(item["target"])]
+        assert WORLD.required <= len(searched) == item["solutions"] <= WORLD.most_solutions
+        for offered in (searched, solutions):
+            score = countdown.score(item, " ; ".join(offered[:8]))
+            assert (score["accuracy"], score["correct"]) == (1.0, min(len(offered), 8))
 
 
 def test_items_are_of_the_world_that_was_asked_for(splits):
     assert {split: len(items) for split, items in splits.items()} == {"train": 60, "validation": 15, "test": 25}
     for item in (item for items in splits.values() for item in items):
-        assert len(item["numbers"]) == 4 and set(item["numbers"]) <= set(range(1, 10))
+        assert len(set(item["numbers"])) == 4 and set(item["numbers"]) <= set(range(1, 14))
         assert 1 <= item["target"] <= 40 and item["required"] == 2
     assert len({item["id"] for items in splits.values() for item in items}) == 100
 
 
-def test_numbers_differ_where_they_should():
-    items = countdown.generate(replace(WORLD, distinct=True), 0)["train"]
-    assert all(len(set(item["numbers"])) == 4 for item in items)
+def test_larger_numbers_can_be_asked_for_from_the_same_split():
+    items = countdown_puzzles.drawn(WORLD, 0, "test", 20, largest=range(14, 16))
+    assert {max(item["numbers"]) for item in items} == {14, 15}
+    held_out = set(countdown_puzzles.number_sets(WORLD)["test"])
+    assert all(sorted_numbers(item) in held_out for item in items)
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_items(splits):
@@ -607,8 +608,8 @@ def test_a_leak_fails_loudly(splits):
 
 
 def test_a_world_too_small_is_said_so():
-    tiny = replace(WORLD, largest=2, numbers=3, uses=2, required=1, train=500, validation=0, test=1)
-    with pytest.raises(InputError, match=r"puzzles.train: \d+ items of 500 .* there are no more"):
+    tiny = replace(WORLD, largest=6, train=500, validation=0, test=1)
+    with pytest.raises(InputError, match=r"puzzles.train: 500 items are asked for, but the world has \d+ with"):
         countdown.generate(tiny, 0)
 
 

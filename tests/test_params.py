@@ -40,14 +40,20 @@ def refusal(tmp_path, key, value):
     return str(error.value).removeprefix(f"{path}: ")
 
 
+PLAN = {"order": "listed", "forked": 2, "own": 1}
 OUT_OF_RANGE = [
     ("evaluate.samples", 0, "evaluate.samples is 0; allowed: 1 or more"),
     ("evaluate.temperature", -1, "evaluate.temperature is -1; allowed: 0 or more"),
     ("evaluate.temperature", math.inf, "evaluate.temperature is inf; allowed: 0 or more"),
     ("evaluate.variants.headline", {"arms": ["no_rl"], "thinking": {}}, "evaluate.variants is headline"),
-    ("synthesize.window_share", 1.7, "synthesize.window_share is 1.7; allowed: from 0 to 1"),
-    ("synthesize.interleaved", 0.6, "synthesize.interleaved is 0.6; allowed: from 0 to 1 - synthesize.batch = 0.5"),
-    ("synthesize.fewest_forks", 5, "synthesize.fewest_forks is 5; allowed: from 0 to synthesize.most_forks = 4"),
+    ("synthesize.systematic_share", 1.7, "synthesize.systematic_share is 1.7; allowed: from 0 to 1"),
+    ("synthesize.most_branches", 0, "synthesize.most_branches is 0; allowed: 1 or more"),
+    (
+        "synthesize",
+        {"interleaved": 0.6, "batch": 0.5},
+        "synthesize.interleaved is 0.6; allowed: from 0 to 1 - synthesi",
+    ),
+    ("synthesize.fewest_forks", 9, "synthesize.fewest_forks is 9; allowed: from 0 to synthesize.most_forks = 8"),
     ("grpo.steps", 0, "grpo.steps is 0; allowed: 1 or more"),
     ("grpo.steps", True, "grpo.steps is true; allowed: a whole number, 1 or more"),
     ("grpo.steps", 2.5, "grpo.steps is 2.5; allowed: a whole number, 1 or more"),
@@ -63,16 +69,40 @@ OUT_OF_RANGE = [
     ("thinking.organizer_budget", -5, "thinking.organizer_budget is -5; allowed: 1 or more"),
     ("thinking.latency_budget", 0, "thinking.latency_budget is 0; allowed: 1 or more, or null"),
     ("thinking.temperature", 0, "thinking.temperature is 0.0; allowed: above 0 for grpo"),
-    ("reward.concurrency_target", 0.33, "reward.concurrency_target is 0.33; allowed: above 1/c = 0.333"),
-    ("reward.name", "fame", "reward.name is 'fame'; allowed: asyncthink, leverage"),
-    ("reward.name", 3, "reward.name is 3; allowed: asyncthink, leverage"),
+    ("thinking.told_budgets", [], "thinking.told_budgets is []; allowed: a list of one or more, none twice"),
+    (
+        "thinking.told_budgets",
+        [240, 240],
+        "thinking.told_budgets is [240, 240]; allowed: a list of one or more, none t",
+    ),
+    ("thinking.told_budgets", [0], "thinking.told_budgets.0 is 0; allowed: 1 or more"),
+    ("thinking.plan", PLAN | {"order": "any"}, "thinking.plan.order is 'any'; allowed: listed, predicted"),
+    ("thinking.plan", PLAN | {"forked": 0}, "thinking.plan.forked is 0; allowed: 1 or more"),
+    ("thinking.plan", PLAN | {"own": -1}, "thinking.plan.own is -1; allowed: 0 or more"),
+    ("thinking.plan", PLAN, "thinking.plan is a plan; allowed: null, or arm.weights_of: a plan learns nothing"),
+    (
+        "arms.fixed_plan.thinking.prompts",
+        "chat",
+        "arms.fixed_plan.thinking.plan is a plan; allowed: null: plans are fo",
+    ),
+    ("thinking.diversified", "yes", "thinking.diversified is 'yes'; allowed: true, false"),
+    ("thinking", {"diversified": True, "prompts": "chat"}, "thinking.diversified is true; allowed: false: it is for"),
+    ("reward.concurrency_target", 0.5, "reward.concurrency_target is 0.5; allowed: above 1/c = 0.500"),
+    ("reward.name", "fame", "reward.name is 'fame'; allowed: asyncthink, leverage, priced"),
+    ("reward.name", 3, "reward.name is 3; allowed: asyncthink, leverage, priced"),
+    ("reward.token_price", -0.1, "reward.token_price is -0.1; allowed: 0 or more"),
     ("arms.leverage.reward.name", "fame", "arms.leverage.reward.name is 'fame'; allowed: asyncthink, leverage"),
-    ("pretrain.sudoku_share", 0.5, "pretrain.sudoku_share is 0.5; allowed: from 0 to 1 - the others = 0.43"),
-    ("puzzles.operations", "+%", "puzzles.operations is '+%'; allowed: some of + - * /"),
+    ("pretrain.sudoku_share", 0.5, "pretrain.sudoku_share is 0.5; allowed: from 0 to 1 - the others = 0.38"),
     ("puzzles.train", 0, "puzzles.train is 0; allowed: 1 or more"),
-    ("puzzles.uses", 6, "puzzles.uses is 6; allowed: from 2 to puzzles.numbers = 5"),
-    ("puzzles.largest", 4, "puzzles.distinct is true; allowed: false where smallest..largest holds 4 values"),
-    ("puzzles.most_solutions", 2, "puzzles.most_solutions is 2; allowed: null, or puzzles.required = 3 or more"),
+    (
+        "puzzles.largest",
+        3,
+        "puzzles.largest is 3; allowed: puzzles.smallest + 3 = 4 or more: a puzzle has four distinct",
+    ),
+    ("puzzles.base_largest", 12, "puzzles.base_largest is 12; allowed: puzzles.largest = 13 or more"),
+    ("puzzles.largest_target", 101, "puzzles.largest_target is 101; allowed: from 1 to 100"),
+    ("puzzles.required", 9, "puzzles.required is 9; allowed: from 1 to 8"),
+    ("puzzles.most_solutions", 3, "puzzles.most_solutions is 3; allowed: null, or puzzles.required = 4 or more"),
     ("seeds", [2, 2], "seeds is [2, 2]; allowed: a list of one or more, none twice"),
     ("seeds", [], "seeds is []; allowed: a list of one or more, none twice"),
     ("seeds", [-1], "seeds.0 is -1; allowed: 0 or more"),
@@ -83,8 +113,8 @@ OUT_OF_RANGE = [
     ("arms.leverage.thinking", {"capacity": 1.5}, "arms.leverage.thinking.capacity is 1.5; allowed: a whole number"),
     ("arms.leverage.seed", {}, "arms.leverage.seed is the same for every arm; allowed: sections: puzzles, "),
     ("arms.leverage.grpo", 3, "arms.leverage.grpo is 3; allowed: a table"),
-    ("evaluate.variants.n_2.arms", ["nobody"], "evaluate.variants.n_2.arms is nobody; allowed: some of asyncthink, "),
-    ("evaluate.variants.n_2.thinking.capacity", 0, "evaluate.variants.n_2.thinking.capacity is 0; allowed: 1 or more"),
+    ("evaluate.variants.n_4.arms", ["nobody"], "evaluate.variants.n_4.arms is nobody; allowed: some of asyncthink, "),
+    ("evaluate.variants.n_4.thinking.capacity", 0, "evaluate.variants.n_4.thinking.capacity is 0; allowed: 1 or more"),
     ("training_sets.sudoku", {"source": "enigmata", "items": 9}, "training_sets is sudoku; allowed: competition_math"),
     ("training_sets.competition_math", {"source": "generated", "items": 9}, "training_sets.competition_math.source is"),
     ("test_sets.countdown", None, "test_sets is countdown; allowed: a name other than countdown, competition_math"),
@@ -169,7 +199,10 @@ def test_every_scale_fits_the_schema(name):
         ("reward.name", "fame"),
         ("arms.leverage.grpo.steps", 0),
         ("arms.leverage.seed", {}),
-        ("evaluate.variants.n_2.thinking.capacity", 0),
+        ("puzzles.largest_target", 101),
+        ("thinking.plan", PLAN | {"order": "any"}),
+        ("thinking.told_budgets", []),
+        ("evaluate.variants.n_4.thinking.capacity", 0),
         ("test_sets.sudoku.thinking.capcity", 2),
         ("seeds", [2, 2]),
     ],
@@ -198,7 +231,7 @@ def test_a_change_of_how_settings_are_derived_makes_stale_what_uses_them():
 def test_no_step_reads_a_key_that_decides_nothing():
     given = params.from_mapping(RAW)
     for step in graph.READS:
-        for arm in (None, "asyncthink", "sequential", "leverage"):
+        for arm in (None, *given.arms):
             assert not settings.INERT & set(graph.reads(step, given, arm)), step
 
 

@@ -23,6 +23,7 @@ from asyncthink.synthesis.assignment import Assignment
 from asyncthink.synthesis.replay import replay
 from asyncthink.tasks import TASKS
 from asyncthink.tasks.countdown import generate
+from asyncthink.tasks.countdown_search import branches, sorted_numbers
 from asyncthink.thinking import THINKING
 from asyncthink.thinking.scoring import finish
 
@@ -91,7 +92,7 @@ def test_what_a_worker_returned_stands_behind_its_join_and_is_not_the_models():
     assert WORDS.decode(injected) == " 8 * 3 </JOIN-1>"
     assert len(organizer.ids) == len(organizer.policy) == len(organizer.logprobs)
     assert (worker.role, worker.fork, worker.prompt) == ("worker", 1, "<worker> 3 8 =24")
-    assert organizer.prompt == "<organizer> 3 5 8 9 11 =24"
+    assert organizer.prompt == "<organizer> 11 9 8 5 3 =24"
 
 
 def test_a_worker_that_is_cut_has_no_result():
@@ -279,6 +280,76 @@ def test_parallel_thinking_without_any_answer_is_no_answer():
     )
 
 
+GAME = {"id": "g", "numbers": [3, 5, 8, 11], "target": 24, "required": 2}
+
+
+def side_by_side(said, tokenizer=WORDS, **changes):
+    """One episode of parallel thinking; each trace tells from its context what comes next, or says what is written."""
+    engine = Scripted(tokenizer, {("s", f"trace-{index}"): text for index, text in enumerate(said)})
+    chosen = replace(SETTINGS, capacity=len(said), **changes)
+    [episode] = run(engine, [THINKING["parallel"](engine, "countdown", GAME, chosen, {}, ("s",))])
+    return episode
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_diversified_traces_begin_with_branches_of_their_own(count):
+    contexts = []
+
+    def go_on(context):
+        contexts.append(context)
+        return "<ANSWER> 1 </ANSWER>"
+
+    episode = side_by_side([go_on] * count, diversified=True)
+    listed = [branch.name for branch in branches(sorted_numbers(GAME))]
+    begun = [trace.own_text.split(" <ANSWER>")[0] for trace in episode.traces]
+    assert sorted(begun) == sorted({f" | {listed[index * len(listed) // count]}" for index in range(count)})
+    assert len(set(begun)) == count
+    question = TASKS["countdown"].prompt(GAME, "word")
+    assert sorted(contexts) == sorted(f" <solve> {question}{start}" for start in begun)
+
+
+def test_the_tokens_of_a_diversified_beginning_count_like_decoded_ones():
+    said = ["<ANSWER> 8 * 3 </ANSWER>", "5 5 5 <ANSWER> 8 * 3 </ANSWER>", "5 " * 99]
+    plain, diversified = side_by_side(said), side_by_side(said, diversified=True)
+    assert [trace.decoded for trace in plain.traces] == [5, 8, 60]
+    assert [trace.decoded for trace in diversified.traces] == [4 + 5, 4 + 8, 60]
+    assert [plan["organizer"] for plan in diversified.plan["plans"]] == [
+        [{"think": 4}, {"answer": 5}],
+        [{"think": 4 + 3}, {"answer": 5}],
+        [{"think": 60}],
+    ]
+    assert (diversified.schedule["latency"], diversified.schedule["work"]) == (60, 9 + 12 + 60)
+    assert side_by_side(said[:2], diversified=True).schedule["latency"] == 12
+    for trace in diversified.traces:
+        assert len(trace.ids) == len(trace.policy) == len(trace.logprobs) == trace.decoded
+        assert WORDS.decode(trace.ids) == trace.own_text
+
+
+@pytest.mark.parametrize("budget", [4, 5, 9, 12])
+def test_a_diversified_trace_keeps_its_budget_beginning_included(budget):
+    said = ["<ANSWER> 8 * 3 </ANSWER>", "5 5 5 <ANSWER> 8 * 3 </ANSWER>", "5 " * 99]
+    for changes in ({"organizer_budget": budget}, {"latency_budget": budget}):
+        episode = side_by_side(said, diversified=True, **changes)
+        assert [trace.decoded for trace in episode.traces] == [min(budget, 9), min(budget, 12), budget]
+        assert (episode.answer is None) == (budget < 9)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_traces_that_are_not_diversified_begin_with_what_the_model_says(count):
+    episode = side_by_side(["<ANSWER> 1 </ANSWER>"] * count)
+    assert all(trace.own_text == " <ANSWER> 1 </ANSWER>" for trace in episode.traces)
+
+
+def test_a_told_budget_stands_in_the_prompt_of_sequential_and_parallel_thinking_alone():
+    told = {"told_budgets": (60, 240), "organizer_budget": 240}
+    question = TASKS["countdown"].prompt(GAME, "word")
+    parallel = side_by_side(["<ANSWER> 1 </ANSWER>"] * 2, **told)
+    assert [trace.prompt for trace in parallel.traces] == [f"<solve> {question} ~24"] * 2
+    cut = side_by_side(["<ANSWER> 1 </ANSWER>"] * 2, **told, latency_budget=100)
+    assert [trace.prompt for trace in cut.traces] == [f"<solve> {question} ~10"] * 2
+    assert think("<ANSWER> 1 </ANSWER>", {}, **told).traces[0].prompt == "<organizer> 11 9 8 5 3 =24"
+
+
 def test_a_finished_episode_is_graded_by_its_task_and_paid():
     episode = finish(replay(DEMONSTRATION, WORDS, THINKING_SETTINGS), PARAMS.reward)
     assert episode.score["accuracy"] == pytest.approx(1 / 3)
@@ -298,7 +369,7 @@ def test_a_replay_says_what_the_demonstration_says(demonstration):
 def test_what_the_teacher_writes_can_be_replayed_in_the_word_language(form):
     assignment = Assignment(form, PARAMS.seed, replace(PARAMS.synthesize, demonstrations=40), THINKING_SETTINGS)
     items = generate(replace(PARAMS.puzzles, train=8, validation=1, test=1), 0)["train"]
-    for demonstration in solver_teacher.demonstrate(assignment, PARAMS.puzzles.largest_result, items):
+    for demonstration in solver_teacher.demonstrate(assignment, items):
         episode = replay(demonstration, WORDS, THINKING_SETTINGS)
         error = schedule.format_error(demonstration.actions, THINKING_SETTINGS.capacity)
         assert episode.schedule["format_error"] == error
