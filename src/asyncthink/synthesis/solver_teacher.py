@@ -1,9 +1,9 @@
 """The teacher without a network: it writes the search of countdown along a random structure.
 
-Like the paper's teacher it gives the form and not the policy. Structures are drawn at random; each sub-query and each
-thought takes branches at random, so some are searched twice and the good ones come no earlier than the others. A share
-of the demonstrations (`systematic_share`, none by default) gives more away: in these no branch comes twice. The
-sequential form searches branches in a random order, or round the circle from a random one.
+Like the paper's teacher it gives the form and not the policy. Structures are drawn at random, and the good branches come
+no earlier than the others: every form takes them in a random order, or round the circle from a random one. In a share of
+the asynchronous demonstrations (all but `systematic_share`) each sub-query and each thought draws its branches anew, so
+that some are searched twice.
 
 To answer once as many solutions are in hand as the item asks for belongs to every form. Every text keeps its budget,
 answer included; an answer lists the distinct solutions of the organizer's own search and of the joined workers, in the
@@ -100,7 +100,7 @@ def order(rng: random.Random, count: int) -> list[int]:
 def _draw(rng: random.Random, desk: Desk, settings: Synthesize) -> Any:
     """A function that draws the branches of the next sub-query or thought: at random, or none that came before."""
     everything = range(len(desk.branches))
-    fresh = rng.sample(everything, len(everything)) if rng.random() < settings.systematic_share else None
+    fresh = order(rng, len(everything)) if rng.random() < settings.systematic_share else None
 
     def draw() -> list[int]:
         size = rng.randint(1, settings.most_branches)
