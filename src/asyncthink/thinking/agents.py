@@ -47,17 +47,8 @@ class Agent:
         The trace grows by one segment. Tokens after the end of an action were decoded without what the runtime does
         there, so they are taken back. A context that is full is a budget spent.
         """
-        context = (*self.trace.prompt_ids, *self.trace.ids)
-        seed = sampling_seed(*self.name, self._calls)
-        self._calls += 1
-        request = Request(self.name, context, stops, budget, seed, self.temperature)
-        completion = await self.engine.complete(request)
-        text = self.engine.decode(completion.ids)
-        self.trace.extend(completion.ids, completion.logprobs, text)
-        self.ended = completion.stop in ("eos", FULL)
-        if completion.stop == "eos":
-            self.trace.stop = "eos"
-        self.pending += completion.ids
+        ids, text = await self._complete(stops, budget)
+        self.pending += ids
         written = [action for action in self._parser.feed(text) if not isinstance(action, Think)]
         return self._read(written[0]) if written else None
 
@@ -76,13 +67,24 @@ class Agent:
 
     async def decode_up_to(self, stops: tuple[str, ...], budget: int) -> str:
         """Decode until a stop, which is taken back, or the end of the budget; the text. No tag in it is an action."""
-        await self.decode(stops, budget)
-        text = self.trace.segments[-1].text
-        for stop in stops:
-            if text.endswith(stop):
-                self._cut(len(self.engine.encode(stop)))
-        self.pending = []
+        _, text = await self._complete(stops, budget)
+        if stop := next((stop for stop in stops if text.endswith(stop)), None):
+            self._cut(len(self.engine.encode(stop)))
         return self.trace.segments[-1].text
+
+    async def _complete(self, stops: tuple[str, ...], budget: int) -> tuple[list[int], str]:
+        """A segment more: its tokens and its text."""
+        context = (*self.trace.prompt_ids, *self.trace.ids)
+        seed = sampling_seed(*self.name, self._calls)
+        self._calls += 1
+        request = Request(self.name, context, stops, budget, seed, self.temperature)
+        completion = await self.engine.complete(request)
+        text = self.engine.decode(completion.ids)
+        self.trace.extend(completion.ids, completion.logprobs, text)
+        self.ended = completion.stop in ("eos", FULL)
+        if completion.stop == "eos":
+            self.trace.stop = "eos"
+        return list(completion.ids), text
 
     def inject(self, text: str) -> None:
         """Append text that the model did not write."""

@@ -12,7 +12,7 @@ from asyncthink import protocol
 from asyncthink.protocol import Answer, Fork, Join
 from asyncthink.settings import FixedPlan
 from asyncthink.tasks import branch_predictor
-from asyncthink.tasks.countdown_search import COUNT, SPELLED, branches, sorted_numbers
+from asyncthink.tasks.countdown_search import COUNT, SPELLED, VERDICTS, branches, sorted_numbers
 from asyncthink.thinking.organizer import Organizer
 
 ORDERS: dict[str, Callable[[dict[str, Any]], Iterable[int]]] = {
@@ -38,12 +38,13 @@ async def follow(organizer: Organizer, item: dict[str, Any], question: str, plan
             if len(known) < item["required"]:
                 known |= dict.fromkeys(await _searched(organizer, item, name))
         await organizer.do(Join(number), organizer.agent.write(f" {protocol.join_open(number)}"))
-        found = organizer.returned(number).split(" ; ")
-        known |= dict.fromkeys(solution for solution in found if solution not in ("", organizer.prompts.missing))
-    told = " ; ".join(list(known)[: item["required"]]) or organizer.prompts.missing
-    tokens = organizer.agent.write(f" {protocol.ANSWER_OPEN} {told} {protocol.ANSWER_CLOSE}")
-    await organizer.do(Answer(told), tokens)
-    organizer.agent.trace.stop = "answer"
+        told = organizer.returned(number).split(" ; ")
+        known |= dict.fromkeys(solution for solution in told if SPELLED.fullmatch(f"{VERDICTS[0]} {solution}"))
+    answer = " ; ".join(list(known)[: item["required"]]) or organizer.prompts.missing
+    text = f"{protocol.ANSWER_OPEN} {answer} {protocol.ANSWER_CLOSE}"
+    if organizer.budget() >= len(text.split()):
+        await organizer.do(Answer(answer), organizer.agent.write(f" {text}"))
+        organizer.agent.trace.stop = "answer"
 
 
 async def _searched(organizer: Organizer, item: dict[str, Any], name: str) -> list[str]:
