@@ -1,9 +1,9 @@
 """The teacher without a network: it writes the search of countdown along a random structure.
 
-Like the paper's teacher it gives the form and not the policy. Structures are drawn at random, and the good branches come
-no earlier than the others: every form takes them in a random order, or round the circle from a random one. In a share of
-the asynchronous demonstrations (all but `systematic_share`) each sub-query and each thought draws its branches anew, so
-that some are searched twice.
+Like the paper's teacher it gives the form and not the policy. Structures are drawn at random, and the good branches
+come no earlier than the others: every form takes them in a random order, or round the circle from a random one. In a
+share of the asynchronous demonstrations (all but `systematic_share`) each sub-query and each thought draws its branches
+anew, so that some are searched twice.
 
 To answer once as many solutions are in hand as the item asks for belongs to every form. Every text keeps its budget,
 answer included; an answer lists the distinct solutions of the organizer's own search and of the joined workers, in the
