@@ -23,7 +23,11 @@ LEVERAGE, FIXED_STRUCTURES, FOUR_AGENTS = "leverage", "no_random_structures", "a
 BASELINES = (SEQUENTIAL, PARALLEL)
 PRICED, FIXED_PLAN = "asyncthink_priced", "fixed_plan"
 # Further points of a baseline's frontier: traces that begin apart, and, as the paper's at 1K beside 2K, a training.
-ALSO = {PARALLEL: ("parallel_diversified",), "parallel_math": ("parallel_math_1k",)}
+ALSO = {
+    SEQUENTIAL: ("sequential_long",),
+    PARALLEL: ("parallel_diversified", "parallel_long"),
+    "parallel_math": ("parallel_math_1k",),
+}
 
 
 class Topologies(TypedDict):

@@ -40,6 +40,7 @@ LOOKS: dict[str, Look] = {
 LINES: dict[str, Line] = {
     "parallel": "--",
     "sequential": "-.",
+    "sequential_long": ":",
     "fixed_plan": (0, (8, 2)),
     "asyncthink_priced": (0, (4, 1)),
     "no_concurrency_reward": "--",
