@@ -146,7 +146,8 @@ def test_arms_share_a_cold_start_as_far_as_it_reads_the_same():
     arms |= {"fixed": {"synthesize": {"interleaved": 0.5, "batch": 0.5}}, "twice": {"thinking": {"latency_budget": 9}}}
     raw = PARAMS.to_mapping()
     plain = {name: raw["arms"][name] for name in ("asyncthink", "no_rl", "sequential", "parallel")}
-    mine = params.from_mapping({**raw, "arms": {**plain, **arms}, "evaluate": {**raw["evaluate"], "variants": {}}})
+    alone = {"evaluate": {**raw["evaluate"], "variants": {}}, "test_sets": {}}
+    mine = params.from_mapping({**raw, "arms": {**plain, **arms}, **alone})
     assert graph.cold_starts("synthesize", mine) == ["asyncthink", "sequential", "long", "fixed"]
     assert graph.cold_starts("sft", mine) == ["asyncthink", "sequential", "long", "fixed", "twice"]
     assert graph.alike("sft", mine)["no_rl"] == "asyncthink" != graph.alike("filter", mine)["twice"]
@@ -177,9 +178,9 @@ def with_value(raw, path, value):
     return {**raw, path[0]: with_value(raw[path[0]], path[1:], value)} if path else value
 
 
-def bumped(path):
+def bumped(path, given=PARAMS):
     """The parameters with another value at a path that is allowed there, for every arm too."""
-    raw, value = PARAMS.to_mapping(), at(PARAMS.to_mapping(), path)
+    raw, value = given.to_mapping(), at(given.to_mapping(), path)
     section, key = path[-2:] if len(path) > 1 else ("", path[0])
     hint = typing.get_type_hints(typing.get_type_hints(params.Params).get(section, params.Params)).get(key)
     if isinstance(value, bool):
@@ -189,8 +190,8 @@ def bumped(path):
     elif isinstance(value, list | tuple):
         others = [[*value, 2], ["no_rl"]]
     else:
-        names = ("+-", "sequential", "no_rl", "asyncthink", "enigmata")
-        others = [*typing.get_args(hint), *rewards.REWARDS, *names, 3, 3.5, ["another"]]
+        names = ("listed", "sequential", "no_rl", "asyncthink", "enigmata")
+        others = [*typing.get_args(hint), *rewards.REWARDS, *names, 3, 3.5, ["another"], [3]]
     for other in others:
         with contextlib.suppress(InputError):
             found = params.from_mapping(with_value(raw, path, other))
@@ -200,11 +201,14 @@ def bumped(path):
     raise AssertionError(f"no other value was found for {'.'.join(path)}")
 
 
-# A set that is null is not there, and another task needs items of its own: neither is a number that is changed.
+# A set that is null is not there, another task needs items of its own, no arm that learns can follow a plan: none of
+# these is a number that is changed.
 LEAVES = {
     ".".join(path): path
     for path in leaves(PARAMS.to_mapping())
-    if path[-1] != "task" and not (path[0].endswith("_sets") and at(PARAMS.to_mapping(), path) is None)
+    if path[-1] != "task"
+    and path != ("thinking", "plan")
+    and not (path[0].endswith("_sets") and at(PARAMS.to_mapping(), path) is None)
 }
 # These decide no result: how often training is saved; how an API is asked, where a change must not cost answers that
 # were paid for, and how it writes, where the solver does.
@@ -240,17 +244,28 @@ def read_by(given):
 READ = read_by(PARAMS)
 
 
+def without_arms_of_words():
+    """The parameters without the arms that are refused where prompts are not words."""
+    raw = PARAMS.to_mapping() | {"test_sets": {}}
+    raw["arms"] = {
+        name: keys for name, keys in raw["arms"].items() if name not in ("fixed_plan", "parallel_diversified")
+    }
+    raw["evaluate"] |= {"variants": {}}
+    return params.from_mapping(raw)
+
+
 @pytest.mark.parametrize("key", LEAVES)
 def test_what_any_changed_number_makes_stale_for_snakemake_is_stale_for_dvc(key):
     """By what both are told that a step reads; test_smoke.py holds a key of each section to what they then say."""
-    raw, after = PARAMS.to_mapping(), bumped(LEAVES[key])
-    changed, read = after.to_mapping(), read_by(after)
+    given = without_arms_of_words() if key == "thinking.prompts" else PARAMS
+    after, before = bumped(LEAVES[key], given), READ if given is PARAMS else read_by(given)
+    raw, changed, read = given.to_mapping(), after.to_mapping(), read_by(after)
     stale = {
         rule
         for rule, body in DVC.items()
         if any(at(raw, name.split(".")) != at(changed, name.split(".")) for name in body.get("params", []))
     }
-    direct = {rule for rule in READ if READ[rule] != read[rule]}
+    direct = {rule for rule in before if before[rule] != read[rule]}
     assert direct <= stale
     assert bool(direct) != (key in UNREAD)
 
@@ -261,10 +276,9 @@ def test_an_arm_that_shares_another_cold_start_after_a_change_is_stale_though_no
         name: {"synthesize": {"overlap": overlap, "batch": 0.4}} for name, overlap in (("one", 0.8), ("other", 0.6))
     }
     arms |= {"two": {"synthesize": {"batch": 0.4}}}
-    raw = PARAMS.to_mapping() | {"arms": arms}
+    raw = PARAMS.to_mapping() | {"arms": arms, "test_sets": {}}
     raw["evaluate"] |= {"variants": {}}
-    before = params.from_mapping(raw)
-    after = params.from_mapping(with_value(raw, ("synthesize", "overlap"), 0.6))
+    before, after = (params.from_mapping(with_value(raw, ("synthesize", "overlap"), share)) for share in (0.8, 0.6))
     assert (graph.starts(before)["two"], graph.starts(after)["two"]) == ("results/sft/one", "results/sft/other")
     assert all("synthesize" in DVC[rule]["params"] for rule in ("sft", "grpo", "evaluate"))
 
@@ -272,11 +286,37 @@ def test_an_arm_that_shares_another_cold_start_after_a_change_is_stale_though_no
 def test_lambda_is_read_by_the_organizers_that_do_not_override_it():
     changed = params.from_mapping(params.merged(PARAMS.to_mapping(), {"reward": {"concurrency_weight": 0.37}}))
     stale = {arm for arm in PARAMS.arms if graph.reads("grpo", PARAMS, arm) != graph.reads("grpo", changed, arm)}
-    trained = {"asyncthink", "no_cold_start", "no_random_structures", "leverage"}
-    assert stale == trained | {"no_rl"}
+    trained = {"asyncthink", "no_cold_start", "asyncthink_priced"}
+    assert stale == trained | {"no_rl", "fixed_plan"}
     for step in ("puzzles", "synthesize", "filter", "pretrain", "sft"):
         assert graph.reads(step, PARAMS) == graph.reads(step, changed)
     assert {rule for rule, body in DVC.items() if "reward" in body.get("params", [])} == {"grpo", "evaluate", "report"}
+
+
+@pytest.mark.parametrize("mode", ["asynchronous", "sequential", "parallel"])
+def test_the_price_of_a_token_is_read_by_every_arm_that_pays_it(mode):
+    arms = {"mine": {"arm": {"mode": mode}, "reward": {"name": "priced"}}}
+    raw = PARAMS.to_mapping() | {"arms": arms, "test_sets": {}}
+    raw["evaluate"] |= {"variants": {}}
+    before, after = (params.from_mapping(with_value(raw, ("reward", "token_price"), price)) for price in (0.05, 0.5))
+    for step in ("grpo", "evaluate"):
+        assert graph.reads(step, before, "mine") != graph.reads(step, after, "mine"), step
+
+
+def test_a_plan_and_diversified_traces_make_stale_the_arms_that_have_them():
+    raw = PARAMS.to_mapping()
+    for arm, key, value in (
+        ("fixed_plan", "plan", {"order": "listed", "forked": 1, "own": 0}),
+        ("parallel_diversified", "diversified", False),
+    ):
+        changed = params.from_mapping(params.merged(raw, {"arms": {arm: {"thinking": {key: value}}}}))
+        stale = {
+            name
+            for name in PARAMS.arms
+            if graph.reads("evaluate", PARAMS, name) != graph.reads("evaluate", changed, name)
+        }
+        assert stale == {arm}
+        assert graph.starts(changed) == graph.starts(PARAMS) and graph.weights(changed) == graph.weights(PARAMS)
 
 
 def room_of(path, named):
