@@ -6,7 +6,6 @@ recording, metrics files. Training histories and the corpus' metrics are written
 
 import atexit
 import random
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +23,8 @@ from asyncthink.engines import Identity
 from asyncthink.engines.scripted import Scripted
 from asyncthink.evaluation import evaluate, measure, recordings
 from asyncthink.models.word_tokenizer import build
-from asyncthink.tasks import countdown, solver
+from asyncthink.tasks import countdown
+from asyncthink.tasks.countdown_search import branches, sorted_numbers
 
 ROOT = Path(__file__).parents[1]
 ENGINE = Identity("scripted", None)
@@ -46,8 +46,8 @@ SKILLS = {
     "no_concurrency_reward": Skill(0.87, forks=2, lines=6, interleaved=0.9, broken=0.02),
     "no_cold_start": Skill(0.5, lines=8),
     "no_rl": Skill(0.4, forks=2, lines=5, interleaved=0.5, broken=0.2),
-    "sequential": Skill(0.5, lines=13),
-    "parallel": Skill(0.5, lines=13),
+    "sequential": Skill(0.5, lines=11),
+    "parallel": Skill(0.5, lines=11),
 }
 
 
@@ -62,7 +62,7 @@ class Author(Mapping):
         key = role if role.startswith("trace") else "episode"
         rng = random.Random(f"{self.arm}/{seed}/{index}/{sample}/{key}")
         item = self.items[index]
-        solutions = [_spaced(text) for text in solver.solutions(item["numbers"], item["target"], "+-*", 60, uses=2)]
+        solutions = [hit for branch in branches(sorted_numbers(item)) for hit in branch.hits(item["target"])]
         found = [solution for solution in solutions if rng.random() < self.skill.found]
         search = " 8 - 3 5 ." * (self.skill.lines + rng.randrange(3))
         if role.startswith("worker"):
@@ -87,19 +87,16 @@ class Author(Mapping):
         raise TypeError("an author has no end")
 
 
-def _spaced(expression: str) -> str:
-    return " ".join(re.findall(r"\d+|[-+*/()]", expression))
-
-
 def settings(scale: str = "nano", items: int = 40) -> Params:
     """The committed parameters with a small test split, and the world that the author knows."""
     raw = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     override = {
         "scale": scale,
-        "puzzles": {"train": 1, "validation": 0, "test": items, "uses": 2, "operations": "+-*", "largest_result": 60},
+        "puzzles": {"train": 1, "validation": 0, "test": items, "required": 2, "most_solutions": 4},
         "thinking": {"capacity": 3, "organizer_budget": 96, "worker_budget": 60, "latency_budget": None},
         "evaluate": {"variants": VARIANTS},
         "arms": {"asyncthink": {}},
+        "test_sets": {"countdown_larger": None},
     }
     raw["arms"] = {name: keys for name, keys in raw["arms"].items() if name in SKILLS}
     raw["evaluate"]["variants"] = {}

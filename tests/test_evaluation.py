@@ -201,16 +201,18 @@ def test_metrics_are_the_means_that_the_episodes_say(tmp_path):
         assert headline["metrics"][name] == pytest.approx(value, abs=1e-6), name
         low, high = headline["intervals"][name]
         assert low <= headline["metrics"][name] <= high, name
-    at_least = [headline["metrics"][f"at_least_{k}"] for k in (1, 2, 3)]
+    at_least = [headline["metrics"][f"at_least_{k}"] for k in range(1, GIVEN.puzzles.required + 1)]
     assert at_least == sorted(at_least, reverse=True) and at_least[-1] == headline["metrics"]["all_correct"]
 
 
 def test_metrics_name_scale_seed_arm_and_config(tmp_path):
-    _, found = experiment.record(experiment.settings("smoke", items=4), "no_rl", 7, tmp_path)
+    given = experiment.settings("smoke", items=4)
+    _, found = experiment.record(given, "no_rl", 7, tmp_path)
     assert (found["scale"], found["seed"], found["arm"], found["task"]) == ("smoke", 7, "no_rl", "countdown")
     assert found["note"] == "smoke: shows the graph, not the science"
     config = found["evaluations"]["headline"]["config"]
-    assert config["reward"]["concurrency_weight"] == 0.5 and config["arm"]["rl"] is False
+    assert config["reward"]["concurrency_weight"] == given.reward.concurrency_weight > 0
+    assert config["arm"]["rl"] is False and given.arm.rl is True
 
 
 def test_a_lone_trace_does_not_depend_on_the_concurrency_reward(tmp_path):
@@ -313,7 +315,8 @@ def test_measuring_trusts_plan_and_answer_and_no_recorded_score(tmp_path):
     lies = [replace(e, score={"accuracy": 1.0}, schedule={}) for e in episodes]
     for name, recorded_ones in {"honest": episodes, "lying": lies}.items():
         episode.write(tmp_path / name, recorded_ones)
-    assert measured(tmp_path / "honest") == measured(tmp_path / "lying")
+    honest, lying = (repr(measured(tmp_path / name)) for name in ("honest", "lying"))  # some of them are nan
+    assert honest == lying
 
 
 def test_recordings_without_keys_or_with_missing_samples_are_measured_too(tmp_path):
