@@ -84,7 +84,7 @@ def test_an_episode_on_a_server_is_watched_as_one_here_is(engine, model, capsys)
     out = capsys.readouterr().out
     told = [line.split(maxsplit=1) for line in out.splitlines()]
     organizer = [text for agent, text in told if agent == "organizer"]
-    assert organizer[0] == "> <organizer> 3 5 8 9 11 =24"
+    assert organizer[0] == "> <organizer> 11 9 8 5 3 =24"
     assert "> 8 * 3 </JOIN-1>" in organizer and organizer[-1] == "<ANSWER> 8 * 3 </ANSWER>"
     assert [text for agent, text in told if agent == "worker-1"][-1] == "8 * 3 24 ! <RETURN> 8 * 3 </RETURN>"
     assert re.search(r"^answer +8 \* 3$", out, re.MULTILINE)

@@ -12,7 +12,7 @@ from taught_model import WORDS, taught_model
 from asyncthink import cli, episode
 from asyncthink.cli.panes import Lines, Panes
 
-PUZZLE = ["--numbers", "3", "5", "8", "9", "11", "--target", "24"]
+PUZZLE = ["--numbers", "3", "5", "8", "9", "11", "--uses", "2", "--target", "24"]
 PARAMS = ["--params", str(Path(__file__).parent.parent / "params.yaml")]
 
 
@@ -33,7 +33,7 @@ def test_each_agents_lines_come_in_the_order_in_which_it_happens(model, capsys):
     lines = capsys.readouterr().out.splitlines()
     told = [line.split(maxsplit=1) for line in lines]
     organizer = [text for agent, text in told if agent == "organizer"]
-    assert organizer[0] == "> <organizer> 3 5 8 9 11 =24"
+    assert organizer[0] == "> <organizer> 11 9 8 5 3 =24"
     assert organizer[-1] == "<ANSWER> 8 * 3 </ANSWER>"
     assert "> 8 * 3 </JOIN-1>" in organizer
     starts = [place for place, (agent, text) in enumerate(told) if agent.startswith("worker") and text.startswith(">")]
