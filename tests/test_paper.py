@@ -37,15 +37,12 @@ model:
   start_from: MODEL
 arms:
   no_concurrency_reward: null
+  asyncthink_priced: null
+  asyncthink_4: null
+  sequential_long: null
+  parallel_long: null
   no_random_structures: null
   leverage: null
-  sequential_medium: null
-  sequential_long: null
-  sequential_longest: null
-  parallel_medium: null
-  parallel_long: null
-  parallel_longest: null
-  parallel_no_rl: null
   asyncthink_math: {arm: {task: competition_math}, thinking: {capacity: 4}}
   no_concurrency_reward_math: null
   no_cold_start_math: null

@@ -13,7 +13,7 @@ import yaml
 from asyncthink.config import params, scales
 from asyncthink.errors import InputError
 from asyncthink.evaluation.claims_of_frontier import FEWEST_BUDGETS
-from asyncthink.evaluation.evidence import ASYNC, BASELINES, OTHER_BUDGETS
+from asyncthink.evaluation.evidence import ALSO, ASYNC, BASELINES
 
 ROOT = Path(__file__).parents[1]
 NAMES = sorted(path.stem for path in (ROOT / "workflow" / "scales").glob("*.yaml"))
@@ -76,8 +76,8 @@ def test_a_scale_evaluates_as_many_budgets_as_the_claim_on_frontiers_needs(name)
 
 
 def trained(given: params.Params, arm: str) -> list[str]:
-    """An arm and those that differ from it in the budget they are trained at."""
-    return [name for name in (arm, *OTHER_BUDGETS.get(arm, ())) if name in given.arms]
+    """An arm and those whose evaluations are further points of its frontier."""
+    return [name for name in (arm, *ALSO.get(arm, ())) if name in given.arms]
 
 
 def test_all_scales_name_the_same_keys():
