@@ -47,11 +47,13 @@ def _of_the_arm(params: Params) -> Iterator[Rule]:
     yield "reward.concurrency_target", tau > alone or thinking.capacity == 1, tau, above
     greedy = thinking.temperature == 0 and arm.rl and arm.weights_of is None
     yield "thinking.temperature", not greedy, 0.0, "above 0 for grpo: greedy episodes are all alike"
-    worded = thinking.prompts == "word" and arm.task == COUNTDOWN
-    yield "thinking.plan", worded or thinking.plan is None, "a plan", f"null: plans are for {COUNTDOWN} in words"
-    yield "thinking.diversified", worded or not thinking.diversified, "true", f"false: it is for {COUNTDOWN} in words"
-    learned = not (arm.rl and arm.weights_of is None)
-    yield "thinking.plan", learned or thinking.plan is None, "a plan", "null, or arm.weights_of: a plan learns nothing"
+    untrained = arm.weights_of is not None or not arm.rl
+    worded = thinking.prompts == "word" and arm.task == COUNTDOWN and untrained
+    where = f"{COUNTDOWN} in words, with the weights of another arm (arm.weights_of) or without RL"
+    planned = worded and arm.mode == "asynchronous"
+    yield "thinking.plan", planned or thinking.plan is None, "a plan", f"null: plans are for asynchronous {where}"
+    apart = worded and arm.mode == "parallel"
+    yield "thinking.diversified", apart or not thinking.diversified, "true", f"false: it is for parallel {where}"
     taught = arm.task == COUNTDOWN or params.training_sets.get(arm.task) is not None
     yield "arm.task", taught, arm.task, f"{COUNTDOWN}, or a task with an entry in training_sets"
     asked = arm.task == COUNTDOWN or not arm.cold_start or params.synthesize.teacher != "solver"
@@ -66,6 +68,17 @@ def _of_the_names(params: Params) -> Iterator[Rule]:
     for key, names in named.items():
         unknown = [name for name in names if name not in params.arms]
         yield f"{key}.arms", not unknown, ", ".join(unknown), f"some of {arms}"
+    others = {
+        name: test_set.arms for name, test_set in params.test_sets.items() if test_set and test_set.task != COUNTDOWN
+    }
+    for name, names in others.items():
+        bound = [arm for arm in names if _is_of_countdown(params.arms.get(arm, {}))]
+        yield f"test_sets.{name}.arms", not bound, ", ".join(bound), "arms without a plan or diversified traces"
+
+
+def _is_of_countdown(arm: dict[str, dict[str, Any]]) -> bool:
+    thinking = arm.get("thinking", {})
+    return bool(thinking.get("plan") or thinking.get("diversified"))
 
 
 def _of_the_sets(params: Params) -> Iterator[Rule]:

@@ -40,10 +40,11 @@ TEACHER_READS = {
     "openai": ("thinking.prompts", "teacher.temperature", "teacher.max_tokens"),
 }
 # Only an organizer is paid for concurrency.
+PAID = ("reward.name", "reward.format_error", "reward.token_price")
 ARM_READS = {
     "asynchronous": ("arm", *EPISODE, "thinking.plan", "reward"),
-    "sequential": ("arm", *EPISODE, "reward.name", "reward.format_error"),
-    "parallel": ("arm", *EPISODE, "thinking.diversified", "reward.name", "reward.format_error"),
+    "sequential": ("arm", *EPISODE, *PAID),
+    "parallel": ("arm", *EPISODE, "thinking.diversified", *PAID),
 }
 # Of every arm: a claim tells how far each has learned.
 LEARNING = ("grpo.learning_rate", "grpo.schedule", "grpo.warmup", "grpo.steps")
