@@ -7,8 +7,6 @@ checks such names.
 """
 
 import re
-from dataclasses import replace
-from random import Random
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
@@ -125,7 +123,6 @@ class FixedPlan:
 class Thinking:
     """How an episode runs. Budgets are decoded tokens a trace; `capacity` is c of the paper, the organizer included.
 
-    Sequential thinking with told_budgets is told its budget in its prompt, and trained at these, one drawn an item.
     Two baselines on countdown in the word language: an organizer along a fixed plan, and diversified parallel thinking,
     each trace of which begins with a branch of its own.
     """
@@ -134,16 +131,11 @@ class Thinking:
     organizer_budget: Count
     worker_budget: Count
     latency_budget: Count | None
-    told_budgets: Annotated[tuple[Count, ...], *UNIQUE] | None
     plan: FixedPlan | None
     diversified: StrictBool
     slot_release: Literal["join", "completion"]
     temperature: Weight
     prompts: Literal["word", "chat"]
-
-    def told(self, rng: Random) -> Self:
-        """The same at one of told_budgets, drawn; as it is where there are none."""
-        return self if self.told_budgets is None else replace(self, organizer_budget=rng.choice(self.told_budgets))
 
 
 @dataclass(frozen=True, config=CLOSED)

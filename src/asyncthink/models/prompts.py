@@ -10,12 +10,10 @@ from dataclasses import dataclass
 
 from asyncthink import protocol
 
-MOST_TOLD = 1200  # tokens; the word language has words for budgets up to here
-
 
 @dataclass(frozen=True)
 class Prompts:
-    """organizer(question, capacity), worker(sub-query) and sequential(question, told budget) are whole prompts.
+    """organizer(question, capacity), worker(sub-query) and sequential(question) are whole prompts.
 
     injected(id, returned) is what a Join appends to the organizer's context, missing stands for what a worker that
     was cut never returned, and the runtime looks for the tags of `fork_ids`.
@@ -23,7 +21,7 @@ class Prompts:
 
     organizer: Callable[[str, int], str]
     worker: Callable[[str], str]
-    sequential: Callable[[str, int | None], str]
+    sequential: Callable[[str], str]
     injected: Callable[[int, str], str]
     missing: str
     fork_ids: range
@@ -57,31 +55,16 @@ End with <RETURN>takeaways</RETURN>; nothing else that you write is passed on.""
 
 _SEQUENTIAL = """Think about the question step by step. End with <ANSWER>final answer</ANSWER>."""
 
-_BUDGET = " All that you write must fit in {budget} tokens."
-
 
 def _chat_organizer(question: str, capacity: int) -> str:
     return _chat(_ORGANIZER.format(capacity=capacity, workers=capacity - 1), question)
-
-
-def _chat_sequential(question: str, budget: int | None) -> str:
-    return _chat(_SEQUENTIAL + ("" if budget is None else _BUDGET.format(budget=budget)), question)
-
-
-def told_budget(tokens: int) -> str:
-    """A budget as a word, in tens of tokens: `~24`; one above MOST_TOLD looks like it."""
-    return f"~{max(1, min(tokens, MOST_TOLD) // 10)}"
-
-
-def _word_sequential(question: str, budget: int | None) -> str:
-    return f"<solve> {question}" if budget is None else f"<solve> {question} {told_budget(budget)}"
 
 
 PROMPTS = {
     "word": Prompts(
         organizer=lambda question, _: f"<organizer> {question}",
         worker=lambda query: f"<worker> {query}",
-        sequential=_word_sequential,
+        sequential=lambda question: f"<solve> {question}",
         injected=lambda i, returned: f" {returned} {protocol.join_close(i)}",
         missing="none",
         fork_ids=protocol.WORD_IDS,
@@ -89,7 +72,7 @@ PROMPTS = {
     "chat": Prompts(
         organizer=_chat_organizer,
         worker=lambda query: _chat(_WORKER, query),
-        sequential=_chat_sequential,
+        sequential=lambda question: _chat(_SEQUENTIAL, question),
         injected=lambda i, returned: f"{returned}{protocol.join_close(i)}",
         missing="(no result)",
         fork_ids=range(1, 17),

@@ -9,10 +9,10 @@ from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import WordLevel
 from transformers import PreTrainedTokenizerFast
 
-from asyncthink.models.prompts import MOST_TOLD, PROMPTS, told_budget
+from asyncthink.models.prompts import PROMPTS
 from asyncthink.settings import Puzzles
 from asyncthink.tasks import sudoku
-from asyncthink.tasks.countdown_search import LARGEST_RESULT, VERDICTS
+from asyncthink.tasks.countdown_search import LARGEST_RESULT, VERDICTS, branch_names
 
 PAD, EOS = "<pad>", "<eos>"
 _ROLES = ("<organizer>", "<worker>", "<solve>")
@@ -33,13 +33,12 @@ def build(puzzles: Puzzles) -> PreTrainedTokenizerFast:
 def words(puzzles: Puzzles) -> list[str]:
     """Every word, in the order of its id: countdown's, then what Sudoku adds.
 
-    One word is a target, `=24`, a number of a puzzle with the parentheses beside it, `((13` or `10)`, and a budget in
-    tens of tokens, `~24`.
+    One word is a target, `=24`, a number of a puzzle with the parentheses beside it, `((13` or `10)`, and a branch,
+    `13-10`.
     """
     numbers = [str(number) for number in range(max(puzzles.base_largest, LARGEST_RESULT) + 1)]
     targets = [f"={number}" for number in range(1, puzzles.largest_target + 1)]
     given = range(puzzles.smallest, puzzles.base_largest + 1)
-    budgets = [told_budget(tokens) for tokens in range(10, MOST_TOLD + 1, 10)]
     spelled = [form.format(number) for form in ("({}", "(({}", "{})", "{}))") for number in given]
-    own = [PAD, EOS, *_ROLES, *PROMPTS["word"].tags, *SIGNS, *numbers, *targets, *spelled, *budgets]
+    own = [PAD, EOS, *_ROLES, *PROMPTS["word"].tags, *SIGNS, *numbers, *targets, *spelled, *branch_names(given)]
     return list(dict.fromkeys([*own, *sudoku.WORDS]))

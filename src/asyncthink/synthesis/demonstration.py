@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import PositiveInt, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from asyncthink import protocol
 from asyncthink.errors import InputError
@@ -23,7 +23,6 @@ class Demonstration:
 
     A sequential demonstration has its whole trace in `organizer` and no workers. `joined` maps a Join's id to the text
     that its teacher wrote into it, for each Join that it closed; None where a teacher leaves Joins to the runtime.
-    budget is the one of settings.Thinking.told_budgets that a sequential one was written for, if any.
     """
 
     task: str
@@ -33,7 +32,6 @@ class Demonstration:
     organizer: str
     workers: dict[int, str]
     joined: dict[int, str] | None = None
-    budget: PositiveInt | None = None
 
     @property
     def actions(self) -> list[protocol.Action]:
@@ -58,7 +56,7 @@ _RECORD = TypeAdapter(Demonstration)
 def to_mapping(demonstration: Demonstration) -> dict[str, Any]:
     """The JSON object of one line; ids of workers are strings there."""
     row: dict[str, Any] = _RECORD.dump_python(demonstration, mode="json")
-    return {name: value for name, value in row.items() if value is not None or name not in ("joined", "budget")}
+    return row if demonstration.joined is not None else {name: row[name] for name in row if name != "joined"}
 
 
 def write(path: str | Path, demonstrations: Iterable[Demonstration]) -> None:

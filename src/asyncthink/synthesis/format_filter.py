@@ -44,7 +44,7 @@ def reason(demonstration: Demonstration, thinking: Thinking, count: Callable[[st
         "unreturned_worker": [i for i, text in workers.items() if protocol.returned(text) is None],
         "unclosed_join": _written_joins(demonstration) - joined.keys(),
         "invented_join": [i for i, text in joined.items() if not _same(text, workers.get(i))],
-        "organizer_too_long": count(demonstration.organizer) > (demonstration.budget or thinking.organizer_budget),
+        "organizer_too_long": count(demonstration.organizer) > thinking.organizer_budget,
         "worker_too_long": any(count(text) > thinking.worker_budget for text in workers.values()),
     }
     if thinking.latency_budget is not None and not any(broken.values()):

@@ -23,8 +23,6 @@ def replay(demonstration: Demonstration, tokenizer: PreTrainedTokenizerBase, set
     queries = {} if demonstration.form == "sequential" else demonstration.queries
     texts |= {(*seed, f"worker-{i}"): demonstration.workers.get(i, "") for i in queries}
     engine = Scripted(tokenizer, texts)
-    written = replace(  # nothing is sampled: a temperature decides nothing here
-        settings, temperature=0.0, organizer_budget=demonstration.budget or settings.organizer_budget
-    )
+    written = replace(settings, temperature=0.0)  # nothing is sampled: a temperature decides nothing here
     think = THINKING[demonstration.form](engine, demonstration.task, demonstration.item, written, {}, seed)
     return run(engine, [think])[0]

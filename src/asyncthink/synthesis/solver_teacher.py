@@ -30,14 +30,9 @@ def demonstrate(assignment: Assignment, items: Sequence[dict[str, Any]]) -> Iter
     for index in range(assignment.synthesize.demonstrations):
         rng = keyed(assignment.seed, "synthesize", assignment.form, index)
         item = items[index % len(items)]
-        thinking = assignment.thinking
-        if assignment.form == "sequential":
-            thinking = thinking.told(keyed("budget", assignment.seed, "synthesize", index))
-        desk = Desk.of(item, thinking.prompts)
-        structure, text, workers = write(rng, desk, thinking, assignment.synthesize)
-        told = assignment.form == "sequential" and thinking.told_budgets is not None
-        budget = thinking.organizer_budget if told else None
-        yield Demonstration("countdown", item, assignment.form, tuple(structure), text, workers, budget=budget)
+        desk = Desk.of(item, assignment.thinking.prompts)
+        structure, text, workers = write(rng, desk, assignment.thinking, assignment.synthesize)
+        yield Demonstration("countdown", item, assignment.form, tuple(structure), text, workers)
 
 
 Written = tuple[list[str], str, dict[int, str]]  # structure, the organizer's text, each worker's

@@ -64,7 +64,7 @@ def listed(solutions: Iterable[str]) -> str:
 
 
 def _word_steps(branch: Branch, target: int) -> Iterator[Step]:
-    """`| 13 - 10 3`, then lines `11 -! 8 !- 14 !/ 33 12 3 * 36 / 4`: the leftover, its goals, the pair, its results.
+    """`| 13-10 3`, then lines `11 -! 8 !- 14 !/ 33 12 3 * 36 / 4`: the leftover, its goals, the pair, its results.
 
     After a result that is a goal come the goal's verdict and the solution. What belongs together stands together: a
     small model learns arithmetic on numbers at fixed distances several times sooner.
@@ -88,7 +88,7 @@ def _word_query(numbers: Numbers, target: int, branches: Sequence[Branch]) -> st
 
 
 def _chat_steps(branch: Branch, target: int) -> Iterator[Step]:
-    said = f"{branch.name} = {branch.result}."
+    said = f"{_spaced(branch)} = {branch.result}."
     for line in branch.lines:
         goals = " or ".join(str(goal) for _, goal in line.goals(target)) or "nothing"
         said += f" With {line.leftover} left, {line.left} and {line.right} must make {goals}:"
@@ -103,8 +103,12 @@ def _chat_steps(branch: Branch, target: int) -> Iterator[Step]:
         yield said.strip(), None
 
 
+def _spaced(branch: Branch) -> str:
+    return f"{branch.left} {branch.operation} {branch.right}"
+
+
 def _chat_query(numbers: Numbers, target: int, branches: Sequence[Branch]) -> str:
-    begin = " or ".join(branch.name for branch in branches)
+    begin = " or ".join(map(_spaced, branches))
     return f"Reach {target} with {', '.join(map(str, numbers))}, each exactly once. Begin with {begin}."
 
 

@@ -13,7 +13,7 @@ negative results, ties spelled the other way) are graded like any other, but are
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
@@ -84,8 +84,8 @@ class Branch:
 
     @property
     def name(self) -> str:
-        """`13 - 10`"""
-        return f"{self.left} {self.operation} {self.right}"
+        """`13-10`, one word."""
+        return f"{self.left}{self.operation}{self.right}"
 
     @property
     def values(self) -> list[int]:
@@ -119,6 +119,13 @@ def branches(numbers: Numbers) -> tuple[Branch, ...]:
         for operation in OPERATIONS
         if (first := _combined(a, operation, b))
     )
+
+
+def branch_names(numbers: Iterable[int]) -> list[str]:
+    """The names of all branches that puzzles over some numbers can have."""
+    leaves = [_Value(number, str(number)) for number in sorted(numbers, reverse=True)]
+    steps = ((a, operation, b) for a, b in combinations(leaves, 2) for operation in OPERATIONS)
+    return [f"{a.number}{operation}{b.number}" for a, operation, b in steps if _combined(a, operation, b)]
 
 
 @cache

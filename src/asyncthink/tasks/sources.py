@@ -47,7 +47,8 @@ LOADERS: dict[str, Callable[..., list[Any]]] = {
 def larger_countdown(wanted: TestSet, puzzles: Puzzles, seed: int) -> list[countdown_puzzles.Item]:
     """Puzzles with a number beyond those that RL trains on; the base has met it in its own sets alone."""
     beyond = range(puzzles.largest + 1, puzzles.base_largest + 1)
-    return countdown_puzzles.drawn(puzzles, seed, "test", wanted.items or 0, beyond)
+    items = countdown_puzzles.drawn(puzzles, seed, "test", wanted.items or 0, beyond)
+    return [item | {"id": f"countdown-larger-{number}"} for number, item in enumerate(items)]
 
 
 def generated_sudoku(wanted: TestSet, _: Puzzles, seed: int) -> list[sudoku.Item]:

@@ -39,7 +39,6 @@ from asyncthink import engines
 from asyncthink.engines import Engine
 from asyncthink.episode import Episode
 from asyncthink.errors import InputError
-from asyncthink.randomness import keyed
 from asyncthink.settings import GRPO, Arm, Reward, Thinking
 from asyncthink.thinking import THINKING
 from asyncthink.thinking.agents import sampling_seed
@@ -81,10 +80,7 @@ def sample(engine: Engine, rows: Sequence[Row], items: Items, settings: Settings
     for row in rows:
         key = {"split": "train", "step": row.step, "index": row.index, "sample": row.sample, "seed": seed}
         seeds = (seed, row.step, row.slot, row.index, row.sample)
-        thinking = settings.thinking
-        if settings.arm.mode == "sequential":
-            thinking = thinking.told(keyed("budget", seed, row.step, row.slot))
-        runs.append(think(engine, task, items[row.index], thinking, key, seeds))
+        runs.append(think(engine, task, items[row.index], settings.thinking, key, seeds))
     try:
         return [scored(episode, settings.reward) for episode in engines.run(engine, runs)]
     except FloatingPointError as error:

@@ -18,9 +18,9 @@ def places(words: Sequence[str]) -> dict[str, list[bool]]:
     left, since = 0, -len(words)  # words of a solution to come; words since a branch began
     for before, last, word in zip(["", "", *words], ["", *words], words, strict=False):
         since = 0 if word == "|" else since + 1
-        searching = since > 4 and not until and left <= 0
+        searching = since > 2 and not until and left <= 0
         hit = searching and word in VERDICTS and last.isdigit() and before in OPERATIONS
-        flags["arithmetic"].append(since == 4 or (searching and last in OPERATIONS and word.isdigit()))
+        flags["arithmetic"].append(since == 2 or (searching and last in OPERATIONS and word.isdigit()))
         flags["hit_recall"].append(hit)
         flags["spelling"].append(left > 0)
         flags["copying"].append(until is not None)

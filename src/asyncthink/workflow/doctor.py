@@ -173,7 +173,7 @@ def template_finding(tokenizer: "PreTrainedTokenizerBase") -> Finding:
     """The model's own template against thinking.prompts."""
     from asyncthink.models.prompts import PROMPTS
 
-    ours = PROMPTS["chat"].sequential("QUESTION", None)
+    ours = PROMPTS["chat"].sequential("QUESTION")
     role = ours.split("\n", 1)[1].split("<|im_end|>")[0]
     turns = [{"role": "system", "content": role}, {"role": "user", "content": "QUESTION"}]
     if not tokenizer.chat_template:

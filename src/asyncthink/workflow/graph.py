@@ -29,14 +29,14 @@ SHOWN = ("asyncthink", "asyncthink_math")  # the arms of which case studies are 
 BUDGETS = ("thinking.organizer_budget", "thinking.worker_budget", "thinking.prompts")
 PROTOCOL = ("thinking.capacity", "thinking.slot_release")
 # All of `thinking` but the temperature of training and what belongs to one way of thinking.
-EPISODE = (*BUDGETS, *PROTOCOL, "thinking.latency_budget", "thinking.told_budgets")
+EPISODE = (*BUDGETS, *PROTOCOL, "thinking.latency_budget")
 # Of countdown's world, beside the sizes of the splits.
 WORLD = tuple(f"puzzles.{key}" for key in ("smallest", "largest", "base_largest", "largest_target"))
 SOLVED = ("puzzles.required", "puzzles.most_solutions")
 COLD_START = ("synthesize", "filter", "sft")
 # What decides how a teacher writes: the solver keeps budgets, the API's answers have limits of their own.
 TEACHER_READS = {
-    "solver": (*BUDGETS, "thinking.told_budgets"),
+    "solver": BUDGETS,
     "openai": ("thinking.prompts", "teacher.temperature", "teacher.max_tokens"),
 }
 # Only an organizer is paid for concurrency.
