@@ -25,7 +25,7 @@ SYNTHESIZE = {
     "most_branches": 3,
     "systematic_share": 0.0,
 }
-BRANCH = re.compile(r"\| (\d+ [-+*/] \d+) (\d+)([^|<]*)")
+BRANCH = re.compile(r"\| (\d+[-+*/]\d+) (\d+)([^|<]*)")
 SPELLED = re.compile(r"[-+*/!]{2} (?=[^!]*\()((?:\(*\d+\)* [-+*/] ){3}\(*\d+\)*)")
 
 

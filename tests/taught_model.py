@@ -17,7 +17,6 @@ THINKING_SETTINGS = params.Thinking(
     organizer_budget=96,
     worker_budget=46,
     latency_budget=None,
-    told_budgets=None,
     plan=None,
     diversified=False,
     slot_release="join",

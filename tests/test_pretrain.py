@@ -68,7 +68,7 @@ def test_the_loss_is_the_weighted_mean_over_single_documents(tmp_path):
 
 
 def test_skills_are_looked_for_where_they_show():
-    text = "<solve> 9 3 2 1 =24 | 9 - 1 8 2 !* 12 8 3 * 24 !+ ((9 - 1) * 3) + 2 - 5 <ANSWER> 9 + 3 </ANSWER>"
+    text = "<solve> 9 3 2 1 =24 | 9-1 8 2 !* 12 8 3 * 24 !+ ((9 - 1) * 3) + 2 - 5 <ANSWER> 9 + 3 </ANSWER>"
     places = skills.places(text.split())
     shown = {
         name: [word for word, flag in zip(text.split(), flags, strict=True) if flag] for name, flags in places.items()

@@ -48,7 +48,7 @@ def test_every_demonstration_of_the_solver_passes_the_filter(form, prompts, capa
     index=st.integers(0, 39),
 )
 def test_no_budget_is_exceeded_whatever_it_is(organizer, worker, capacity, form, index):
-    thinking = {"capacity": capacity, "organizer_budget": organizer, "worker_budget": worker, "told_budgets": None}
+    thinking = {"capacity": capacity, "organizer_budget": organizer, "worker_budget": worker}
     chosen = settings_with(thinking=thinking, synthesize={"demonstrations": 8})
     for each in demonstrations(chosen, form, [ITEMS[index]]):
         assert format_filter.reason(each, chosen.thinking, COUNTS["word"]) is None
@@ -117,7 +117,7 @@ def test_a_worker_searches_exactly_what_its_sub_query_says():
     for each in demonstrations(settings_with(), "asynchronous", ITEMS):
         for i, query in each.queries.items():
             *numbers, rest = query.split(" ", 4)
-            target, *branches = re.split(r" (?=\d+ [-+*/])", rest)
+            target, *branches = rest.split()
             assert sorted(map(int, numbers)) == sorted(each.item["numbers"])
             assert target == f"={each.item['target']}"
             begun = searched(each.workers[i])
@@ -137,14 +137,12 @@ def test_systematic_demonstrations_have_no_doubles_and_the_others_do():
     assert doubles(0.0) > 30
 
 
-def test_sequential_traces_are_told_their_budget_and_use_it():
-    chosen = settings_with(thinking={"told_budgets": [90, 180, 360]})
-    written = list(demonstrations(chosen, "sequential", ITEMS))
-    assert Counter(each.budget for each in written).keys() == {90, 180, 360}
-    for each in written:
+@pytest.mark.parametrize("budget", [90, 180, 360])
+def test_sequential_traces_use_their_budget(budget):
+    for each in demonstrations(settings_with(thinking={"organizer_budget": budget}), "sequential", ITEMS):
         length = len(each.organizer.split())
-        assert length <= each.budget
-        assert len(told(each.answer)) == 3 or length > each.budget - 150
+        assert length <= budget
+        assert len(told(each.answer)) == 3 or length > budget - 150
 
 
 def test_documents_are_of_number_sets_that_no_puzzle_has():
@@ -173,7 +171,7 @@ def test_documents_are_right_and_tell_what_they_found():
             prompt = text.partition(" |")[0].split()[6:]
             if prompt and "none" not in prompt and not any("(" in word for word in prompt):
                 asked += 1
-                assert searched(text) == re.findall(r"\d+ [-+*/] \d+", " ".join(prompt))[: len(searched(text))]
+                assert searched(text) == re.findall(r"\d+[-+*/]\d+", " ".join(prompt))[: len(searched(text))]
     assert asked / 1500 == pytest.approx(settings_with().pretrain.asked_share, abs=0.04)
     assert kinds["<organizer>"] > 200 and 10 < kinds.total() - kinds["<solve>"] - kinds["<organizer>"] < 60
 
@@ -204,7 +202,7 @@ def test_sudoku_comes_in_the_place_of_some_countdown_solved_row_by_row_and_witho
 
 
 def test_document_weights_are_heavy_where_hits_are_told_from_misses():
-    text = "| 9 - 1 8 2 !* 12 8 3 * 24 + 11 !+ ((9 - 1) + 3) + 2 - 5 <ANSWER> none </ANSWER>"
+    text = "| 9-1 8 2 !* 12 8 3 * 24 + 11 !+ ((9 - 1) + 3) + 2 - 5 <ANSWER> none </ANSWER>"
     heavy = [word for word, weight in zip(text.split(), documents.weights(text, 4.0), strict=True) if weight == 4.0]
     assert heavy == ["8", "+", "!+", "((9", "-", "1)", "+", "3)", "+", "2", "-", "<ANSWER>", "none", "</ANSWER>"]
 

@@ -312,7 +312,7 @@ def test_the_tokens_of_a_diversified_beginning_count_like_decoded_ones():
     said = ["<ANSWER> 8 * 3 </ANSWER>", "5 5 5 <ANSWER> 8 * 3 </ANSWER>", "5 " * 99]
     plain, diversified = side_by_side(said), side_by_side(said, diversified=True)
     assert [trace.decoded for trace in plain.traces] == [5, 8, 60]
-    assert [trace.decoded for trace in diversified.traces] == [4 + 5, 4 + 8, 60]
+    assert [trace.decoded for trace in diversified.traces] == [2 + 5, 2 + 8, 60]
     assert [plan["organizer"] for plan in diversified.plan["plans"]] == [
         [{"think": 4}, {"answer": 5}],
         [{"think": 4 + 3}, {"answer": 5}],
@@ -330,7 +330,7 @@ def test_a_diversified_trace_keeps_its_budget_beginning_included(budget):
     said = ["<ANSWER> 8 * 3 </ANSWER>", "5 5 5 <ANSWER> 8 * 3 </ANSWER>", "5 " * 99]
     for changes in ({"organizer_budget": budget}, {"latency_budget": budget}):
         episode = side_by_side(said, diversified=True, **changes)
-        assert [trace.decoded for trace in episode.traces] == [min(budget, 9), min(budget, 12), budget]
+        assert [trace.decoded for trace in episode.traces] == [min(budget, 7), min(budget, 10), budget]
         assert (episode.answer is None) == (budget < 9)
 
 
@@ -338,16 +338,6 @@ def test_a_diversified_trace_keeps_its_budget_beginning_included(budget):
 def test_traces_that_are_not_diversified_begin_with_what_the_model_says(count):
     episode = side_by_side(["<ANSWER> 1 </ANSWER>"] * count)
     assert all(trace.own_text == " <ANSWER> 1 </ANSWER>" for trace in episode.traces)
-
-
-def test_a_told_budget_stands_in_the_prompt_of_sequential_and_parallel_thinking_alone():
-    told = {"told_budgets": (60, 240), "organizer_budget": 240}
-    question = TASKS["countdown"].prompt(GAME, "word")
-    parallel = side_by_side(["<ANSWER> 1 </ANSWER>"] * 2, **told)
-    assert [trace.prompt for trace in parallel.traces] == [f"<solve> {question} ~24"] * 2
-    cut = side_by_side(["<ANSWER> 1 </ANSWER>"] * 2, **told, latency_budget=100)
-    assert [trace.prompt for trace in cut.traces] == [f"<solve> {question} ~10"] * 2
-    assert think("<ANSWER> 1 </ANSWER>", {}, **told).traces[0].prompt == "<organizer> 11 9 8 5 3 =24"
 
 
 def test_a_finished_episode_is_graded_by_its_task_and_paid():

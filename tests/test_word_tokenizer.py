@@ -12,10 +12,12 @@ from asyncthink import protocol
 from asyncthink.config import params
 from asyncthink.engines.vocabulary import Vocabulary
 from asyncthink.models import word_tokenizer
-from asyncthink.models.prompts import MOST_TOLD, PROMPTS, told_budget
+from asyncthink.models.prompts import PROMPTS
 from asyncthink.synthesis import documents, solver_teacher
 from asyncthink.synthesis.assignment import Assignment
+from asyncthink.tasks import countdown_puzzles
 from asyncthink.tasks.countdown import generate
+from asyncthink.tasks.countdown_search import branches
 
 PARAMS = params.read(Path(__file__).parent.parent / "params.yaml")
 WORDS = word_tokenizer.build(PARAMS.puzzles)
@@ -68,9 +70,10 @@ def test_the_solver_teacher_needs_no_other_words():
                 assert len(encode(text)) == len(text.split())
 
 
-def test_every_budget_that_is_told_has_a_word_and_so_has_every_document():
-    vocabulary = WORDS.get_vocab()
-    assert all(told_budget(tokens) in vocabulary for tokens in (1, 15, 350, MOST_TOLD, 10**6))
+def test_every_word_of_a_document_and_every_branch_is_there():
+    vocabulary, puzzles = WORDS.get_vocab(), PARAMS.puzzles
+    for numbers in (numbers for sets in countdown_puzzles.number_sets(puzzles).values() for numbers in sets[:40]):
+        assert {branch.name for branch in branches(numbers)} <= set(vocabulary)
     chosen = documents.Settings(PARAMS.puzzles, PARAMS.pretrain)
     for document in islice(documents.documents(chosen, 1), 300):
         assert set(document.text.split()) <= set(vocabulary)
