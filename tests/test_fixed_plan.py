@@ -206,7 +206,7 @@ def test_what_the_organizer_spells_out_counts_before_what_a_worker_returns():
 def test_the_tag_with_which_a_search_ends_is_taken_back(end):
     episode = follow(ITEMS[0], ("listed", 1, 2), lambda _: f"0 0 0 {end}", lambda _: "<RETURN> none </RETURN>")
     thinks = [action["think"] for action in episode.plan["organizer"] if "think" in action]
-    assert set(thinks) == {4 + 3}
+    assert set(thinks) == {2 + 3}
     assert all("0 0 0 <" not in segment.text for segment in episode.traces[0].segments)
     assert [len(mine) for _, mine in rounds(episode)][:3] == [2, 2, 2]
     accounted(episode)

@@ -314,12 +314,12 @@ def test_the_tokens_of_a_diversified_beginning_count_like_decoded_ones():
     assert [trace.decoded for trace in plain.traces] == [5, 8, 60]
     assert [trace.decoded for trace in diversified.traces] == [2 + 5, 2 + 8, 60]
     assert [plan["organizer"] for plan in diversified.plan["plans"]] == [
-        [{"think": 4}, {"answer": 5}],
-        [{"think": 4 + 3}, {"answer": 5}],
+        [{"think": 2}, {"answer": 5}],
+        [{"think": 2 + 3}, {"answer": 5}],
         [{"think": 60}],
     ]
-    assert (diversified.schedule["latency"], diversified.schedule["work"]) == (60, 9 + 12 + 60)
-    assert side_by_side(said[:2], diversified=True).schedule["latency"] == 12
+    assert (diversified.schedule["latency"], diversified.schedule["work"]) == (60, 7 + 10 + 60)
+    assert side_by_side(said[:2], diversified=True).schedule["latency"] == 10
     for trace in diversified.traces:
         assert len(trace.ids) == len(trace.policy) == len(trace.logprobs) == trace.decoded
         assert WORDS.decode(trace.ids) == trace.own_text
@@ -331,7 +331,7 @@ def test_a_diversified_trace_keeps_its_budget_beginning_included(budget):
     for changes in ({"organizer_budget": budget}, {"latency_budget": budget}):
         episode = side_by_side(said, diversified=True, **changes)
         assert [trace.decoded for trace in episode.traces] == [min(budget, 7), min(budget, 10), budget]
-        assert (episode.answer is None) == (budget < 9)
+        assert (episode.answer is None) == (budget < 7)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
