@@ -17,7 +17,7 @@ from benchmarks import table
 from benchmarks.record import RESULTS
 
 ROOT = Path(__file__).parents[1]
-NAMES = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if "def measure()" in path.read_text())
+NAMES = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if "\ndef measure()" in path.read_text())
 
 
 def main() -> int:

@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import barrier, record, replay, solver, synthetic, table  # noqa: E402
+from benchmarks.__main__ import NAMES  # noqa: E402
 
 ROW = {
     "what": "one thing",
@@ -65,6 +66,10 @@ def test_a_ratio_that_is_worse_by_more_than_a_fifth_is_told(tmp_path, goal, now,
 def test_seconds_of_one_side_alone_are_not_compared(tmp_path):
     row = {**ROW, "ratio": None, "theirs": []}
     assert list(table.compared(written(tmp_path / "a", row), written(tmp_path / "b", {**row, "ours": [9.0]}))) == []
+
+
+def test_every_benchmark_is_found_and_has_a_committed_result():
+    assert set(NAMES) == {path.stem for path in record.RESULTS.glob("*.json")}
 
 
 def test_the_readme_has_the_table_of_the_committed_results():
