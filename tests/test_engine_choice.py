@@ -74,7 +74,7 @@ def model(tmp_path_factory) -> Path:
 
 def think(model, server, *flags):
     given = ["--params", str(ROOT / "params.yaml"), "--item", json.dumps(ITEM)]
-    return cli.main(["think", "--model", str(model), "--server", server.url, *given, *flags])
+    return cli.main(["think", "--model", str(model), "--server", server.url, "--capacity", "3", *given, *flags])
 
 
 @pytest.mark.parametrize("engine", ["vllm", "text"])
@@ -93,6 +93,7 @@ def test_an_episode_on_a_server_is_watched_as_one_here_is(engine, model, capsys)
 def evaluate(model, server, folder, *flags):
     raw = yaml.safe_load((ROOT / "params.yaml").read_text())
     raw["evaluate"] |= {"variants": {}}
+    raw["thinking"] |= {"capacity": 3}
     (folder / "params.yaml").write_text(json.dumps(raw))
     write_json_lines(folder / "test.jsonl", [ITEM])
     paths = ["--items", "test.jsonl", "--episodes", "episodes.jsonl.gz", "--recording", "recording.json"]

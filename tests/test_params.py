@@ -72,7 +72,11 @@ OUT_OF_RANGE = [
     ("thinking.plan", PLAN | {"order": "any"}, "thinking.plan.order is 'any'; allowed: listed, predicted"),
     ("thinking.plan", PLAN | {"forked": 0}, "thinking.plan.forked is 0; allowed: 1 or more"),
     ("thinking.plan", PLAN | {"own": -1}, "thinking.plan.own is -1; allowed: 0 or more"),
-    ("thinking.plan", PLAN, "thinking.plan is a plan; allowed: null, or arm.weights_of: a plan learns nothing"),
+    (
+        "thinking.plan",
+        PLAN,
+        "thinking.plan is a plan; allowed: null: plans are for asynchronous countdown in words, with",
+    ),
     (
         "arms.fixed_plan.thinking.prompts",
         "chat",

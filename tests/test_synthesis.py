@@ -88,7 +88,7 @@ def test_as_soon_as_all_solutions_are_in_hand_the_answer_follows(form):
                 assert len(known) < 3 or action.text.rstrip().endswith(hits(action.text)[-1])
             elif isinstance(action, protocol.Join):
                 known |= set(told(protocol.returned(each.workers[action.id])))
-    assert complete > 50
+    assert complete > 30
 
 
 def value(expression):
@@ -169,9 +169,9 @@ def test_documents_are_right_and_tell_what_they_found():
             answer = told(protocol.parse(text)[-1].text)
             assert all(value(solution) == target for solution in answer) and len(set(answer)) == len(answer) <= 3
             prompt = text.partition(" |")[0].split()[6:]
-            if prompt and "none" not in prompt and not any("(" in word for word in prompt):
+            if prompt and all(re.fullmatch(r"\d+[-+*/]\d+", word) for word in prompt):
                 asked += 1
-                assert searched(text) == re.findall(r"\d+[-+*/]\d+", " ".join(prompt))[: len(searched(text))]
+                assert searched(text) == prompt[: len(searched(text))]
     assert asked / 1500 == pytest.approx(settings_with().pretrain.asked_share, abs=0.04)
     assert kinds["<organizer>"] > 200 and 10 < kinds.total() - kinds["<solve>"] - kinds["<organizer>"] < 60
 

@@ -25,7 +25,8 @@ def model(tmp_path_factory) -> str:
 
 
 def think(model: str, *flags: str) -> int:
-    return cli.main(["think", "--model", model, *PARAMS, *(flags if "--item" in flags else [*PUZZLE, *flags])])
+    pool = [] if "--capacity" in flags else ["--capacity", "3"]
+    return cli.main(["think", "--model", model, *PARAMS, *pool, *(flags if "--item" in flags else [*PUZZLE, *flags])])
 
 
 def test_each_agents_lines_come_in_the_order_in_which_it_happens(model, capsys):

@@ -47,16 +47,18 @@ def asynchronous(rng: random.Random, desk: Desk, thinking: Thinking, settings: S
     workers: dict[int, Piece] = {}
     left = thinking.organizer_budget - _longest_answer(desk, thinking)
     for action in structures.sample(rng, settings, thinking.capacity)[:-1]:
-        if action == "T":
-            piece = desk.search(draw(), known, left)
-        elif action[0] == "F":
-            chosen, number = draw(), int(action[1:])
+        number, chosen = int(action[1:] or 0), draw() if action[0] in "TF" else []
+        if action[0] == "J" and number in workers:
+            text = show.join(number)
+            piece = Piece(text, workers[number].found, 0)  # a Join's room was taken with its Fork
+        elif action == "T" and chosen:
+            piece = desk.search(chosen, known, left)
+        elif action[0] == "F" and chosen:
             text = show.fork(number, desk.query(chosen))
             workers[number] = worker(desk, chosen, thinking)
             piece = Piece(text, (), show.length(text, show.join(number)))
         else:
-            text = show.join(int(action[1:]))
-            piece = Piece(text, workers[int(action[1:])].found, 0)  # a Join's room was taken with its Fork
+            continue  # no branch is left for it
         if piece.tokens > left:
             break
         if piece.text:
@@ -93,7 +95,9 @@ def order(rng: random.Random, count: int) -> list[int]:
 
 
 def _draw(rng: random.Random, desk: Desk, settings: Synthesize) -> Any:
-    """A function that draws the branches of the next sub-query or thought: at random, or none that came before."""
+    """A function that draws the branches of the next sub-query or thought: at random, or none that came before; none
+    where all have come.
+    """
     everything = range(len(desk.branches))
     fresh = order(rng, len(everything)) if rng.random() < settings.systematic_share else None
 
@@ -102,7 +106,7 @@ def _draw(rng: random.Random, desk: Desk, settings: Synthesize) -> Any:
         if fresh is None:
             return rng.sample(everything, size)
         taken, fresh[:size] = fresh[:size], []
-        return taken or [rng.choice(everything)]
+        return taken
 
     return draw
 
