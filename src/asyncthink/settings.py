@@ -242,6 +242,7 @@ class Pretrain:
     hit_weight: Weight
     asked_share: Share
     announced_share: Share
+    listed_share: Share
     protocol_share: Share
     notes_share: Share
     sudoku_share: Share
@@ -249,7 +250,8 @@ class Pretrain:
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        rest = round(1 - self.asked_share - self.announced_share - self.protocol_share - self.notes_share, 9)
+        others = (self.asked_share, self.announced_share, self.listed_share, self.protocol_share, self.notes_share)
+        rest = round(1 - sum(others), 9)
         require(self.sudoku_share <= rest, "sudoku_share", self.sudoku_share, f"from 0 to 1 - the others = {rest}")
         return self
 

@@ -8,6 +8,7 @@ hits from misses, spelling a solution out, copying what was found into an answer
 * search of the branches that its prompt names (`pretrain.asked_share`), mostly of one or two;
 * search that says first which branches come next, as it would ask another (`pretrain.announced_share`): the question,
   the branches, their search, again and again;
+* lists of all branches in a random order (`pretrain.listed_share`): to name none twice is a skill, and no policy;
 * notes, then an answer from them (`pretrain.notes_share`): branches in any order, again and again, of some only what
   they hold, so that an answer is copied from wherever it stands;
 * snippets in which the tags occur (`pretrain.protocol_share`), without prompt and answer;
@@ -69,6 +70,7 @@ def document(settings: Settings, rng: random.Random) -> Document:
         (shares.sudoku_share, _sudoku),
         (shares.asked_share, _asked),
         (shares.announced_share, _announced),
+        (shares.listed_share, _listed),
         (shares.protocol_share, _snippet),
         (shares.notes_share, _notes),
     ]
@@ -123,6 +125,12 @@ def _announced(rng: random.Random, puzzles: Puzzles) -> tuple[str, str]:
         parts += [desk.query(part), piece.text]
         known |= dict.fromkeys(piece.found)
     return f"<solve> {desk.query(())}", f"{' '.join(parts)} {desk.surface.answer(list(known)[: desk.required])}"
+
+
+def _listed(rng: random.Random, puzzles: Puzzles) -> tuple[str, str]:
+    desk, chosen = _desk(rng, puzzles, lambda count: rng.sample(range(count), count))
+    role = rng.choice(("<solve>", "<organizer>"))
+    return f"{role} {desk.query(())}", " ".join(desk.branches[place].name for place in chosen)
 
 
 def _notes(rng: random.Random, puzzles: Puzzles) -> tuple[str, str]:
