@@ -34,7 +34,7 @@ def measure() -> list[record.Row]:
             "measure",
             measured,
             "the command computes schedule and score again and refuses a record that contradicts them",
-            "of `measure`, reading JSON whose keys may not come twice takes 1.4 s, the types of the records 2 s",
+            "`measure` reads JSON whose keys may not come twice, and checks the types of every record",
         ),
     ]
 

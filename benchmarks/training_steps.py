@@ -48,7 +48,10 @@ NEVER = ("no such text",)
 
 
 class Said:
-    """An engine that says demonstrations, while the local engine decodes as many tokens (see replay)."""
+    """An engine that says demonstrations, while the local engine decodes as many tokens.
+
+    `replay` has the same; it imports what commit c844dab lacks, so what both sides need stands here.
+    """
 
     def __init__(self, local: Local, written: list[Any], items: int) -> None:
         self.local, self.written, self.items = local, written, items
