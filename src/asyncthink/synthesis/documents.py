@@ -8,7 +8,8 @@ hits from misses, spelling a solution out, copying what was found into an answer
 * search of the branches that its prompt names (`pretrain.asked_share`), mostly of one or two;
 * search that says first which branches come next, as it would ask another (`pretrain.announced_share`): the question,
   the branches, their search, again and again;
-* lists of all branches in a random order (`pretrain.listed_share`): to name none twice is a skill, and no policy;
+* lists of all branches, those that hold a solution first (`pretrain.listed_share`): to see what is promising and to
+  name nothing twice are skills; who is to search what, and when, they do not say;
 * notes, then an answer from them (`pretrain.notes_share`): branches in any order, again and again, of some only what
   they hold, so that an answer is copied from wherever it stands;
 * snippets in which the tags occur (`pretrain.protocol_share`), without prompt and answer;
@@ -129,6 +130,7 @@ def _announced(rng: random.Random, puzzles: Puzzles) -> tuple[str, str]:
 
 def _listed(rng: random.Random, puzzles: Puzzles) -> tuple[str, str]:
     desk, chosen = _desk(rng, puzzles, lambda count: rng.sample(range(count), count))
+    chosen.sort(key=lambda place: not desk.branches[place].hits(desk.target))
     role = rng.choice(("<solve>", "<organizer>"))
     return f"{role} {desk.query(())}", " ".join(desk.branches[place].name for place in chosen)
 
