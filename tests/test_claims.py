@@ -161,7 +161,7 @@ def test_an_experiment_like_the_papers_reproduces_what_it_ran():
     reproduced = {name for name, row in found.items() if row["verdict"] == "reproduced"}
     assert reproduced == {"C1", "C2", "C3", "C4", "C5", "C6", "C8", "C9"}
     assert {name for name, row in found.items() if row["verdict"] == "not run at this scale"} == {
-        *("C3 math", "C7", "C10", "C11", "C12")
+        *("C3 math", "C7", "C10", "C11", "C12", "O1")
     }
 
 
@@ -276,6 +276,36 @@ def test_a_frontier_whose_points_may_be_the_same_tells_no_latency():
     assert row["verdict"] == "untestable" and "flat there" in row["reason"]
 
 
+PLANS = budgets("fixed_plan", (0.9, 0.7, 0.5), (85, 60, 45), "plan")
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "latency", "states", "expected"),
+    [
+        (0.9, 65, ["holds"] * 4, "reproduced"),
+        (0.9, 76.5, [*["holds"] * 3, "open"], "partly"),
+        (0.9, 80, [*["holds"] * 3, "contrary"], "not reproduced"),
+        (0.9, 110, ["holds", *["contrary"] * 3], "not reproduced"),
+        (0.75, 75, ["holds", "holds", "contrary", "contrary"], "not reproduced"),
+    ],
+)
+def test_a_price_on_tokens_has_to_beat_parallel_thinking_and_every_plan_at_equal_accuracy(
+    accuracy, latency, states, expected
+):
+    """For 0.9 parallel thinking needs 130 tokens and the best plan 85, for 0.75 they need 118 and 66."""
+    row = rows([*PAPER_LIKE, *PLANS, evaluation("asyncthink_priced", accuracy, latency)])["O1"]
+    assert row["verdict"] == expected and [part["state"] for part in row["parts"]] == states
+    assert row["arms"] == ["asyncthink_priced", "parallel", "fixed_plan"] and all(part["core"] for part in row["parts"])
+
+
+def test_a_price_on_tokens_is_judged_by_its_own_arm_and_only_beside_plans():
+    priced = evaluation("asyncthink_priced", 0.9, 65)
+    assert "needs the evaluation of asyncthink_priced" in rows([*PAPER_LIKE, *PLANS])["O1"]["reason"]
+    for plans in ([], PLANS[:1]):
+        row = rows([*PAPER_LIKE, *plans, priced])["O1"]
+        assert row["verdict"] == "not run at this scale" and "the best fixed plan at two budgets" in row["reason"]
+
+
 def test_what_was_not_measured_speaks_neither_for_nor_against():
     unmeasured = rows(replaced(evaluation("no_concurrency_reward", 0.82, 95, ratio=np.nan)))["C4"]
     assert unmeasured["verdict"] == "untestable" and "η/c without the reward" in unmeasured["reason"]
@@ -284,8 +314,8 @@ def test_what_was_not_measured_speaks_neither_for_nor_against():
 def test_a_comparison_of_seeds_that_only_one_arm_has_is_of_the_common_ones():
     three = ["F1 J1", "F1 F2 J1 J2", "F1 F2 J2 J1"]
     both = replaced(
-        evaluation("asyncthink", 0.9, topologies=three),
-        evaluation("no_random_structures", 0.8, topologies=["F1 J1"], seeds=(2,)),
+        evaluation("asyncthink_4", 0.9, topologies=three, capacity=4),
+        evaluation("no_random_structures", 0.8, topologies=["F1 J1"], seeds=(2,), capacity=4),
     )
     row = rows(both, corpus=CORPUS)["C11"]
     assert row["seeds"] == [2] and row["verdict"].startswith("this training run only")
@@ -396,7 +426,7 @@ def test_one_operating_point_counts_once_and_a_line_of_two_is_no_frontier():
 
 def test_with_two_agents_structures_cannot_be_told_apart():
     both = replaced(
-        evaluation("asyncthink", 0.9, topologies=["F1 J1"], capacity=2),
+        evaluation("asyncthink_4", 0.9, topologies=["F1 J1"], capacity=2),
         evaluation("no_random_structures", 0.8, topologies=["F1 J1"], capacity=2),
     )
     assert rows(both, corpus=CORPUS)["C11"]["verdict"] == "untestable"
@@ -417,20 +447,23 @@ def test_each_part_is_told_for_each_seed_by_itself():
 
 
 def test_diversity_needs_an_arm_that_never_saw_random_structures():
-    assert "40 topologies" in rows(corpus=CORPUS)["C11"]["reason"]
+    reason = rows(corpus=CORPUS)["C11"]["reason"]
+    assert "40 topologies" in reason and "asyncthink_4, no_random_structures" in reason
     both = replaced(
-        evaluation("asyncthink", 0.9, topologies=["F1 J1", "F1 F2 J1 J2", "F1 F2 J2 J1"]),
-        evaluation("no_random_structures", 0.8, topologies=["F1 J1", "F1 F2 J1 J2"]),
+        evaluation("asyncthink_4", 0.9, topologies=["F1 J1", "F1 F2 J1 J2", "F1 F2 J2 J1"], capacity=4),
+        evaluation("no_random_structures", 0.8, topologies=["F1 J1", "F1 F2 J1 J2"], capacity=4),
     )
-    assert rows(both, corpus=CORPUS)["C11"]["verdict"] == "reproduced"
+    row = rows(both, corpus=CORPUS)["C11"]
+    assert row["verdict"] == "reproduced" and row["arms"] == ["asyncthink_4", "no_random_structures"]
 
 
 def test_neither_the_corpus_nor_seeds_that_differ_make_structures_diverse():
     """Of five seeds each keeps to one structure, though not all to the same; the corpus holds forty."""
-    ours = evaluation("asyncthink", 0.9, topologies=STRUCTURES)
+    ours = evaluation("asyncthink_4", 0.9, topologies=STRUCTURES, capacity=4)
+    theirs = evaluation("no_random_structures", 0.8, topologies=["F1 J1"], capacity=4)
     collapsed = np.array(STRUCTURES, dtype=object)[[0, 1, 2, 3, 0]].repeat(ITEMS).reshape(len(SEEDS), ITEMS, 1)
     ours = replace(ours, measured=replace(ours.measured, topologies=collapsed))
-    row = rows(replaced(ours, evaluation("no_random_structures", 0.8, topologies=["F1 J1"])), corpus=CORPUS)["C11"]
+    row = rows(replaced(ours, theirs), corpus=CORPUS)["C11"]
     assert row["verdict"] == "not reproduced" and [part["value"] for part in row["parts"]] == [0.0]
     assert "of the corpus' 40 topologies" in row["ours"]
 

@@ -360,11 +360,22 @@ def test_two_corpora_are_written_at_once_and_share_what_was_paid_for(tmp_path):
     assert not (tmp_path / "one.jsonl").read_text()
 
 
+def without_plans(wanted):
+    """Parameters without the arms that a chat model's prompts rule out, and without what names these."""
+    raw = wanted.to_mapping()
+    ruled_out = {arm for arm, keys in raw["arms"].items() if {"plan", "diversified"} & set(keys.get("thinking", ()))}
+    raw["arms"] |= dict.fromkeys(ruled_out)
+    for entry in (*raw["evaluate"]["variants"].values(), *filter(None, raw["test_sets"].values())):
+        entry["arms"] = [arm for arm in entry["arms"] if arm not in ruled_out]
+    raw["evaluate"]["variants"] = {name: keys for name, keys in raw["evaluate"]["variants"].items() if keys["arms"]}
+    return raw
+
+
 def test_the_command_asks_whom_the_environment_names(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     wanted = settings(4)
-    raw = dataclasses.replace(wanted, synthesize=dataclasses.replace(wanted.synthesize, teacher="openai")).to_mapping()
-    Path("params.yaml").write_text(yaml.safe_dump(json.loads(json.dumps(raw))))
+    asked = dataclasses.replace(wanted, synthesize=dataclasses.replace(wanted.synthesize, teacher="openai"))
+    Path("params.yaml").write_text(yaml.safe_dump(json.loads(json.dumps(without_plans(asked)))))
     write_json_lines("train.jsonl", ITEMS)
     paths = ["--puzzles", "train.jsonl", "--demonstrations", "written.jsonl"]
     with ChatServer(teacher) as server:

@@ -168,9 +168,11 @@ def other_commit(folder):
     git(folder, "commit", "--quiet", "--allow-empty", "--message", "second")
 
 
+TOKENS = params.read(ROOT / "params.yaml").pretrain.tokens
+
+
 def other_parameters(folder):
-    path = folder / "params.yaml"
-    path.write_text(path.read_text().replace("tokens: 5000000", "tokens: 4000000"))
+    altered("../params.yaml", f"tokens: {TOKENS}\n", f"tokens: {TOKENS + 1}\n")(folder)
 
 
 def touched_record(folder):
@@ -185,7 +187,7 @@ def no_manifest(folder):
     ("alter", "said"),
     [
         (other_commit, "a reference is of one commit; run its seeds 1 here too"),
-        (other_parameters, "of other parameters than this run: pretrain.tokens (5000000 and 4000000)"),
+        (other_parameters, f"of other parameters than this run: pretrain.tokens ({TOKENS} and {TOKENS + 1})"),
         (touched_record, "grpo/sequential/1.jsonl: not what manifest.json says"),
         (no_manifest, "so nothing says what made the records beside it"),
     ],
