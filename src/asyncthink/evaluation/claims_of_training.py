@@ -105,7 +105,7 @@ def structures(evidence: Evidence) -> Finding:
         evaluations = evidence.evaluations(FOUR_AGENTS, FIXED_STRUCTURES)
     except NotRun as reason:
         raise NotRun(f"{corpus}; {reason}") from None
-    if evaluations[0].thinking["capacity"] < 3:
+    if min(evaluation.thinking["capacity"] for evaluation in evaluations) < 3:
         raise Untestable("with c = 2 one worker runs at a time, so that every structure is Fork, Join, Fork, Join")
     ours, theirs, seeds = evidence.diversity(*evaluations)
     parts: list[Part] = [above("diversity after RL, less that without", "structures", ours - theirs)]

@@ -50,7 +50,7 @@ CORPUS = TypeAdapter(Corpus)
 
 @dataclass(frozen=True)
 class Evidence:
-    """corpus: the metrics of the demonstrations of AsyncThink's cold start behind the filter, if they are there.
+    """corpus: the metrics of the filtered demonstrations, of four agents or else of AsyncThink, if they are there.
 
     recordings are of countdown's test set, elsewhere those of the others. learning: of each arm, the learning rate
     summed up to each step of its RL.
@@ -126,8 +126,9 @@ def read(
     learning: Mapping[str, np.ndarray] = MappingProxyType({}),
 ) -> Evidence:
     """The evidence of one run from its files; any of them may be missing, and the claims say so."""
-    corpora = [recordings.read_record(path, CORPUS, "a metrics file of `asyncthink filter`") for path in filters]
-    ours = next((corpus for corpus in corpora if corpus["arm"] == ASYNC), None)
+    read_corpora = [recordings.read_record(path, CORPUS, "a metrics file of `asyncthink filter`") for path in filters]
+    corpora = {corpus["arm"]: corpus for corpus in read_corpora}
+    ours = corpora.get(FOUR_AGENTS, corpora.get(ASYNC))
     by_test_set = recordings.read_all(evaluations)
     on_countdown = by_test_set.pop(COUNTDOWN, Recordings())
     return Evidence(on_countdown, histories.read(training), ours, by_test_set, learning)
