@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerFast
 from asyncthink.models.prompts import PROMPTS
 from asyncthink.settings import Puzzles
 from asyncthink.tasks import sudoku
-from asyncthink.tasks.countdown_search import LARGEST_RESULT, VERDICTS, branch_names
+from asyncthink.tasks.countdown_search import BRANCH_NAMES, LARGEST_RESULT, VERDICTS
 
 PAD, EOS = "<pad>", "<eos>"
 _ROLES = ("<organizer>", "<worker>", "<solve>")
@@ -34,11 +34,11 @@ def words(puzzles: Puzzles) -> list[str]:
     """Every word, in the order of its id: countdown's, then what Sudoku adds.
 
     One word is a target, `=24`, a number of a puzzle with the parentheses beside it, `((13` or `10)`, and a branch,
-    `13-10`.
+    `a-c`.
     """
     numbers = [str(number) for number in range(max(puzzles.base_largest, LARGEST_RESULT) + 1)]
     targets = [f"={number}" for number in range(1, puzzles.largest_target + 1)]
     given = range(puzzles.smallest, puzzles.base_largest + 1)
     spelled = [form.format(number) for form in ("({}", "(({}", "{})", "{}))") for number in given]
-    own = [PAD, EOS, *_ROLES, *PROMPTS["word"].tags, *SIGNS, *numbers, *targets, *spelled, *branch_names(given)]
+    own = [PAD, EOS, *_ROLES, *PROMPTS["word"].tags, *SIGNS, *numbers, *targets, *spelled, *BRANCH_NAMES]
     return list(dict.fromkeys([*own, *sudoku.WORDS]))

@@ -64,12 +64,12 @@ def listed(solutions: Iterable[str]) -> str:
 
 
 def _word_steps(branch: Branch, target: int) -> Iterator[Step]:
-    """`| 13-10 3`, then lines `11 -! 8 !- 14 !/ 33 12 3 * 36 / 4`: the leftover, its goals, the pair, its results.
+    """`| a-d 13 10 3`, then lines `11 -! 8 !- 14 !/ 33 12 3 * 36 / 4`: the leftover, its goals, the pair, its results.
 
     After a result that is a goal come the goal's verdict and the solution. What belongs together stands together: a
     small model learns arithmetic on numbers at fixed distances several times sooner.
     """
-    words = ["|", branch.name, str(branch.result)]
+    words = ["|", branch.name, *map(str, (branch.left, branch.right, branch.result))]
     for line in branch.lines:
         words.append(str(line.leftover))
         words += [f"{verdict} {goal}" for verdict, goal in line.goals(target)]

@@ -1,8 +1,9 @@
 """Countdown's search over four distinct numbers, cut into branches that different agents can take.
 
-A *branch* is a first step `a op b`: two of the numbers, the larger one first. What can follow it stands in *lines*: the
-pair that is combined next, the number left over, and for each operation on the pair its result. A result that the
-leftover turns into the target is a *hit*, a whole solution.
+A *branch* is a first step, two of the numbers, the larger one first, and an operation. Its name has letters for the
+numbers, `a` for the largest: `a-c`. What can follow it stands in *lines*: the pair that is combined next, the number
+left over, and for each operation on the pair its result. A result that the leftover turns into the target is a *hit*, a
+whole solution.
 
 Results are whole and lie in 1..LARGEST_RESULT. Canonical rules see to it that a solution is found in one branch only:
 the result of a `-` enters no `+` or `-`, that of a `/` no `*` or `/`; a `+` on the result of a `+` takes a smaller
@@ -13,7 +14,7 @@ negative results, ties spelled the other way) are graded like any other, but are
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
@@ -23,6 +24,7 @@ from asyncthink.tasks.expressions import OPERATIONS
 
 COUNT = 4  # numbers of a puzzle
 LARGEST_RESULT = 100
+BRANCH_NAMES = tuple(f"{a}{operation}{b}" for a, b in combinations("abcd", 2) for operation in OPERATIONS)
 VERDICTS = ("!+", "!-", "!*", "!/", "-!", "/!")
 # In a text: a verdict and the solution that it announces.
 SPELLED = re.compile(r"[-+*/!]{2} ((?:\(*\d+\)* [-+*/] ){3}\(*\d+\)*)")
@@ -74,18 +76,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Branch:
-    """A first step and the lines that can follow it."""
+    """A first step and the lines that can follow it; `name` is one of BRANCH_NAMES."""
 
+    name: str
     left: int
     operation: str
     right: int
     result: int
     lines: tuple[Line, ...]
-
-    @property
-    def name(self) -> str:
-        """`13-10`, one word."""
-        return f"{self.left}{self.operation}{self.right}"
 
     @property
     def values(self) -> list[int]:
@@ -113,19 +111,12 @@ def sorted_numbers(item: Mapping[str, Any]) -> Numbers:
 def branches(numbers: Numbers) -> tuple[Branch, ...]:
     """All branches of four numbers, pair by pair."""
     leaves = [_Value(number, str(number)) for number in sorted(numbers, reverse=True)]
+    steps = ((a, operation, b) for a, b in combinations(leaves, 2) for operation in OPERATIONS)
     return tuple(
-        Branch(a.number, operation, b.number, first.number, tuple(_lines(leaves, a, b, first)))
-        for a, b in combinations(leaves, 2)
-        for operation in OPERATIONS
+        Branch(name, a.number, operation, b.number, first.number, tuple(_lines(leaves, a, b, first)))
+        for name, (a, operation, b) in zip(BRANCH_NAMES, steps, strict=True)
         if (first := _combined(a, operation, b))
     )
-
-
-def branch_names(numbers: Iterable[int]) -> list[str]:
-    """The names of all branches that puzzles over some numbers can have."""
-    leaves = [_Value(number, str(number)) for number in sorted(numbers, reverse=True)]
-    steps = ((a, operation, b) for a, b in combinations(leaves, 2) for operation in OPERATIONS)
-    return [f"{a.number}{operation}{b.number}" for a, operation, b in steps if _combined(a, operation, b)]
 
 
 @cache

@@ -18,8 +18,8 @@ from asyncthink.tasks.countdown_search import COUNT, LARGEST_RESULT, SPELLED, br
 NAN = float("nan")
 COUNTS = ("branches", "repeated_branches", "forked_branches", "forked_hits")
 
-_OWN = re.compile(r"\| (\d+[-+*/]\d+)")
-_ASKED = re.compile(r"\d+[-+*/]\d+")
+_OWN = re.compile(r"\| ([a-d][-+*/][a-d])")
+_ASKED = re.compile(r"[a-d][-+*/][a-d]")
 
 
 @dataclass(frozen=True)
