@@ -11,7 +11,7 @@ from typing import Any
 
 from asyncthink import protocol
 from asyncthink.episode import Episode
-from asyncthink.protocol import Fork, Join, Think
+from asyncthink.protocol import Answer, Fork, Join, Think
 from asyncthink.tasks import TASKS
 from asyncthink.tasks.countdown_search import COUNT, LARGEST_RESULT, SPELLED, branches, sorted_numbers
 
@@ -80,17 +80,20 @@ def tokens_after(episode: Episode) -> float:
     """The clock from the last solution that was asked for to the Answer's first token; nan where one is missing.
 
     A solution is in hand where the organizer's own search has spelled it out, or where the Join ends that brings it.
+    nan too for a plan that does not tell the actions of its text.
     """
+    steps, actions = _merged(episode.plan["organizer"]), list(protocol.parse(episode.traces[0].own_text))
+    if [next(iter(step)) for step in steps] != [type(action).__name__.lower() for action in actions]:
+        return NAN
     known: set[str] = set()
     starts: dict[int, int] = {}
     clock, since = 0, NAN
-    actions = iter(protocol.parse(episode.traces[0].own_text))
     returns = {trace.fork: protocol.returned(trace.own_text) or "" for trace in episode.traces[1:]}
-    for step in episode.plan["organizer"]:
-        if "answer" in step:
+    for step, action in zip(steps, actions, strict=True):
+        if isinstance(action, Answer):
             return clock - since
-        clock += step["think"] if "think" in step else step["tokens"]
-        action, after = next(actions), 0
+        clock += step["think"] if isinstance(action, Think) else step["tokens"]
+        after = 0
         if isinstance(action, Fork):
             starts[action.id] = clock
         elif isinstance(action, Join):
@@ -105,6 +108,17 @@ def tokens_after(episode: Episode) -> float:
         if len(known) >= episode.item["required"] and since != since:
             since = clock - after
     return NAN
+
+
+def _merged(steps: Iterable[Mapping[str, int]]) -> list[Mapping[str, int]]:
+    """The steps of a plan, thoughts that follow one another as one: a text does not part them."""
+    merged: list[Mapping[str, int]] = []
+    for step in steps:
+        if "think" in step and merged and "think" in merged[-1]:
+            merged[-1] = {"think": merged[-1]["think"] + step["think"]}
+        else:
+            merged.append(step)
+    return merged
 
 
 def _right(episode: Episode, solutions: Iterable[str]) -> set[str]:
