@@ -25,7 +25,8 @@ SYNTHESIZE = {
     "most_branches": 3,
     "systematic_share": 0.0,
 }
-BRANCH = re.compile(r"\| (\d+[-+*/]\d+) (\d+)([^|<]*)")
+NAME = re.compile(r"[a-d][-+*/][a-d]")
+BRANCH = re.compile(rf"\| ({NAME.pattern}) (\d+) (\d+) (\d+)([^|<]*)")
 SPELLED = re.compile(r"[-+*/!]{2} (?=[^!]*\()((?:\(*\d+\)* [-+*/] ){3}\(*\d+\)*)")
 
 
@@ -60,8 +61,15 @@ def hits(text):
 
 
 def searched(text):
-    """The branches that a text searches, by their first steps."""
-    return [name for name, _, _ in BRANCH.findall(text)]
+    """The branches that a text searches, by their names."""
+    return [name for name, *_ in BRANCH.findall(text)]
+
+
+def named(name, numbers):
+    """The first step of a branch, `13-10`, from its name and the puzzle's numbers: `a` is the largest."""
+    large, operation, small = name
+    letters = dict(zip("abcd", sorted(numbers, reverse=True), strict=True))
+    return f"{letters[large]}{operation}{letters[small]}"
 
 
 def told(text):

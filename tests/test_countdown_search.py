@@ -3,10 +3,11 @@
 from itertools import combinations
 
 import pytest
+from countdown_world import named
 
 from asyncthink.randomness import keyed
 from asyncthink.tasks import countdown, expressions
-from asyncthink.tasks.countdown_search import LARGEST_RESULT, VERDICTS, branches, solution_counts
+from asyncthink.tasks.countdown_search import BRANCH_NAMES, LARGEST_RESULT, VERDICTS, branches, solution_counts
 from asyncthink.tasks.solver import solutions
 
 SETS = keyed("sets").sample(list(combinations(range(17, 0, -1), 4)), 40)
@@ -52,7 +53,28 @@ def test_a_result_that_is_a_goal_is_a_hit_of_its_verdict_and_no_other_is(numbers
 
 
 def test_branches_are_all_first_steps_with_the_larger_number_first():
-    named = [branch.name for branch in branches((8, 6, 4, 3))]
-    assert named[:4] == ["8 + 6", "8 - 6", "8 * 6", "8 + 4"]
-    assert "8 / 4" in named and "8 / 6" not in named
-    assert len(named) == len(set(named))
+    names = [branch.name for branch in branches((8, 6, 4, 3))]
+    assert [named(name, (8, 6, 4, 3)) for name in names[:4]] == ["8+6", "8-6", "8*6", "8+4"]
+    assert names[:4] == ["a+b", "a-b", "a*b", "a+c"]
+    assert "a/c" in names and "a/b" not in names
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("numbers", SETS)
+def test_a_branch_is_named_by_the_letters_of_its_numbers(numbers):
+    steps = {}
+    for a, b in combinations(range(4), 2):
+        large, small = numbers[a], numbers[b]
+        results = {"+": large + small, "-": large - small, "*": large * small, "/": large / small}
+        for operation, result in results.items():
+            if result in range(1, LARGEST_RESULT + 1):
+                steps["abcd"[a] + operation + "abcd"[b]] = (large, operation, small, result)
+    for order in (numbers, numbers[::-1]):
+        own = branches(order)
+        assert {branch.name: (branch.left, branch.operation, branch.right, branch.result) for branch in own} == steps
+        assert len(own) == len(steps)
+
+
+def test_puzzles_share_a_few_names_of_branches_and_have_no_others():
+    assert len(BRANCH_NAMES) == len(set(BRANCH_NAMES)) == 6 * 4
+    assert {branch.name for numbers in SETS for branch in branches(numbers)} == set(BRANCH_NAMES)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import cycle
 
 import pytest
-from countdown_world import ITEMS, settings_with
+from countdown_world import ITEMS, NAME, settings_with
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from latency_formula import recursion
@@ -24,8 +24,7 @@ from asyncthink.thinking import THINKING
 PARAMS = settings_with()
 WORDS = word_tokenizer.build(PARAMS.puzzles)
 PLENTY = replace(PARAMS.thinking, organizer_budget=4000, worker_budget=2000)
-BRANCH = re.compile(r"\d+[-+*/]\d+")
-OWN = re.compile(rf"\| ({BRANCH.pattern})")
+OWN = re.compile(rf"\| ({NAME.pattern})")
 FAIR = ["|", "<FORK-2>", "<JOIN-1>", "<ANSWER>"]  # how a model that has searched a branch goes on
 SHAPES = [(2, 1), (1, 1), (3, 2), (2, 0), (1, 4)]
 
@@ -58,7 +57,7 @@ def clerk(item):
     places = {branch.name: place for place, branch in enumerate(desk.branches)}
 
     def go_on(context):
-        asked = BRANCH.findall(context.partition("=")[2].partition("|")[0])
+        asked = NAME.findall(context.partition("=")[2].partition("|")[0])
         return desk.told([places[name] for name in asked], desk.surface.returned).text
 
     return go_on
@@ -84,7 +83,7 @@ def rounds(episode):
         match action:
             case Fork(id=i, query=query):
                 assert i == len(found) + 1
-                question, names = query.partition("=")[0], BRANCH.findall(query.partition("=")[2])
+                question, names = query.partition("=")[0], NAME.findall(query.partition("=")[2])
                 target = query.partition("=")[2].split()[0]
                 assert f"{question}={target}" == countdown.prompt(episode.item, "word")
                 found.append(([*names], [], False))
@@ -262,7 +261,7 @@ def test_no_answer_comes_after_the_latency_budget(limit):
             accounted(episode)
 
 
-NUMBERS = ["0", "12", "(3", "4)", "((11", "+", "-", "!+", "|", ";", "none"]
+NUMBERS = ["0", "12", "(3", "4)", "((11", "+", "-", "!+", "|", "a-d", ";", "none"]
 TAGS = [tag(i) for i in (1, 2, 3) for tag in (protocol.fork_open, protocol.fork_close, protocol.join_open)]
 TELLING = [tag for pair in protocol.TELLING.items() for tag in pair]
 SOUPS = st.lists(st.lists(st.sampled_from([*NUMBERS, *TAGS, *TELLING]), max_size=40), min_size=1, max_size=5)

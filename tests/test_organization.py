@@ -1,4 +1,4 @@
-"""When an organizer has all that is asked for in hand, and how long it goes on."""
+"""Which branches an organizer takes, when it has all that is asked for in hand, and how long it goes on."""
 
 from dataclasses import replace
 
@@ -9,6 +9,7 @@ from asyncthink.engines import run
 from asyncthink.engines.scripted import Scripted
 from asyncthink.tasks.countdown_search import branches
 from asyncthink.thinking import THINKING, organization
+from asyncthink.thinking.organization import Search
 
 GAME = {"id": "g", "numbers": [3, 5, 8, 11], "target": 24, "required": 2}
 ONE, OTHER = [hit for branch in branches((11, 8, 5, 3)) for hit in branch.hits(24)][:2]
@@ -55,6 +56,18 @@ def test_a_plan_of_other_actions_tells_nothing():
     steps = [step for step in found.plan["organizer"] if "think" not in step]
     tokens = organization.tokens_after(replace(found, plan=found.plan | {"organizer": steps}))
     assert tokens != tokens
+
+
+def test_branches_are_read_from_what_an_organizer_searches_and_hands_out():
+    found = episode(
+        "| c+d 5 3 8 11 <FORK-1> 11 8 5 3 =24 b*d c+d a+c </FORK-1> | b*d 8 3 24 | b/c <JOIN-1> <ANSWER> none </ANSWER>"
+    )
+    assert organization.is_readable(found)
+    handed_out = [Search(name, True) for name in ("b*d", "c+d", "a+c")]
+    first, *later = [Search(name, False) for name in ("c+d", "b*d", "b/c")]
+    assert organization.searches(found) == [first, *handed_out, *later]
+    counts = {"branches": 6, "repeated_branches": 2, "forked_branches": 2, "forked_hits": 1}  # (11 + 5 - 8) * 3
+    assert organization.counts(found) == counts
 
 
 def _halved(step):

@@ -21,7 +21,7 @@ from asyncthink.training.resumption import Outputs, Run
 from asyncthink.training.weighted_loss import Batch
 
 SETTINGS = {
-    "pretrain": {"tokens": 6000, "batch_tokens": 1000, "hit_weight": 3.0, "learning_rate": 0.01, "checkpoint_every": 4},
+    "pretrain": {"tokens": 9000, "batch_tokens": 1000, "hit_weight": 3.0, "learning_rate": 0.01, "checkpoint_every": 4},
     "model": {"hidden_size": 32, "layers": 2, "heads": 2, "head_size": 16, "intermediate_size": 64},
 }
 PARAMETERS = from_mapping(merged(PARAMS.to_mapping(), SETTINGS))
@@ -68,7 +68,7 @@ def test_the_loss_is_the_weighted_mean_over_single_documents(tmp_path):
 
 
 def test_skills_are_looked_for_where_they_show():
-    text = "<solve> 9 3 2 1 =24 | 9-1 8 2 !* 12 8 3 * 24 !+ ((9 - 1) * 3) + 2 - 5 <ANSWER> 9 + 3 </ANSWER>"
+    text = "<solve> 9 3 2 1 =24 | a-d 9 1 8 2 !* 12 8 3 * 24 !+ ((9 - 1) * 3) + 2 - 5 <ANSWER> 9 + 3 </ANSWER>"
     places = skills.places(text.split())
     shown = {
         name: [word for word, flag in zip(text.split(), flags, strict=True) if flag] for name, flags in places.items()

@@ -8,7 +8,7 @@ from itertools import islice
 
 import pytest
 import yaml
-from countdown_world import BRANCH, ITEMS, demonstrations, hits, searched, settings_with, told
+from countdown_world import BRANCH, ITEMS, NAME, demonstrations, hits, named, searched, settings_with, told
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -96,11 +96,13 @@ def value(expression):
     return eval(re.sub(r"(\d+)", r"Fraction(\1)", expression), {"Fraction": Fraction})
 
 
-def check_lines(text, target):
-    """The arithmetic of every branch, and that hits are right; how many branches there are."""
+def check_lines(text, numbers, target):
+    """The numbers and the arithmetic of every branch, and that hits are right; how many branches there are."""
     found = BRANCH.findall(text)
-    for name, result, rest in found:
-        assert value(name) == int(result)
+    assert len(found) == text.count("|")
+    for name, left, right, result, rest in found:
+        assert named(name, numbers) == f"{left}{name[1]}{right}"
+        assert value(named(name, numbers)) == int(result)
         for solution in hits(rest):
             assert value(solution) == target
     return len(found)
@@ -110,7 +112,7 @@ def test_the_arithmetic_of_every_demonstration_is_right_and_its_hits_reach_the_t
     for form in solver_teacher.FORMS:
         for each in demonstrations(settings_with(), form, ITEMS):
             for text in (each.organizer, *each.workers.values()):
-                check_lines(text, each.item["target"])
+                check_lines(text, each.item["numbers"], each.item["target"])
             assert countdown.score(each.item, each.answer)["correct"] == len(told(each.answer))
 
 
@@ -157,28 +159,50 @@ def test_documents_are_of_number_sets_that_no_puzzle_has():
             assert tuple(map(int, rest[:4])) in base
 
 
+QUESTION = re.compile(r"(\d+ \d+ \d+ \d+) =")
+
+
+def is_list(text):
+    """Whether a document names branches, and neither searches nor answers."""
+    return text.startswith(("<solve>", "<organizer>")) and "|" not in text and "<ANSWER>" not in text
+
+
 def test_documents_are_right_and_tell_what_they_found():
     kinds, asked = Counter(), 0
     for text, weights in islice(corpus(settings_with(), seed=1), 1500):
         assert len(weights) == len(text.split())
         (target,) = {int(word[1:]) for word in text.split() if word.startswith("=")}
-        check_lines(text, target)
+        (numbers,) = {tuple(map(int, question.split())) for question in QUESTION.findall(text)}
+        check_lines(text, numbers, target)
         role = text.split()[0]
         kinds[role] += 1
         if role in ("<solve>", "<organizer>"):
             assert "<FORK" not in text
-            if "|" not in text and "<ANSWER>" not in text:
-                names = text.split()[6:]
-                assert sorted(names) == sorted(branch.name for branch in branches(tuple(map(int, text.split()[1:5]))))
+            if is_list(text):
+                assert sorted(text.split()[6:]) == sorted(branch.name for branch in branches(numbers))
                 continue
             answer = told(protocol.parse(text)[-1].text)
             assert all(value(solution) == target for solution in answer) and len(set(answer)) == len(answer) <= 3
             prompt = text.partition(" |")[0].split()[6:]
-            if prompt and all(re.fullmatch(r"\d+[-+*/]\d+", word) for word in prompt):
+            if prompt and all(NAME.fullmatch(word) for word in prompt):
                 asked += 1
                 assert searched(text) == prompt[: len(searched(text))]
     assert asked / 1500 == pytest.approx(settings_with().pretrain.asked_share, abs=0.04)
     assert kinds["<organizer>"] > 200 and 10 < kinds.total() - kinds["<solve>"] - kinds["<organizer>"] < 60
+
+
+def test_a_list_names_every_branch_once_and_those_that_hold_a_hit_first():
+    lists = [text.split() for text, _ in islice(corpus(settings_with(), seed=1), 1500) if is_list(text)]
+    assert len(lists) / 1500 == pytest.approx(settings_with().pretrain.listed_share, abs=0.04)
+    mixed = 0
+    for _, *numbers, target, in_order in ((*words[:6], words[6:]) for words in lists):
+        own = branches(tuple(map(int, numbers)))
+        holding = {branch.name for branch in own if branch.hits(int(target.removeprefix("=")))}
+        assert len(in_order) == len(own)
+        assert set(in_order) == {branch.name for branch in own}
+        assert set(in_order[: len(holding)]) == holding
+        mixed += 0 < len(holding) < len(own)
+    assert mixed > 100
 
 
 ROW = re.compile(r"([a-d]) 1 (.) 2 (.) 3 (.) 4 (.) (\1 [1-4] [1-4] [1-4] [1-4])")
@@ -188,7 +212,7 @@ def test_sudoku_comes_in_the_place_of_some_countdown_solved_row_by_row_and_witho
     plain, mixed = (
         list(islice(corpus(settings_with(pretrain={"sudoku_share": share}), seed=1), 1000)) for share in (0.0, 0.1)
     )
-    assert not any("=10 a" in text or "=10 b" in text for text, _ in plain)
+    assert not any(re.search(r"=10 [a-d]( |$)", text) for text, _ in plain)
     added = [text for text, _ in mixed if re.search(r"=10 [a-d] 1 ", text)]
     assert len(added) / 1000 == pytest.approx(0.1, abs=0.03)
     kept = set(sudoku.of_split("test", sudoku.HALVES))
@@ -207,7 +231,7 @@ def test_sudoku_comes_in_the_place_of_some_countdown_solved_row_by_row_and_witho
 
 
 def test_document_weights_are_heavy_where_hits_are_told_from_misses():
-    text = "| 9-1 8 2 !* 12 8 3 * 24 + 11 !+ ((9 - 1) + 3) + 2 - 5 <ANSWER> none </ANSWER>"
+    text = "| a-d 9 1 8 2 !* 12 8 3 * 24 + 11 !+ ((9 - 1) + 3) + 2 - 5 <ANSWER> none </ANSWER>"
     heavy = [word for word, weight in zip(text.split(), documents.weights(text, 4.0), strict=True) if weight == 4.0]
     assert heavy == ["+", "!+", "((9", "-", "1)", "+", "3)", "+", "2", "-", "<ANSWER>", "none", "</ANSWER>"]
 

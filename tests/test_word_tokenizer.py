@@ -17,7 +17,7 @@ from asyncthink.synthesis import documents, solver_teacher
 from asyncthink.synthesis.assignment import Assignment
 from asyncthink.tasks import countdown_puzzles
 from asyncthink.tasks.countdown import generate
-from asyncthink.tasks.countdown_search import branches
+from asyncthink.tasks.countdown_search import BRANCH_NAMES, branches
 
 PARAMS = params.read(Path(__file__).parent.parent / "params.yaml")
 WORDS = word_tokenizer.build(PARAMS.puzzles)
@@ -43,6 +43,13 @@ def test_every_tag_of_the_protocol_is_one_token():
         for tag in (protocol.fork_open, protocol.fork_close, protocol.join_open, protocol.join_close):
             assert len(WORDS.encode(tag(i))) == 1
     assert len(WORDS.encode("<ANSWER> </ANSWER> <RETURN> </RETURN>")) == 4
+
+
+def test_every_name_of_a_branch_is_one_token_of_its_own():
+    ids = [WORDS.encode(name) for name in BRANCH_NAMES]
+    assert all(len(own) == 1 for own in ids)
+    assert len({own[0] for own in ids}) == len(BRANCH_NAMES)
+    assert WORDS.decode([own[0] for own in ids]).split() == [*BRANCH_NAMES]
 
 
 def test_padding_and_the_end_of_sequence_come_first():
@@ -73,7 +80,7 @@ def test_the_solver_teacher_needs_no_other_words():
 def test_every_word_of_a_document_and_every_branch_is_there():
     vocabulary, puzzles = WORDS.get_vocab(), PARAMS.puzzles
     for numbers in (numbers for sets in countdown_puzzles.number_sets(puzzles).values() for numbers in sets[:40]):
-        assert {branch.name for branch in branches(numbers)} <= set(vocabulary)
+        assert {branch.name for branch in branches(numbers)} <= set(BRANCH_NAMES) <= set(vocabulary)
     chosen = documents.Settings(PARAMS.puzzles, PARAMS.pretrain)
     for document in islice(documents.documents(chosen, 1), 300):
         assert set(document.text.split()) <= set(vocabulary)
