@@ -11,6 +11,9 @@ from asyncthink.tasks.expressions import OPERATIONS
 from asyncthink.training.log_probabilities import score
 
 
+RESULT = 4  # words from `|` to the branch's result, after its name and its numbers
+
+
 def places(words: Sequence[str]) -> dict[str, list[bool]]:
     """Per skill, at which words of a document it shows: results, verdicts of hits, their spelling, what is told."""
     flags: dict[str, list[bool]] = {"arithmetic": [], "hit_recall": [], "spelling": [], "copying": []}
@@ -18,9 +21,9 @@ def places(words: Sequence[str]) -> dict[str, list[bool]]:
     left, since = 0, -len(words)  # words of a solution to come; words since a branch began
     for before, last, word in zip(["", "", *words], ["", *words], words, strict=False):
         since = 0 if word == "|" else since + 1
-        searching = since > 2 and not until and left <= 0
+        searching = since > RESULT and not until and left <= 0
         hit = searching and word in VERDICTS and last.isdigit() and before in OPERATIONS
-        flags["arithmetic"].append(since == 2 or (searching and last in OPERATIONS and word.isdigit()))
+        flags["arithmetic"].append(since == RESULT or (searching and last in OPERATIONS and word.isdigit()))
         flags["hit_recall"].append(hit)
         flags["spelling"].append(left > 0)
         flags["copying"].append(until is not None)
