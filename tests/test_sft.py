@@ -28,7 +28,10 @@ from asyncthink.training.resumption import Outputs, Run
 from asyncthink.training.weighted_loss import IGNORED
 
 WEIGHTS = {"tag_weight": 5.0, "answer_weight": 7.0}
-SETTINGS = {"sft": {"epochs": 3, "batch_traces": 4, "learning_rate": 0.01, "checkpoint_every": 2, **WEIGHTS}}
+SETTINGS = {
+    "thinking": {"capacity": 3},  # the demonstration has two workers at once
+    "sft": {"epochs": 3, "batch_traces": 4, "learning_rate": 0.01, "checkpoint_every": 2, **WEIGHTS},
+}
 PARAMETERS = from_mapping(merged(PARAMS.to_mapping(), SETTINGS))
 
 
@@ -47,11 +50,11 @@ def demonstrations(start) -> Path:
 
 
 def test_labels_are_the_tokens_that_the_model_would_sample_and_no_others():
-    organizer, first, second = sft.rows([DEMONSTRATION], WORDS, PARAMS.thinking)
+    organizer, first, second = sft.rows([DEMONSTRATION], WORDS, PARAMETERS.thinking)
     trained = [WORDS.decode([label]).strip() for label in organizer.labels if label != IGNORED]
     assert " ".join(trained) == DEMONSTRATION.organizer
     whole = WORDS.decode(organizer.input_ids).split()
-    assert whole[:7] == ["<organizer>", "3", "5", "8", "9", "11", "=24"]
+    assert whole[:7] == ["<organizer>", "11", "9", "8", "5", "3", "=24"]
     assert "<JOIN-1> 8 * 3 </JOIN-1> <JOIN-2> none </JOIN-2>" in " ".join(whole)
     for row, number in ((first, 1), (second, 2)):
         trained = [WORDS.decode([label]).strip() for label in row.labels if label != IGNORED]
@@ -63,7 +66,7 @@ def test_labels_are_the_tokens_that_the_model_would_sample_and_no_others():
 
 
 def test_a_sequential_demonstration_is_one_row():
-    (row,) = sft.rows([SEQUENTIAL], WORDS, PARAMS.thinking)
+    (row,) = sft.rows([SEQUENTIAL], WORDS, PARAMETERS.thinking)
     assert WORDS.decode([label for label in row.labels if label != IGNORED]).split() == SEQUENTIAL.organizer.split()
 
 
@@ -84,7 +87,7 @@ def trainer_of(start: Path, given: list, folder: Path) -> sft.TraceTrainer:
 def test_the_gradient_is_that_of_a_weighted_mean_over_single_traces(tmp_path, start, monkeypatch, cells):
     monkeypatch.setattr(micro_batches, "tokens_of", lambda model, recomputed: cells)
     given = [DEMONSTRATION, SEQUENTIAL]
-    traces = [trace for each in given for trace in replay(each, WORDS, PARAMS.thinking).traces]
+    traces = [trace for each in given for trace in replay(each, WORDS, PARAMETERS.thinking).traces]
     trainer = trainer_of(start, given, tmp_path)
     assert trainer.args.gradient_accumulation_steps == (1 if cells > 1 else len(traces))
     trainer.args.max_grad_norm = 0.0
