@@ -10,7 +10,6 @@ from asyncthink.tasks.countdown_search import COUNT, VERDICTS
 from asyncthink.tasks.expressions import OPERATIONS
 from asyncthink.training.log_probabilities import score
 
-
 RESULT = 4  # words from `|` to the branch's result, after its name and its numbers
 
 
