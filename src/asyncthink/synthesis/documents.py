@@ -8,8 +8,9 @@ hits from misses, spelling a solution out, copying what was found into an answer
 * search of the branches that its prompt names (`pretrain.asked_share`), mostly of one or two;
 * search that says first which branches come next, as it would ask another (`pretrain.announced_share`): the question,
   the branches, their search, again and again;
-* lists of all branches, those that hold a solution first (`pretrain.listed_share`): to see what is promising and to
-  name nothing twice are skills; who is to search what, and when, they do not say;
+* lists of all branches, those that hold a solution first, half of them in small groups under the question
+  (`pretrain.listed_share`): to see what is promising and to name nothing twice are skills; who is to search what, and
+  when, they do not say;
 * notes, then an answer from them (`pretrain.notes_share`): branches in any order, again and again, of some only what
   they hold, so that an answer is copied from wherever it stands;
 * snippets in which the tags occur (`pretrain.protocol_share`), without prompt and answer;
@@ -119,9 +120,9 @@ def _announced(rng: random.Random, puzzles: Puzzles) -> tuple[str, str]:
     desk, chosen = _desk(rng, puzzles, lambda count: rng.sample(range(count), rng.randint(2, MOST_IN_A_ROW)))
     parts: list[str] = []
     known: dict[str, None] = {}
-    while chosen and len(known) < desk.required:
-        size = rng.randint(1, 3)
-        part, chosen = chosen[:size], chosen[size:]
+    for part in _groups(rng, chosen):
+        if len(known) >= desk.required:
+            break
         piece = desk.search(part, known)
         parts += [desk.query(part), piece.text]
         known |= dict.fromkeys(piece.found)
@@ -132,7 +133,17 @@ def _listed(rng: random.Random, puzzles: Puzzles) -> tuple[str, str]:
     desk, chosen = _desk(rng, puzzles, lambda count: rng.sample(range(count), count))
     chosen.sort(key=lambda place: not desk.branches[place].hits(desk.target))
     role = rng.choice(("<solve>", "<organizer>"))
-    return f"{role} {desk.query(())}", " ".join(desk.branches[place].name for place in chosen)
+    names = [desk.branches[place].name for place in chosen]
+    parts = names if rng.random() < 0.5 else map(desk.query, _groups(rng, chosen))
+    return f"{role} {desk.query(())}", " ".join(parts)
+
+
+def _groups(rng: random.Random, chosen: Sequence[int]) -> Iterator[Sequence[int]]:
+    """One to three at a time."""
+    while chosen:
+        size = rng.randint(1, 3)
+        yield chosen[:size]
+        chosen = chosen[size:]
 
 
 def _notes(rng: random.Random, puzzles: Puzzles) -> tuple[str, str]:
