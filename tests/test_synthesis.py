@@ -19,7 +19,7 @@ from asyncthink.synthesis.demonstration import Demonstration
 from asyncthink.synthesis.surfaces import COUNTS
 from asyncthink.tasks import countdown, sudoku
 from asyncthink.tasks.countdown_puzzles import number_sets
-from asyncthink.tasks.countdown_search import branches
+from asyncthink.tasks.countdown_search import BRANCH_NAMES, branches
 
 
 def corpus(chosen, seed, start=0):
@@ -194,15 +194,21 @@ def test_documents_are_right_and_tell_what_they_found():
 def test_a_list_names_every_branch_once_and_those_that_hold_a_hit_first():
     lists = [text.split() for text, _ in islice(corpus(settings_with(), seed=1), 1500) if is_list(text)]
     assert len(lists) / 1500 == pytest.approx(settings_with().pretrain.listed_share, abs=0.04)
-    mixed = 0
-    for _, *numbers, target, in_order in ((*words[:6], words[6:]) for words in lists):
+    mixed = grouped = 0
+    for _, *numbers, target, after in ((*words[:6], words[6:]) for words in lists):
+        in_order = [word for word in after if word in BRANCH_NAMES]
+        question = f"{' '.join(numbers)} {target}"
+        groups = [group.split() for group in " ".join(after).split(question)]
+        grouped += len(groups) > 1
+        assert [name for group in groups for name in group] == in_order
+        assert len(groups) == 1 or not groups[0] and {len(group) for group in groups[1:]} <= {1, 2, 3}
         own = branches(tuple(map(int, numbers)))
         holding = {branch.name for branch in own if branch.hits(int(target.removeprefix("=")))}
         assert len(in_order) == len(own)
         assert set(in_order) == {branch.name for branch in own}
         assert set(in_order[: len(holding)]) == holding
         mixed += 0 < len(holding) < len(own)
-    assert mixed > 100
+    assert mixed > 100 and grouped / len(lists) == pytest.approx(0.5, abs=0.08)
 
 
 ROW = re.compile(r"([a-d]) 1 (.) 2 (.) 3 (.) 4 (.) (\1 [1-4] [1-4] [1-4] [1-4])")
