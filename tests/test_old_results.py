@@ -111,7 +111,7 @@ def test_a_model_of_the_hub_is_the_one_at_its_commit_and_a_name_without_one_is_r
     hub(tmp_path / "hub")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    command = ["pretrain", "--seed=1", "--puzzles=items.jsonl", "--model=out", "--history=h.jsonl"]
+    command = ["pretrain", "--seed=1", "--model=out", "--history=h.jsonl"]
     for start, expected in ((f"maker/model@{FIRST}", 0), ("maker/model", 2)):
         given = merged(PARAMS.to_mapping(), {"model": {"start_from": start}})
         (tmp_path / "params.yaml").write_text(yaml.safe_dump(given))
