@@ -103,8 +103,8 @@ def test_a_step_reads_no_key_and_imports_no_file_that_its_table_lacks(smoke_run,
     assert {step for step, *_ in traces} == set(graph.READS) - {"figures"}
     room = smoke_run / "project" / "src" / "asyncthink"
     started = (*(f"{name}.py" for name in graph.LEFT_OUT), "__main__.py", "cli/__init__.py")
-    # The witness itself loads config/params.py, and with it the settings and the names of rewards and of sources.
-    others = {str(room / name) for name in (*started, "settings.py", "rewards.py")}
+    # The witness itself loads config/params.py, and with it the settings, the names of rewards and sources, and tasks.
+    others = {str(room / name) for name in (*started, "settings.py", "rewards.py", "randomness.py")}
     others |= {str(path) for folder in ("config", "workflow", "tasks") for path in (room / folder).glob("*")}
     tables = {"arms", "training_sets", "test_sets"}
     for step, arm, test_set, keys, files in traces:

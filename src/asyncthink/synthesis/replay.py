@@ -23,6 +23,7 @@ def replay(demonstration: Demonstration, tokenizer: PreTrainedTokenizerBase, set
     queries = {} if demonstration.form == "sequential" else demonstration.queries
     texts |= {(*seed, f"worker-{i}"): demonstration.workers.get(i, "") for i in queries}
     engine = Scripted(tokenizer, texts)
-    written = replace(settings, temperature=0.0)  # nothing is sampled: a temperature decides nothing here
+    # Nothing is sampled and nothing planned: these keys decide nothing here.
+    written = replace(settings, temperature=0.0, plan=None, diversified=False)
     think = THINKING[demonstration.form](engine, demonstration.task, demonstration.item, written, {}, seed)
     return run(engine, [think])[0]

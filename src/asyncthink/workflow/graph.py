@@ -30,6 +30,8 @@ BUDGETS = ("thinking.organizer_budget", "thinking.worker_budget", "thinking.prom
 PROTOCOL = ("thinking.capacity", "thinking.slot_release")
 # All of `thinking` but the temperature of training and what belongs to one way of thinking.
 EPISODE = (*BUDGETS, *PROTOCOL, "thinking.latency_budget")
+# Of one way of thinking; `evaluate` writes them down for all.
+OWN_WAY = ("thinking.plan", "thinking.diversified")
 # Of countdown's world, beside the sizes of the splits.
 WORLD = tuple(f"puzzles.{key}" for key in ("smallest", "largest", "base_largest", "largest_target"))
 SOLVED = ("puzzles.required", "puzzles.most_solutions")
@@ -56,7 +58,7 @@ READS: dict[str, tuple[str, ...]] = {
     "pretrain": (*WORLD, *SOLVED, "thinking.prompts", "model", "pretrain"),
     "sft": ("arm.mode", *EPISODE, "sft"),
     "grpo": ("grpo", "thinking.temperature"),
-    "evaluate": ("scale", "evaluate"),
+    "evaluate": ("scale", "evaluate", *OWN_WAY),
     "measure": (),
     "claims": ("scale", "arms", *LEARNING),
     "tables": (),
@@ -69,7 +71,7 @@ READS: dict[str, tuple[str, ...]] = {
     "page": (),
 }
 # Of items beside countdown's own: these, and their own entry of training_sets or test_sets.
-OF_ITEM_SET = {"items": ("seed", "puzzles"), "evaluate": ("scale", "evaluate.temperature")}
+OF_ITEM_SET = {"items": ("seed", "puzzles"), "evaluate": ("scale", "evaluate.temperature", *OWN_WAY)}
 
 # The rooms that a step's command imports, beside its own file in cli/. Left out is what decides no result: how an error
 # is told, how a lock is held, how progress is told, and what serves Snakemake and DVC.
