@@ -1,5 +1,6 @@
 """Each line of the README's table "Which command when", as it stands there, on a built smoke run."""
 
+import json
 import re
 import shutil
 import signal
@@ -86,6 +87,16 @@ def go_on(home, commands):
     assert code == -signal.SIGKILL
     assert "going on from what it left" in typed(home, command)
     assert home.made() == before
+
+
+def look_at_the_pages(home, commands):
+    for command, page in zip(commands, ("index.html", "episodes.html"), strict=True):
+        assert page in typed(home, f"BROWSER=true {command}")
+
+
+def compare_arms(home, commands):
+    told = [json.loads(line) for line in typed(home, commands[-1]).splitlines()]
+    assert {row["measure"] for row in told} >= {"accuracy", "elapsed"}
 
 
 def run_on_a_cluster(home, commands):
@@ -186,6 +197,8 @@ LINES = {
     "go on after Ctrl-C, a kill or a power cut": go_on,
     "run on a cluster": run_on_a_cluster,
     "run at another scale": change_the_scale,
+    "look at the report, or at the episodes": look_at_the_pages,
+    "compare two arms, or two runs' `metrics/`": compare_arms,
     "see how long a run has left": see_what_is_left,
     "put the figures in one file to pass on": pass_the_figures_on,
     "watch one episode think": watch_an_episode,
