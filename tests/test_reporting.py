@@ -28,7 +28,7 @@ from asyncthink.reporting.source import Source
 from asyncthink.workflow import graph
 
 ROOT = Path(__file__).parents[1]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = [ROOT / f"notebooks/{name}.ipynb" for name in sorted(graph.FIGURES)]
 FACTS = {"Commit": "0123", "Processor": "one"}
 
 
@@ -289,6 +289,19 @@ def test_every_notebook_looks_at_its_table_whatever_was_run(kind, tmp_path):
             exec(source, known)
             known |= {"tables": tmp_path, "figure": tmp_path / f"{path.stem}.svg"}
         assert (tmp_path / f"{path.stem}.png").exists()
+
+
+def test_the_notebook_to_explore_in_answers_its_questions_of_any_recording(tmp_path):
+    """As papermill runs it: with the episodes as its parameter."""
+    given, ran = recorded_experiment.experiment().folder / "work/asyncthink/1.jsonl.gz", tmp_path / "explore.ipynb"
+    command = [sys.executable, "-m", "papermill", ROOT / "notebooks/explore.ipynb", ran, "-p", "episodes", given]
+    environment = {**os.environ, "JUPYTER_PATH": str(ROOT / "workflow")}
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
+    done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    outputs = [cell["outputs"] for cell in json.loads(ran.read_text())["cells"] if cell["cell_type"] == "code"]
+    assert ["image/svg+xml" in made[0]["data"] for made in outputs[-1:]] == [True]
+    assert all(made for made in outputs[2:-1]) and len(outputs) == 7
 
 
 def test_the_rule_draws_what_the_function_draws_whatever_kernel_is_called_python3(tmp_path):

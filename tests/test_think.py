@@ -112,3 +112,17 @@ def test_lines_are_flat():
     lines.says("organizer", "\n d")
     lines.pauses("organizer")
     assert out.getvalue().splitlines() == ["organizer  > a b", "organizer    c d"]
+
+
+def test_the_quick_start_of_the_readme_thinks_in_ten_lines(model, tmp_path, monkeypatch, capsys):
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```python\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    assert len([line for line in example.splitlines() if line]) == 10
+    (tmp_path / "results/grpo/asyncthink").mkdir(parents=True)
+    (tmp_path / "results/grpo/asyncthink/1").symlink_to(model)
+    (tmp_path / "params.yaml").symlink_to(PARAMS[1])
+    monkeypatch.chdir(tmp_path)
+    known = {}
+    exec(example, known)
+    assert known["episode"].traces[0].decoded > 0
+    assert capsys.readouterr().out.startswith(str(known["episode"].answer))
