@@ -51,13 +51,6 @@ COLUMNS = {name: (*table.columns, "scale") for name, table in tables.TABLES.item
 COLUMNS["case_studies"] = case_table.COLUMNS
 
 
-def as_read(table):
-    """The table as it comes back from its file."""
-    from io import StringIO
-
-    return pd.read_csv(StringIO(tables.text(table)))
-
-
 def evidence_of(kind):
     made = recorded_experiment.experiment()
     first = [path for path in (*made.evaluations, *made.histories) if path.stem == "1"]
@@ -77,7 +70,7 @@ def results(request, tmp_path_factory):
     """Tables as read from files, figures, ledger and parameters."""
     scale, folder = SCALES[request.param], tmp_path_factory.mktemp("figures")
     found = evidence_of(request.param)
-    made = {name: as_read(table) for name, table in frames(found, scale).items()}
+    made = {name: tables.as_read(table) for name, table in frames(found, scale).items()}
     for name, draw in plots.FIGURES.items():
         style.save(draw(made[name]), folder / f"{name}.svg")
     figures = {path.stem: path.read_text() for path in folder.glob("*.svg")}
@@ -167,7 +160,9 @@ def test_intervals_are_drawn_and_a_single_seed_has_no_band():
 
 
 def test_a_line_without_a_name_is_not_in_the_legend():
-    (legend,) = plots.learning_curves(as_read(frames(evidence_of("one seed"), "nano")["learning_curves"])).legends
+    (legend,) = plots.learning_curves(
+        tables.as_read(frames(evidence_of("one seed"), "nano")["learning_curves"])
+    ).legends
     names = [text.get_text() for text in legend.get_texts()]
     assert "AsyncThink" in names and "nan" not in names
 
@@ -323,7 +318,7 @@ def test_the_rule_draws_what_the_function_draws_whatever_kernel_is_called_python
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     table = found["ablations"]
-    style.save(plots.compared(as_read(table)), tmp_path / "direct.svg")
+    style.save(plots.compared(tables.as_read(table)), tmp_path / "direct.svg")
     assert (tmp_path / "figures/ablations.svg").read_bytes() == (tmp_path / "direct.svg").read_bytes()
     assert (tmp_path / "figures/ablations.png").read_bytes() == (tmp_path / "direct.png").read_bytes()
 

@@ -44,9 +44,7 @@ def run(args: argparse.Namespace) -> None:
 def _for_people(lines: list[dict[str, Any]]) -> str:
     """One row a group, the measures that all know; --json has every one, with its interval."""
     titles = ("task", "arm", "seed", "variant", "episodes", *SHARES.values(), *COUNTS.values())
-    return (
-        terminal.aligned(titles, map(_row, lines), left=4) + "\nlatency, work: tokens; --json: all, with intervals"
-    )
+    return terminal.aligned(titles, map(_row, lines), left=4) + "\nlatency, work: tokens; --json: all, with intervals"
 
 
 def _row(line: dict[str, Any]) -> list[object]:

@@ -63,12 +63,16 @@ class World:
 
 @dataclass(frozen=True)
 class Results:
-    """What a report shows: tables by name, figures (SVG text) by name, the ledger, the parameters."""
+    """What a report shows: tables by name, figures (SVG text) by name, the ledger, the parameters.
+
+    episodes: whether the page of episodes lies beside it.
+    """
 
     tables: Mapping[str, pd.DataFrame]
     figures: Mapping[str, str]
     ledger: Ledger
     world: World
+    episodes: bool = True
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,7 @@ def html(results: Results, facts: Mapping[str, str], durations: Sequence[Duratio
     return template.render(
         style=Markup(HERE.joinpath("report.css").read_text(encoding="utf-8")),
         ledger=results.ledger,
+        episodes=results.episodes,
         tones=TONES,
         counts=[(verdict, sum(row["verdict"] == verdict for row in claims)) for verdict in VERDICTS],
         ledger_sentence=LEDGER.sentence(pd.DataFrame(claims)),
