@@ -40,7 +40,7 @@ def draw(table: pd.DataFrame, width: float) -> Figure:
         _panel(axes, rows)
     panels[-1].set_xlabel("Token clock, decoding steps")
     spacing: Look = {"columnspacing": 1.0, "handlelength": 1.6, "fontsize": 7.2}
-    figure.legend(list(KEY.values()), list(KEY), loc="outside upper left", ncols=len(KEY), **spacing)
+    figure.legend(list(KEY.values()), list(KEY), loc="outside upper left", ncols=3, **spacing)
     marks.footer(figure, table)
     return figure
 
