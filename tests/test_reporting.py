@@ -20,7 +20,7 @@ from written_episodes import EXAMPLE, READY, UNJOINED
 from asyncthink import episode
 from asyncthink.config import scales
 from asyncthink.evaluation import case_studies, claims, evidence
-from asyncthink.reporting import case_table, comparison, plots, report, style, tables
+from asyncthink.reporting import case_table, comparison, page, plots, report, style, tables
 from asyncthink.reporting.exhibits import EXHIBITS
 from asyncthink.reporting.page_record import identify
 from asyncthink.reporting.run_facts import Duration, durations
@@ -297,6 +297,12 @@ def test_the_notebook_to_explore_in_answers_its_questions_of_any_recording(tmp_p
     outputs = [cell["outputs"] for cell in json.loads(ran.read_text())["cells"] if cell["cell_type"] == "code"]
     assert ["image/svg+xml" in made[0]["data"] for made in outputs[-1:]] == [True]
     assert all(made for made in outputs[2:-1]) and len(outputs) == 7
+
+
+def test_a_page_of_seven_thousand_episodes_takes_less_than_ten_megabytes():
+    files = (recorded_experiment.experiment().folder / "work").rglob("1.jsonl.gz")
+    recorded = [each for path in files for each in episode.read(path)]
+    assert len(page.html(recorded)) / len(recorded) < 10e6 / 7000
 
 
 def test_the_rule_draws_what_the_function_draws_whatever_kernel_is_called_python3(tmp_path):

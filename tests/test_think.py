@@ -79,6 +79,13 @@ def test_what_cannot_be_done_is_said_in_one_line(model, flags, said, capsys):
     assert said in line
 
 
+def test_an_item_with_too_few_solutions_and_a_folder_that_is_none_are_said(model, capsys):
+    assert think(model, "--greedy", "--required", "99") == 0
+    assert re.search(r"^note: the item has \d+ solutions?; 99 are asked for$", capsys.readouterr().err, re.MULTILINE)
+    assert cli.main(["think", "--model", "results/grpo/nothing/1", *PARAMS, *PUZZLE]) == 2
+    assert capsys.readouterr().err.endswith("no such folder; `make reproduce` trains it, or give a name of the hub\n")
+
+
 def test_panes_stand_side_by_side_and_show_who_waits():
     out = StringIO()
     console = Console(file=out, force_terminal=True, width=90, height=20, color_system=None)

@@ -29,7 +29,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         'A line: a plan as in the example, optionally with "slot_release": "join" (default) or "completion".\n'
         "Numbers are decoded tokens. Out come the latency (tokens on the critical path), the work (tokens in all),\n"
-        "the concurrency η (agents busy, on average) and η/c, its share of the capacity; or a format error alone."
+        "the concurrency η (agents busy, on average) and η/c, its share of the capacity; or a format error alone.\n"
+        "`asyncthink page PLANS.jsonl -o plans.html` draws their timelines."
     )
 
 

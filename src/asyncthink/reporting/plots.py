@@ -277,7 +277,8 @@ def topologies(table: pd.DataFrame) -> Figure:
         for at, width, start in zip(y, share, left, strict=True):
             if width >= 7:
                 tone = ON_COLOUR["dark" if kind == "other" else "light"]
-                axes.text(start + width / 2, at, f"{width:.0f}", ha="center", va="center", fontsize=8, color=tone)
+                shown = f"{width:.1f}" if 99 <= width < 100 else f"{width:.0f}"
+                axes.text(start + width / 2, at, shown, ha="center", va="center", fontsize=8, color=tone)
         left += share
     distinct = table.groupby("source").distinct.sum()
     for at, source in zip(y, sources, strict=True):
