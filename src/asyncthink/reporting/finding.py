@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from asyncthink.evaluation.ledger import Ledger, LedgerPart, LedgerRow
+from asyncthink.evaluation.ledger import Ledger, LedgerPart
 from asyncthink.evaluation.verdicts import ONE_RUN
 
 CLAIM = "C3"
@@ -26,14 +26,12 @@ def finding(ledger: Ledger) -> str:
     if row is None or not parts:
         why = f"{row['verdict']}, {row['reason']}" if row else "the ledger has no such claim"
         return f"Whether AsyncThink answers sooner than parallel thinking that {ALIKE[0]} is not told here: {why}."
-    told = _joined([_told(part, alike) for part, alike in zip(parts, ALIKE, strict=False)])
+    told = ", and ".join(_told(part, alike) for part, alike in zip(parts, ALIKE, strict=False))
     whose = "In this one training run " if row["verdict"].startswith(ONE_RUN) else ""
-    beyond = "; where parallel thinking does not get that far, than at its best" if BEYOND in _ours(row) else ""
+    beyond = (
+        "; where parallel thinking does not get that far, than at its best" if BEYOND in (row["ours"] or "") else ""
+    )
     return f"{whose}AsyncThink {told}{beyond}."
-
-
-def _ours(row: LedgerRow) -> str:
-    return row["ours"] or ""
 
 
 def _told(part: LedgerPart, alike: str) -> str:
@@ -49,10 +47,6 @@ def _share(part: LedgerPart, sign: int) -> str:
     """A positive share of the latency, with its interval."""
     low, high = sorted(sign * 100 * (bound or 0.0) for bound in part["interval"])
     return f"{sign * 100 * (part['value'] or 0.0):.1f} % [{low:.1f}, {high:.1f}]"
-
-
-def _joined(told: Sequence[str]) -> str:
-    return ", and ".join(told)
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ PANELS = {
 }
 LOSSES = {"pretrain": "Base model: loss", "sft": "Format fine-tuning: loss"}
 KINDS = {"none": "no fork", "interleaved": "interleaved", "batch": "batch", "other": "other"}
-KIND_COLOURS = {"none": "#d0d7de", "interleaved": "#56b4e9", "batch": "#e69f00", "other": "#0072b2"}
+KIND_COLOURS = {"none": "#d0d7de", "interleaved": "#c3b5e0", "batch": "#8f7cc0", "other": "#4f3d8a"}  # of no arm
 TONES = (("#009e73", "o"), ("#e69f00", "D"), ("#d55e00", "X"))
 VERDICTS = {
     **dict(zip((REPRODUCED, PARTLY, NOT_REPRODUCED), TONES, strict=True)),
