@@ -1,5 +1,6 @@
 # make reproduce   everything, at the scale in params.yaml; ends by saying where the report is
 # make smoke       the same graph in minutes, in work/smoke; this params.yaml and these results stay as they are
+# make reference-report  the report of the committed reference, in work/reference, in two minutes; nothing is trained
 # make test        all tests, after `check`
 # make check       style and types: ruff, snakefmt, mypy
 # make vllm-check  thinking on a real vLLM server on this CPU, held to the local engine; after make reproduce
@@ -11,7 +12,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: reproduce smoke test check vllm-check bench bench-check schema lock
+.PHONY: reproduce smoke reference-report test check vllm-check bench bench-check schema lock
 .DELETE_ON_ERROR:
 
 reproduce: $(READY)
@@ -21,6 +22,10 @@ smoke: $(READY)
 	$(BIN)/asyncthink scale smoke --into work/smoke
 	cd work/smoke && ../../$(BIN)/snakemake --cores all --quiet host reason
 	@echo "Scale smoke: shows the graph, not the science."
+
+reference-report: $(READY)
+	$(BIN)/asyncthink report --reference metrics/reference/nano --report work/reference/index.html
+	@echo "The report of the committed reference: $(CURDIR)/work/reference/index.html"
 
 test: check
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder

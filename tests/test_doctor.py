@@ -1,6 +1,7 @@
 """What a machine has, what a scale needs, what a run would take."""
 
 import dataclasses
+import json
 import os
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ from packaging.requirements import Requirement
 from taught_chat_model import tokenizer as byte_tokenizer
 from taught_model import WORDS
 
-from asyncthink import cli
+from asyncthink import cli, terminal
 from asyncthink.config import params
 from asyncthink.workflow import caches, doctor, estimate, surroundings
 from asyncthink.workflow.doctor import fitting_scale, tag_finding, template_finding
@@ -169,6 +170,10 @@ def test_every_scale_can_be_estimated(scale, tmp_path, capsys, monkeypatch):
     (tmp_path / "params.yaml").write_text(
         scales.merge(scales.scaled(ROOT, scale), "synthesize:\n  demonstrations: 400\n")
     )
+    cli.main(["estimate"])
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines[-1]["hours"] == pytest.approx(sum(line["hours"] for line in lines[:-1]))
+    monkeypatch.setattr(terminal, "for_people", lambda args: True)
     cli.main(["estimate"])
     printed = capsys.readouterr().out
     assert f"scale {scale}" in printed and "disk" in printed and "API" in printed

@@ -21,6 +21,8 @@ REFUSED = {  # before a run, in a folder that git does not know
     "adopt": "adopt: no dvc.lock here",
     "reference": "metrics/evaluate/countdown/asyncthink/1.json",
     "stage": "stage: dvc.yaml: No such file",
+    "open": "open: results/report/index.html: no such file; `make reproduce` or `make smoke` makes it",
+    "compare": "compare: metrics/evaluate/countdown/parallel/1.json: no such file",
 }
 MADE = {  # by one example for a later one, where a run would make it
     "work/train.jsonl": "data/puzzles/train.jsonl",

@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "asyncthink"
 # Ground floor first. The science ends with `reporting`; after it comes what serves people and workflow tools.
 ROOMS = (
     *("errors", "settings", "files", "locks", "progress", "randomness"),
-    *("protocol", "schedule", "episode", "rewards"),
+    *("protocol", "schedule", "episode", "rewards", "terminal"),
     *("tasks", "models", "engines", "thinking", "synthesis", "training", "evaluation", "reporting"),
     *("config", "workflow", "cli"),
 )

@@ -1,5 +1,7 @@
 """The episode page in a real browser, headless; every page under test may neither complain nor ask for anything."""
 
+import base64
+import gzip
 import json
 import re
 import subprocess
@@ -84,6 +86,7 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Opened]:
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: requests.append(request.url))
         page.goto(f"{file.as_uri()}#{fragment}")
+        page.locator("body[data-ready]").wait_for(state="attached")
         return page
 
     yield open_page
@@ -176,6 +179,31 @@ def opening_seconds(page: Page) -> float:
     page.reload()
     expect(page.locator("#timeline rect").first).to_be_attached()
     return {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}["TaskDuration"]
+
+
+def test_a_row_says_what_was_asked_and_search_and_order_follow_it(opened):
+    other = replace(EXAMPLE, item={**EXAMPLE.item, "target": 77}, key={**EXAMPLE.key, "index": 99})
+    page = opened([*ALL, other])
+    numbers = " ".join(map(str, EXAMPLE.item["numbers"]))
+    assert page.locator("#list .asked").first.inner_text() == f"{numbers} → {EXAMPLE.item['target']}"
+    page.get_by_label("Search").fill("→ 77")
+    assert listed(page) == ["test 99"]
+    expect(page.locator("#outside")).to_be_visible()  # the one in view is another
+    page.get_by_label("Search").fill("nothing like it")
+    expect(page.locator("#none")).to_be_visible()
+    page.get_by_role("button", name="Clear the filters").click()
+    page.get_by_label("Sorted").select_option("soonest first")
+    latencies = [int(text.split()[1]) for text in page.locator("#list .latency").all_inner_texts() if "no" not in text]
+    assert latencies == sorted(latencies) and len(latencies) > 3
+    expect(page.locator("#none, #outside")).to_have_count(2)
+    assert not page.locator("#none").is_visible()
+
+
+def test_an_episode_links_to_the_same_question_under_another_way(opened):
+    alone = replace(ALONE, item=EXAMPLE.item)
+    page = opened([EXAMPLE, alone], fragment=identify(EXAMPLE))
+    page.locator("#others a").click()
+    expect(page.get_by_role("heading", level=2)).to_have_text(titles(alone)[0])
 
 
 # -- one episode ---------------------------------------------------------------------------------------------------
@@ -354,8 +382,10 @@ def test_hostile_text_is_shown_as_text_and_runs_nothing(opened):
 def test_the_embedded_data_is_the_records_whatever_the_text():
     episode = asynchronous(1, f" {HOSTILE} \ud800 <ANSWER> {HOSTILE} \udfff </ANSWER>", {})
     page = html([episode]).encode("utf-8").decode("utf-8")
-    data = re.search('<script type="application/json" id="episodes">(.*?)</script>', page, re.S)[1]
-    assert json.loads(data) == json.loads(json.dumps([{**record(episode), "title": "test 1"}]))
+    data = re.search('<script type="text/plain" id="episodes">(.*?)</script>', page, re.S)[1]
+    assert json.loads(gzip.decompress(base64.b64decode(data))) == json.loads(
+        json.dumps([{**record(episode), "title": "test 1"}])
+    )
     assert not re.search("[<>&\u2028\u2029]", data)
 
 
@@ -467,6 +497,23 @@ def test_the_command_can_keep_to_the_episodes_of_one_evaluation(tmp_path):
     headline, other = read(file)
     assert main(["page", file, "--variant", "headline", "-o", str(page)]) == 0
     assert page.read_text(encoding="utf-8") == html([headline]) != html([headline, other])
+
+
+def test_plans_from_outside_are_drawn_and_a_page_links_back_to_its_report(opened, tmp_path):
+    plan = {
+        "capacity": 2,
+        "organizer": [{"fork": 1, "tokens": 2}, {"think": 9}, {"join": 1, "tokens": 1}, {"answer": 3}],
+    }
+    file, page = tmp_path / "plans.jsonl", tmp_path / "plans.html"
+    file.write_text("\n".join(json.dumps({**plan, "workers": {"1": tokens}}) for tokens in (5, 25)))
+    assert main(["page", str(file), "-o", str(page), "--report", "index.html"]) == 0
+    assert '<a href="index.html">Report</a>' in page.read_text()
+    shown = opened([])
+    shown.goto(page.as_uri())
+    expect(shown.locator("#list li")).to_have_count(2)
+    expect(shown.locator("#sentence")).to_contain_text("15 steps")
+    file.write_text(json.dumps({**plan, "workers": {}}))
+    assert main(["page", str(file), "-o", str(page)]) == 2
 
 
 def test_a_page_of_more_episodes_than_a_browser_opens_has_the_first_and_says_so(tmp_path, capsys, monkeypatch):

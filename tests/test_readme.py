@@ -1,5 +1,6 @@
 """Each line of the README's table "Which command when", as it stands there, on a built smoke run."""
 
+import json
 import re
 import shutil
 import signal
@@ -88,6 +89,16 @@ def go_on(home, commands):
     assert home.made() == before
 
 
+def look_at_the_pages(home, commands):
+    for command, page in zip(commands, ("index.html", "episodes.html"), strict=True):
+        assert page in typed(home, f"BROWSER=true {command}")
+
+
+def compare_arms(home, commands):
+    told = [json.loads(line) for line in typed(home, commands[-1]).splitlines()]
+    assert {row["measure"] for row in told} >= {"accuracy", "elapsed"}
+
+
 def run_on_a_cluster(home, commands):
     """On a real controller it is in tests/test_slurm.py."""
     run, record = commands
@@ -138,8 +149,8 @@ def change_a_number(home, commands):
 
 
 def share(home, commands):
-    lock, metrics, push = commands
-    typed(home, f"git add {lock} {metrics} params.yaml && git commit --quiet --message 'Keep fewer'")
+    *kept, push = commands
+    typed(home, f"git add {' '.join(kept)} && git commit --quiet --message 'Keep fewer'")
     assert "pushed" in typed(home, push)
 
 
@@ -186,6 +197,8 @@ LINES = {
     "go on after Ctrl-C, a kill or a power cut": go_on,
     "run on a cluster": run_on_a_cluster,
     "run at another scale": change_the_scale,
+    "look at the report, or at the episodes": look_at_the_pages,
+    "compare two arms, or two runs' `metrics/`": compare_arms,
     "see how long a run has left": see_what_is_left,
     "put the figures in one file to pass on": pass_the_figures_on,
     "watch one episode think": watch_an_episode,

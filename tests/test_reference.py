@@ -17,7 +17,7 @@ from asyncthink.config import params
 from asyncthink.evaluation import claims, evidence
 from asyncthink.evaluation import ledger as ledgers
 from asyncthink.files import sha256
-from asyncthink.reporting import claims_table
+from asyncthink.reporting import case_table, claims_table, plots, tables
 from asyncthink.workflow import records
 from asyncthink.workflow.provenance import read_manifest
 
@@ -85,8 +85,8 @@ def another(first, seed):
     return folder
 
 
-def refused(capsys):
-    assert cli.main(["reference"]) == 2
+def refused(capsys, *command):
+    assert cli.main(list(command) or ["reference"]) == 2
     [line] = capsys.readouterr().err.splitlines()
     return line
 
@@ -202,6 +202,20 @@ def test_a_run_does_not_join_a_reference_of_something_else_which_stays_as_it_is(
     before = contents(second / "metrics/reference")
     assert said in refused(capsys)
     assert contents(second / "metrics/reference") == before
+
+
+def test_a_reference_has_a_report_without_a_run_and_names_no_page_of_episodes(first, capsys):
+    (first / "metrics/tables").mkdir()
+    (first / "metrics/tables/case_studies.csv").write_text(tables.text(case_table.frame([], "nano")))
+    assert cli.main(["reference"]) == 0
+    report = ["report", "--reference", "metrics/reference/nano", "--report", "work/reference/index.html"]
+    assert " ".join(report) in (ROOT / "Makefile").read_text()
+    assert cli.main(report) == 0
+    text = (first / "work/reference/index.html").read_text()
+    assert "episodes.html" not in text and text.count("<svg") >= len(plots.FIGURES) - 2
+    capsys.readouterr()
+    shutil.rmtree(first / "metrics/reference/nano")
+    assert "no reference there" in refused(capsys, *report)
 
 
 def contents(folder):

@@ -20,7 +20,7 @@ from written_episodes import EXAMPLE, READY, UNJOINED
 from asyncthink import episode
 from asyncthink.config import scales
 from asyncthink.evaluation import case_studies, claims, evidence
-from asyncthink.reporting import case_table, comparison, plots, report, style, tables
+from asyncthink.reporting import case_table, comparison, page, plots, report, style, tables
 from asyncthink.reporting.exhibits import EXHIBITS
 from asyncthink.reporting.page_record import identify
 from asyncthink.reporting.run_facts import Duration, durations
@@ -28,7 +28,7 @@ from asyncthink.reporting.source import Source
 from asyncthink.workflow import graph
 
 ROOT = Path(__file__).parents[1]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = [ROOT / f"notebooks/{name}.ipynb" for name in sorted(graph.FIGURES)]
 FACTS = {"Commit": "0123", "Processor": "one"}
 
 
@@ -51,13 +51,6 @@ COLUMNS = {name: (*table.columns, "scale") for name, table in tables.TABLES.item
 COLUMNS["case_studies"] = case_table.COLUMNS
 
 
-def as_read(table):
-    """The table as it comes back from its file."""
-    from io import StringIO
-
-    return pd.read_csv(StringIO(tables.text(table)))
-
-
 def evidence_of(kind):
     made = recorded_experiment.experiment()
     first = [path for path in (*made.evaluations, *made.histories) if path.stem == "1"]
@@ -77,7 +70,7 @@ def results(request, tmp_path_factory):
     """Tables as read from files, figures, ledger and parameters."""
     scale, folder = SCALES[request.param], tmp_path_factory.mktemp("figures")
     found = evidence_of(request.param)
-    made = {name: as_read(table) for name, table in frames(found, scale).items()}
+    made = {name: tables.as_read(table) for name, table in frames(found, scale).items()}
     for name, draw in plots.FIGURES.items():
         style.save(draw(made[name]), folder / f"{name}.svg")
     figures = {path.stem: path.read_text() for path in folder.glob("*.svg")}
@@ -167,7 +160,9 @@ def test_intervals_are_drawn_and_a_single_seed_has_no_band():
 
 
 def test_a_line_without_a_name_is_not_in_the_legend():
-    (legend,) = plots.learning_curves(as_read(frames(evidence_of("one seed"), "nano")["learning_curves"])).legends
+    (legend,) = plots.learning_curves(
+        tables.as_read(frames(evidence_of("one seed"), "nano")["learning_curves"])
+    ).legends
     names = [text.get_text() for text in legend.get_texts()]
     assert "AsyncThink" in names and "nan" not in names
 
@@ -291,6 +286,25 @@ def test_every_notebook_looks_at_its_table_whatever_was_run(kind, tmp_path):
         assert (tmp_path / f"{path.stem}.png").exists()
 
 
+def test_the_notebook_to_explore_in_answers_its_questions_of_any_recording(tmp_path):
+    """As papermill runs it: with the episodes as its parameter."""
+    given, ran = recorded_experiment.experiment().folder / "work/asyncthink/1.jsonl.gz", tmp_path / "explore.ipynb"
+    command = [sys.executable, "-m", "papermill", ROOT / "notebooks/explore.ipynb", ran, "-p", "episodes", given]
+    environment = {**os.environ, "JUPYTER_PATH": str(ROOT / "workflow")}
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
+    done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    outputs = [cell["outputs"] for cell in json.loads(ran.read_text())["cells"] if cell["cell_type"] == "code"]
+    assert ["image/svg+xml" in made[0]["data"] for made in outputs[-1:]] == [True]
+    assert all(made for made in outputs[2:-1]) and len(outputs) == 7
+
+
+def test_a_page_of_seven_thousand_episodes_takes_less_than_ten_megabytes():
+    files = (recorded_experiment.experiment().folder / "work").rglob("1.jsonl.gz")
+    recorded = [each for path in files for each in episode.read(path)]
+    assert len(page.html(recorded)) / len(recorded) < 10e6 / 7000
+
+
 def test_the_rule_draws_what_the_function_draws_whatever_kernel_is_called_python3(tmp_path):
     kernel = {"argv": ["/bin/false", "{connection_file}"], "display_name": "another", "language": "python"}
     (tmp_path / "jupyter/kernels/python3").mkdir(parents=True)
@@ -310,7 +324,7 @@ def test_the_rule_draws_what_the_function_draws_whatever_kernel_is_called_python
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     table = found["ablations"]
-    style.save(plots.compared(as_read(table)), tmp_path / "direct.svg")
+    style.save(plots.compared(tables.as_read(table)), tmp_path / "direct.svg")
     assert (tmp_path / "figures/ablations.svg").read_bytes() == (tmp_path / "direct.svg").read_bytes()
     assert (tmp_path / "figures/ablations.png").read_bytes() == (tmp_path / "direct.png").read_bytes()
 

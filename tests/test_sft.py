@@ -1,8 +1,11 @@
 """Format fine-tuning: what is trained on, with what weight, and to which bytes."""
 
 import resource
+import sys
 from dataclasses import replace
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -24,6 +27,7 @@ from asyncthink.synthesis import demonstration
 from asyncthink.synthesis.replay import replay
 from asyncthink.training import micro_batches, sft, skills
 from asyncthink.training.checkpoints import Scratch
+from asyncthink.training.progress import reporters
 from asyncthink.training.resumption import Outputs, Run
 from asyncthink.training.weighted_loss import IGNORED
 
@@ -139,6 +143,44 @@ def test_the_same_seed_gives_the_same_bytes_and_a_falling_loss(tmp_path, start, 
     assert history[-1]["loss"] < history[0]["loss"]
     assert not list((one / "work").glob("sft/*"))
     assert not list(one.rglob("*.bin"))
+
+
+def test_a_training_tells_tensorboard_each_step_and_ends_in_equal_bytes(tmp_path, start, demonstrations, monkeypatch):
+    quiet = run(tmp_path / "quiet", start, demonstrations, monkeypatch)
+    told: list[tuple[str, int]] = []
+
+    class SummaryWriter:
+        def __init__(self, log_dir: str) -> None:
+            assert log_dir == "logs/tensorboard/sft/1"
+
+        def add_text(self, *told: str) -> None: ...
+        def add_scalar(self, name: str, value: float, step: int) -> None:
+            told.append((name, step))
+
+        def flush(self) -> None: ...
+        def close(self) -> None: ...
+
+    board = ModuleType("tensorboardX")
+    board.__spec__, board.SummaryWriter = ModuleSpec("tensorboardX", None), SummaryWriter
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    monkeypatch.setitem(sys.modules, "tensorboardX", board)
+    monkeypatch.setattr("asyncthink.training.progress.is_tensorboard_available", lambda: True)
+    monkeypatch.setattr("transformers.integrations.integration_utils.is_tensorboard_available", lambda: True)
+    monkeypatch.setenv("ASYNCTHINK_REPORT_TO", "tensorboard")
+    monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", "")
+    watched = run(tmp_path / "watched", start, demonstrations, monkeypatch)
+    steps = [row["step"] for row in read_json_lines(watched / "history.jsonl")]
+    assert [step for name, step in told if name == "train/loss"] == steps
+    for name in ("model/model.safetensors", "history.jsonl"):
+        assert sha256(quiet / name) == sha256(watched / name)
+
+
+def test_who_is_told_of_a_training_is_nobody_or_tensorboard(monkeypatch):
+    for wanted, said in (("wandb", "allowed: none, tensorboard"), ("tensorboard", "pip install tensorboard")):
+        monkeypatch.setenv("ASYNCTHINK_REPORT_TO", wanted)
+        monkeypatch.setattr("asyncthink.training.progress.is_tensorboard_available", lambda: False)
+        with pytest.raises(InputError, match=said):
+            reporters("sft asyncthink 1")
 
 
 def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path, start, demonstrations, monkeypatch):

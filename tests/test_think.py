@@ -79,6 +79,13 @@ def test_what_cannot_be_done_is_said_in_one_line(model, flags, said, capsys):
     assert said in line
 
 
+def test_an_item_with_too_few_solutions_and_a_folder_that_is_none_are_said(model, capsys):
+    assert think(model, "--greedy", "--required", "99") == 0
+    assert re.search(r"^note: the item has \d+ solutions?; 99 are asked for$", capsys.readouterr().err, re.MULTILINE)
+    assert cli.main(["think", "--model", "results/grpo/nothing/1", *PARAMS, *PUZZLE]) == 2
+    assert capsys.readouterr().err.endswith("no such folder; `make reproduce` trains it, or give a name of the hub\n")
+
+
 def test_panes_stand_side_by_side_and_show_who_waits():
     out = StringIO()
     console = Console(file=out, force_terminal=True, width=90, height=20, color_system=None)
@@ -112,3 +119,17 @@ def test_lines_are_flat():
     lines.says("organizer", "\n d")
     lines.pauses("organizer")
     assert out.getvalue().splitlines() == ["organizer  > a b", "organizer    c d"]
+
+
+def test_the_quick_start_of_the_readme_thinks_in_ten_lines(model, tmp_path, monkeypatch, capsys):
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```python\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    assert len([line for line in example.splitlines() if line]) == 10
+    (tmp_path / "results/grpo/asyncthink").mkdir(parents=True)
+    (tmp_path / "results/grpo/asyncthink/1").symlink_to(model)
+    (tmp_path / "params.yaml").symlink_to(PARAMS[1])
+    monkeypatch.chdir(tmp_path)
+    known = {}
+    exec(example, known)
+    assert known["episode"].traces[0].decoded > 0
+    assert capsys.readouterr().out.startswith(str(known["episode"].answer))

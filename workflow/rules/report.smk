@@ -175,4 +175,8 @@ rule page:
     message:
         machine.told("page ({log})")
     shell:
-        "python -m asyncthink page {input.episodes:q}" " --variant headline" " --page {output.page:q}" " > {log:q} 2>&1"
+        "python -m asyncthink page {input.episodes:q}"
+        " --variant headline"
+        " --report index.html"
+        " --page {output.page:q}"
+        " > {log:q} 2>&1"

@@ -4,6 +4,8 @@ import argparse
 import importlib
 import os
 import sys
+from importlib import metadata
+from types import ModuleType
 
 from asyncthink.errors import InputError
 from asyncthink.workflow import run_lock
@@ -32,6 +34,8 @@ STEPS = {
     "report": "the report, one self-contained page",
 }
 TOOLS = {
+    "open": "the report, or the page of episodes, in the browser",
+    "compare": "two evaluations or two runs: differences with intervals",
     "page": "a page on which each recorded episode's fork-join timeline can be read",
     "scale": "write params.yaml for another scale",
     "doctor": "what is here, what is missing, which scale fits",
@@ -41,6 +45,7 @@ TOOLS = {
     "record": "after a Snakemake run: write what was made into dvc.lock",
     "reference": "put this run's seeds into the committed reference",
     "adopt": "after a checkout or a pull: tell Snakemake that the files are up to date",
+    "completion": "what a shell evaluates to complete commands and flags",
 }
 COMMANDS = CONTRACT | STEPS | TOOLS
 IN_THE_ROOT = ("scale", "stage", "unlock", "record", "adopt")  # they work on the project in this folder
@@ -76,20 +81,25 @@ def _overview() -> argparse.ArgumentParser:
     """What says which commands there are, and ends the program."""
     parser = argparse.ArgumentParser(prog="asyncthink", formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.epilog = "\n".join(f"  {command:<12} {text}" for command, text in COMMANDS.items())
+    parser.epilog += "\n\n`asyncthink COMMAND --help` shows its flags and an example."
+    parser.add_argument("--version", action="version", version=f"asyncthink {metadata.version('asyncthink')}")
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of those below")
     return parser
 
 
-def _called(name: str, words: list[str]) -> int:
-    """Run a command with its arguments; its exit code."""
-    parser = argparse.ArgumentParser(
-        prog=f"asyncthink {name}",
-        description=COMMANDS[name],
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def described(name: str, parser: argparse.ArgumentParser) -> ModuleType:
+    """Give a parser the flags and the help of a command; the command's module."""
+    parser.description, parser.formatter_class = COMMANDS[name], argparse.RawDescriptionHelpFormatter
     command = importlib.import_module(f"asyncthink.cli.{name.replace('-', '_')}")
     command.arguments(parser)
     parser.epilog = f"{parser.epilog or ''}\n\nexample:\n  {command.EXAMPLE}".strip()
+    return command
+
+
+def _called(name: str, words: list[str]) -> int:
+    """Run a command with its arguments; its exit code."""
+    parser = argparse.ArgumentParser(prog=f"asyncthink {name}")
+    command = described(name, parser)
     given = parser.parse_args(words)
     if name in IN_THE_ROOT:
         from asyncthink.config.params import check_root

@@ -1,10 +1,13 @@
 """`asyncthink estimate`: device hours, disk and API cost of params.yaml, before anything runs."""
 
 import argparse
-from dataclasses import replace
+import json
+import os
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from asyncthink import terminal
 from asyncthink.config import params
 from asyncthink.files import read_json_lines
 from asyncthink.settings import COUNTDOWN
@@ -20,27 +23,48 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
     parser.add_argument("--device", choices=("cpu", "gpu"), help="default: gpu at the scales small and paper")
     parser.add_argument("--puzzles", type=Path, default=Path("data/puzzles/train.jsonl"), help="for the API cost")
+    terminal.argument(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     given = params.read(args.params)
     device = args.device or ("gpu" if given.scale in ("small", "paper") else "cpu")
     rate, count, work = rates()[device], parameters(given), list(loads(given))
-    print(f"scale {given.scale}, {count / 1e6:,.1f}M parameters, hours of {rate.device} ({rate.source})\n")
-    print(f"{'step':<32} {'runs':>5} {'tokens decoded':>16} {'tokens trained':>16} {'hours':>10}")
-    for load in work:
-        hours = load.hours(count, rate)
-        print(f"{load.step:<32} {load.runs:>5} {load.decoded:>16,.0f} {load.trained:>16,.0f} {hours:>10,.2f}")
-    total = sum(load.hours(count, rate) for load in work)
-    print(f"{'all':<32} {sum(load.runs for load in work):>5} {'':>33} {total:>10,.2f}")
-    print(f"{'':<32} {'':>39} {'' if rate.measured else 'at assumed rates':>16}\n")
+    hours = [load.hours(count, rate) for load in work]
+    api = _teacher(given, args.puzzles)
+    if not terminal.for_people(args):
+        for load, own in zip(work, hours, strict=True):
+            print(json.dumps({**asdict(load), "hours": own}))
+        whole = {"hours": sum(hours), "measured": rate.measured, "bytes": disk(given, work), "api": api}
+        print(json.dumps({"step": "all", **whole}))
+        return
+    print(f"scale {given.scale}, {count / 1e6:,.1f}M parameters, time of {rate.device} ({rate.source})\n")
+    rows = [[d.step, d.runs, round(d.decoded), round(d.trained), _span(h)] for d, h in zip(work, hours, strict=True)]
+    last = ["all", sum(load.runs for load in work), "", "", _span(sum(hours))]
+    print(terminal.aligned(("step", "runs", "tokens decoded", "tokens trained", "time"), [*rows, last]), end="\n\n")
+    print(f"time  {_wall(sum(hours), device)}{'' if rate.measured else ', at assumed rates'}; good to a factor of two")
     if device == "gpu":
         shared = ", ".join(f"{memory(given, sharing) / 1e9:,.1f} ({sharing})" for sharing in SHARING)
         print(f"GPU   about {memory(given) / 1e9:,.1f} GB in each training process; activations and vLLM come on top")
         print(f"      with shard: 1, by the number of processes: {shared} GB; each keeps the model at the start whole")
     print(f"disk  about {disk(given, work) / 1e9:,.1f} GB")
-    for line in _teacher(given, args.puzzles):
+    for line in api:
         print(f"API   {line}")
+
+
+def _span(hours: float) -> str:
+    """`12 s`, `3.5 min`, `2.1 h`"""
+    seconds = 3600 * hours
+    return f"{seconds:.0f} s" if seconds < 60 else f"{seconds / 60:.1f} min" if hours < 1 else f"{hours:,.1f} h"
+
+
+def _wall(hours: float, device: str) -> str:
+    """What a clock on the wall shows at the end, if each core has a job until then."""
+    if device == "gpu":
+        return f"about {_span(hours)} on one GPU"
+    cores = len(os.sched_getaffinity(0))
+    said = f"{cores} free cores" if cores > 1 else "one free core"
+    return f"about {_span(hours / cores)} on this machine's {said}"
 
 
 def _teacher(given: params.Params, puzzles: Path) -> list[str]:

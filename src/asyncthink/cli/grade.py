@@ -1,9 +1,11 @@
 """`asyncthink grade`: items with answers in, scores out."""
 
 import argparse
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from asyncthink import terminal
 from asyncthink.cli import json_lines
 from asyncthink.errors import InputError
 from asyncthink.tasks import TASKS, Task
@@ -26,6 +28,7 @@ multiple_choice   a letter: C, (c), or a sentence that states one
 """
 EXAMPLE = r"""echo '{"item": {"numbers": [2, 3, 4], "target": 24, "required": 1}, "answer": "2*3*4 = 24"}' | \
     asyncthink grade --task countdown"""
+COLUMNS = {"line": ">4", "accuracy": ">8", "correct": ">7", "offered": ">7", "": "<5", "answer": "<"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +40,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     if args.task not in TASKS:
         raise InputError(f"no task {ascii(args.task)[:60]}; allowed: {', '.join(TASKS)}")
-    json_lines.answer(args, lambda given: _graded(TASKS[args.task], given))
+    shown = json_lines.Shown(terminal.Table(COLUMNS), _rows)
+    json_lines.answer(args, lambda given: _graded(TASKS[args.task], given), shown)
+
+
+def _rows(told: dict[str, Any]) -> Iterator[Sequence[object]]:
+    """The score; below it what is right, and what is wrong with the reason."""
+    right = [("right", solution) for solution in told["solutions"]]
+    wrong = [("wrong", ": ".join(filter(None, each.values()))) for each in told["mistakes"]]
+    first, *rest = [*right, *wrong] or [("", "")]
+    yield told["accuracy"], told["correct"], told["offered"], *first
+    for line in rest:
+        yield "", "", "", *line
 
 
 def _graded(task: Task[Any], given: dict[str, Any]) -> dict[str, Any]:

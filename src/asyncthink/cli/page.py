@@ -1,28 +1,34 @@
-"""Recorded episodes as a page for people, or one of them as a picture of its timeline."""
+"""Recorded episodes, or plans, as a page for people, or one of them as a picture of its timeline.
+
+A plan is a line as `asyncthink schedule` takes it, from whatever program: it has a timeline, and no texts.
+"""
 
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
-from asyncthink.episode import Episode, read
+from asyncthink import schedule
+from asyncthink.episode import Episode, Trace, from_mapping
 from asyncthink.errors import InputError
-from asyncthink.files import write_text
+from asyncthink.files import json_lines, write_text
 from asyncthink.reporting import page
 
 EXAMPLE = r"""asyncthink page results/evaluate/countdown/asyncthink/1.jsonl.gz --variant headline \
     --page work/episodes.html"""
 
-MOST = 5_000  # episodes that a browser opens without a wait: some 30 MB
+MOST = 10_000  # episodes that a browser opens without a wait: some 10 MB
 
 
 def arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("episodes", nargs="+", metavar="EPISODES.jsonl[.gz]", help="recorded episodes")
+    parser.add_argument("episodes", nargs="+", metavar="EPISODES.jsonl[.gz]", help="recorded episodes, or plans")
     parser.add_argument(
         "-o", "--page", required=True, help=f"PAGE.html: all episodes, {MOST:,} at most; PICTURE.svg: one timeline"
     )
     parser.add_argument("--variant", metavar="NAME", help="only the episodes of one evaluation: headline, or its name")
+    parser.add_argument("--report", metavar="ADDRESS", help="of a page: the report that it links back to")
     parser.add_argument("--episode", metavar="ID", help="for a picture: the part behind # in the page's address")
 
 
@@ -34,7 +40,7 @@ def run(options: Namespace) -> None:
 
 
 def _html(options: Namespace, episodes: Iterator[Episode]) -> None:
-    write_text(options.page, page.html(islice(episodes, MOST)))
+    write_text(options.page, page.html(islice(episodes, MOST), options.report))
     if next(episodes, None) is not None:
         more = (
             f"shows the first {MOST:,} episodes and leaves the others out; choose with --variant, or give fewer files"
@@ -50,5 +56,23 @@ MAKERS = {".html": _html, ".svg": _picture}
 
 
 def _recorded(paths: list[str], variant: str | None) -> Iterator[Episode]:
-    for path in paths:
-        yield from (each for each in read(path) if variant is None or each.key.get("variant") == variant)
+    for number, (where, given) in enumerate(line for path in paths for line in json_lines(path)):
+        try:
+            each = _planned(given, number) if "organizer" in given else from_mapping(given)
+        except InputError as error:
+            what = "a plan" if "organizer" in given else "an episode"
+            raise InputError(f"{where} is not {what}: {error}") from None
+        if variant is None or each.key.get("variant") == variant:
+            yield each
+
+
+def _planned(given: dict[str, Any], number: int) -> Episode:
+    """An episode of which nothing is known but its plan."""
+    plan = schedule.validate(given)
+    ran = schedule.simulate(plan)
+    stops = {lane.fork: "eos" for lane in ran.lanes}
+    traces = [Trace("worker" if fork else "organizer", fork, "", [], stop=stop) for fork, stop in stops.items()]
+    key = {"split": "plan", "index": number}
+    return Episode(
+        key, "plan", {}, "asynchronous", plan["capacity"], traces, plan, None, schedule=schedule.numbers(ran)
+    )

@@ -1,6 +1,7 @@
 """`asyncthink record`: after a Snakemake run."""
 
 import argparse
+import sys
 
 from asyncthink.workflow import dvc_lock
 
@@ -12,4 +13,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    if sys.stderr.isatty():
+        print("reading what was made, to hash it; this takes half a minute ...", file=sys.stderr, flush=True)
     print(dvc_lock.record())

@@ -2,7 +2,8 @@
 
 The reference of a scale is a folder of recorded metrics, metrics/reference/SCALE/, laid out as metrics/ is, with the
 manifest of what made them in it, and the ledger that follows from them beside it, metrics/reference/SCALE.json. So its
-seeds can be run one by one, on several machines, and every verdict can be derived again.
+seeds can be run one by one, on several machines, and every verdict can be derived again. The episodes of the case
+studies of the last run are kept beside the records, for the report of the reference alone (`make reference-report`).
 """
 
 import argparse
@@ -16,6 +17,7 @@ from asyncthink.config import params
 from asyncthink.evaluation import claims
 from asyncthink.workflow import commits, provenance, records, whole_run
 
+CASES = Path("tables/case_studies.csv")
 EXAMPLE = "asyncthink reference"
 
 
@@ -40,6 +42,9 @@ def run(args: argparse.Namespace) -> None:
     for name in own.all:
         with files.replacing(folder / name) as temporary:
             shutil.copyfile(args.metrics / name, temporary)
+    if (cases := args.metrics / CASES).is_file():
+        with files.replacing(folder / CASES.name) as temporary:
+            shutil.copyfile(cases, temporary)
     provenance.described(folder, merged, given, commit).write(folder)
     files.write_json(folder.with_suffix(".json"), ledger)
     write_readme(args.readme, folder.parent)

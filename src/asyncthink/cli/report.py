@@ -1,7 +1,13 @@
-"""`asyncthink report`: the report, one page that stands alone."""
+"""`asyncthink report`: the report, one page that stands alone, of a run or of a committed reference."""
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from asyncthink.errors import InputError
+
+if TYPE_CHECKING:
+    from asyncthink.reporting.report import Results
 
 EXAMPLE = r"""asyncthink report --tables metrics/tables --ledger metrics/reference/nano.json \
     --report work/report.html"""
@@ -9,24 +15,56 @@ EXAMPLE = r"""asyncthink report --tables metrics/tables --ledger metrics/referen
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    parser.add_argument("--tables", required=True, type=Path, help="folder of the CSV files of `tables`")
-    parser.add_argument("--ledger", required=True, type=Path, help="the ledger of claims, JSON")
+    parser.add_argument("--tables", type=Path, help="folder of the CSV files of `tables`")
+    parser.add_argument("--ledger", type=Path, help="the ledger of claims, JSON")
     parser.add_argument("--figures", nargs="*", type=Path, default=[], help="figures, SVG; each named as its table")
     parser.add_argument("--times", nargs="*", type=Path, default=[], help="what jobs took: .../times/STEP/*.tsv")
+    parser.add_argument("--reference", type=Path, help="metrics/reference/SCALE, in place of all the above")
     parser.add_argument("--report", required=True, type=Path, help="written: one HTML file")
 
 
 def run(args: argparse.Namespace) -> None:
     from asyncthink import files
+    from asyncthink.reporting import report, run_facts
+
+    if args.reference is None and None in (args.tables, args.ledger):
+        raise InputError("give --tables and --ledger of a run, or the folder of a --reference")
+    results = _of_reference(args.reference) if args.reference else _of_run(args)
+    files.write_text(args.report, report.html(results, run_facts.facts(), run_facts.durations(args.times)))
+
+
+def _of_run(args: argparse.Namespace) -> "Results":
     from asyncthink.config import params
     from asyncthink.evaluation import ledger
-    from asyncthink.reporting import report, run_facts, tables
+    from asyncthink.reporting import report, tables
 
     given = params.read(args.params)
-    results = report.Results(
+    return report.Results(
         tables={name: tables.read(args.tables, name) for name in (*tables.TABLES, "case_studies")},
         figures={path.stem: path.read_text(encoding="utf-8") for path in args.figures},
         ledger=ledger.read(args.ledger),
         world=report.World.among(vars(given)),
     )
-    files.write_text(args.report, report.html(results, run_facts.facts(), run_facts.durations(args.times)))
+
+
+def _of_reference(folder: Path) -> "Results":
+    """Tables and figures made again from the records of `asyncthink reference`; its episodes are not committed."""
+    from asyncthink.config import params
+    from asyncthink.evaluation import evidence, ledger
+    from asyncthink.reporting import case_table, plots, report, style, tables
+    from asyncthink.reporting.source import Source
+    from asyncthink.workflow import provenance, records
+
+    manifest, lying = provenance.read_manifest(folder), records.lying_in(folder)
+    if manifest is None:
+        raise InputError(f"{folder}: no reference there; `asyncthink reference` makes one of a whole run")
+    given = params.from_mapping({**manifest.params, "seeds": list(manifest.seeds)})
+    kinds = (lying.evaluations, lying.histories, lying.filters)
+    evaluations, histories, filters = ([folder / name for name in kind] for kind in kinds)
+    source = Source(evidence.read(evaluations, histories, filters), ledger.read(folder.with_suffix(".json")))
+    shown = {name: tables.as_read(table.frame(source)) for name, table in tables.TABLES.items()}
+    kept = (folder / "case_studies.csv").is_file()
+    cases = tables.read(folder, "case_studies") if kept else tables.as_read(case_table.frame([], given.scale))
+    shown["case_studies"] = cases
+    figures = {name: style.svg(draw(shown[name])) for name, draw in plots.FIGURES.items()}
+    return report.Results(shown, figures, source.ledger, report.World.among(vars(given)), episodes=False)

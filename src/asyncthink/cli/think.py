@@ -3,6 +3,7 @@
 import argparse
 import math
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from asyncthink.episode import Episode
     from asyncthink.settings import Puzzles, Thinking
 
+MOST_SOLVED = 5  # numbers of an item whose solutions are counted at once
+WORDS = """\
+What a model of the scale nano writes, word by word: `8 - 3 5 .` is a step and its result; `!-` and its like say that
+what follows is a whole solution; `none` is an answer, or a return, without one. Tags begin and end what an agent hands
+out (FORK), takes in (JOIN), returns (RETURN) and answers (ANSWER)."""
 MODES = ("asynchronous", "sequential", "parallel")
 EXAMPLE = "asyncthink think --model results/grpo/asyncthink/1 --numbers 3 5 7 9 --target 24"
 
@@ -38,6 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pace", type=float, default=25, help="steps a second on a terminal; 0: as fast as it goes")
     parser.add_argument("--params", default="params.yaml", help="budgets, and what the flags leave open")
     engine_choice.arguments(parser)
+    parser.epilog = WORDS
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--plain", action="store_true", help="lines of text, also on a terminal")
     shown.add_argument("--json", action="store_true", help="nothing but the episode's record, one line of JSON")
@@ -55,6 +62,8 @@ def run(args: argparse.Namespace) -> None:
         think = THINKING[args.mode](engine, args.task, item, settings, {"seed": args.seed}, (args.seed, "think"))
         told = finish(engines.run(engine, [think])[0], given.reward)
     print(episode.to_json(told) if args.json else _verdict(told))
+    for said in () if args.json else _notes(told):
+        print(f"note: {said}", file=sys.stderr)
 
 
 def _item(args: argparse.Namespace, puzzles: "Puzzles") -> dict[str, Any]:
@@ -92,8 +101,12 @@ def _engine(args: argparse.Namespace) -> Iterator["Engine"]:
 
     from asyncthink.cli.panes import Lines, Observed, Panes
 
-    engine = engine_choice.chosen(args, os.environ).opened(args.model)
-    console = Console()
+    console, choice = Console(), engine_choice.chosen(args, os.environ)
+    if choice.name == "local" and not args.model.is_dir() and (args.model.is_absolute() or len(args.model.parts) > 2):
+        raise InputError(f"{args.model}: no such folder; `make reproduce` trains it, or give a name of the hub")
+    if console.is_terminal and not args.json:
+        print(f"loading {args.model} ...", file=sys.stderr, flush=True)
+    engine = choice.opened(args.model)
     if args.json:
         yield engine
     elif console.is_terminal and not args.plain:
@@ -117,3 +130,17 @@ def _verdict(episode: "Episode") -> str:
         ratio, capacity = schedule["concurrency_ratio"], episode.capacity
         rows.append(("busy", f"eta/c = {ratio:.2f} of c = {capacity} agents at work, on average"))
     return "\n".join(f"{name:<10} {text}" for name, text in rows)
+
+
+def _notes(episode: "Episode") -> Iterator[str]:
+    """What would else be taken for the model's fault, or for a fault of this program."""
+    from asyncthink.tasks import expressions, solver
+
+    item = episode.item
+    if episode.task == "countdown" and len(item["numbers"]) <= MOST_SOLVED:
+        operations = item.get("operations", expressions.OPERATIONS)
+        there = len(solver.solutions(item["numbers"], item["target"], operations, uses=item.get("uses")))
+        if there < item["required"]:
+            yield f"the item has {there} solution{'' if there == 1 else 's'}; {item['required']} are asked for"
+    if episode.mode != "asynchronous" and any("<FORK-" in trace.own_text for trace in episode.traces):
+        yield f"the model forks, and nobody takes that up in {episode.mode} thinking; try --mode asynchronous"

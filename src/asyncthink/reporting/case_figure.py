@@ -1,5 +1,7 @@
 """The figure of the case studies: each chosen episode as lanes on the token clock."""
 
+import re
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -28,6 +30,7 @@ KEY = {
     "critical path": Line2D([], [], color=CRITICAL, linewidth=2.5),
 }
 LETTER = 0.0105  # of a panel's width
+ASKED = 34  # letters of the question that stand beside a title
 
 
 def draw(table: pd.DataFrame, width: float) -> Figure:
@@ -36,20 +39,24 @@ def draw(table: pd.DataFrame, width: float) -> Figure:
     heights = [rows.agent.nunique() + 1.2 for rows in cases]
     figure = Figure(figsize=(width, 0.6 + 0.36 * sum(heights)))
     panels = figure.subplots(len(cases), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
+    several = table.test_set.nunique() > 1
     for axes, rows in zip(panels, cases, strict=True):
-        _panel(axes, rows)
+        _panel(axes, rows, f"{rows.test_set.iloc[0]}: " if several else "")
     panels[-1].set_xlabel("Token clock, decoding steps")
     spacing: Look = {"columnspacing": 1.0, "handlelength": 1.6, "fontsize": 7.2}
-    figure.legend(list(KEY.values()), list(KEY), loc="outside upper left", ncols=len(KEY), **spacing)
+    figure.legend(list(KEY.values()), list(KEY), loc="outside upper left", ncols=3, **spacing)
     marks.footer(figure, table)
     return figure
 
 
-def _panel(axes: Axes, rows: pd.DataFrame) -> None:
+def _panel(axes: Axes, rows: pd.DataFrame, whose: str) -> None:
     agents = list(dict.fromkeys(rows.agent))
     end = int(rows[rows.agent == "organizer"].end.max())
     first = rows.iloc[0]
-    axes.set_title(f"{first.test_set}: {first.case[0].lower()}{first.case[1:]}, T = {end:,}")
+    axes.set_title(f"{whose}{first.case[0].lower()}{first.case[1:]}, T = {end:,}")
+    question = re.sub("required [0-9]+; ", "", str(first.question))
+    shown = question if len(question) <= ASKED else f"{question[: ASKED - 1]}…"
+    axes.set_title(shown, loc="right", fontsize=7, weight="normal", color=MUTED)
     for _, row in rows.iterrows():
         _stretch(axes, agents.index(row.agent), row, rows.end.max())
     _arrows(axes, rows, agents)

@@ -110,7 +110,8 @@ def _organization(table: pd.DataFrame) -> str:
     told = []
     for label, rows in table[table.measure.isin(_LEARNED)].groupby("label", sort=False):
         values = rows.set_index("measure").ours
-        parts = [f"{name} {values[key]:.{digits}f}{unit}" for key, (name, digits, unit) in _LEARNED.items()]
+        known = {key: words for key, words in _LEARNED.items() if pd.notna(values.get(key))}
+        parts = [f"{name} {values[key]:.{digits}f}{unit}" for key, (name, digits, unit) in known.items()]
         told.append(f"{label}: {', '.join(parts)}")
     return f"{'; '.join(told)}."
 
@@ -165,7 +166,8 @@ EXHIBITS = {
     "frontier": Exhibit(
         "Accuracy against critical-path latency",
         "The paper's figure 7",
-        "Up and to the left is better; each point is one budget, and a line joins the points that no other one beats.",
+        "Up and to the left is better; each point is one budget, a line joins those that no other one beats, and the "
+        "arrow is the gap at AsyncThink's accuracy.",
         _frontier,
         ("label", "organizer_budget", "worker_budget", "accuracy", "latency"),
     ),

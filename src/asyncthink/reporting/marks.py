@@ -11,6 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from asyncthink.reporting.style import MUTED, PAPER_COLOUR, Look
 
+LETTERS = 16  # of the footer, an inch
+
 
 def errors(rows: pd.DataFrame, name: str = "") -> np.ndarray:
     """Lengths below and above the value, (2, rows); columns ours, low, high, or NAME, NAME_low, NAME_high."""
@@ -59,7 +61,8 @@ def footer(figure: Figure, table: pd.DataFrame, *more: str) -> None:
     parts = [f"scale {table['scale'].iloc[0]}"]
     if "items" in table and table["items"].notna().any():
         parts += [f"{int(table['items'].iloc[0])} test items", seeds(len(str(table.seeds.iloc[0]).split()))]
-    text = "; ".join([*parts, *filter(None, more)])
+    unbroken = [part.replace(" ", "\u00a0") for part in (*parts, *filter(None, more))]
+    text = textwrap.fill("; ".join(unbroken), round(LETTERS * figure.get_figwidth())).replace("\u00a0", " ")
     figure.supxlabel(text, fontsize=7.5, color=MUTED, x=0.01, ha="left")
 
 

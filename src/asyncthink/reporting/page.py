@@ -1,14 +1,17 @@
 """The episode page: one HTML file without a network, on which every recorded episode can be read.
 
-Model text is data all the way. The embedded JSON holds no `<`, the scripts write text nodes only, and the page's own
-policy (CSP) allows just the one script and the one style sheet whose hashes it names, and no connection anywhere.
+Model text is data all the way. The embedded JSON is compressed, which holds no `<`, the scripts write text nodes only,
+and the page's own policy (CSP) allows just the one script and the one style sheet whose hashes it names, and no
+connection anywhere.
 """
 
 import base64
+import gzip
 import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator
+from html import escape
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -24,14 +27,15 @@ STYLES = (ROOM / "page/timeline.css", ROOM / "page/page.css")
 SCRIPTS = (ROOM / "page/timeline.js", ROOM / "page/traces.js", ROOM / "page/page.js")
 
 
-def html(episodes: Iterable[Episode]) -> str:
-    """The whole page. An episode whose plan is not one is an InputError that names the episode."""
+def html(episodes: Iterable[Episode], report: str | None = None) -> str:
+    """The whole page, with a link to a report. An episode whose plan is not one is an InputError that names it."""
     style, script = _joined(STYLES), _joined(SCRIPTS)
     policy = f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}; "
     policy += "base-uri 'none'; form-action 'none'"
     data = _embedded(_titled(list(_distinct(map(_recorded, episodes)))))
     template = Template(TEMPLATE.read_text(encoding="utf-8"))
-    return template.substitute(policy=policy, style=style, script=script, data=data)
+    back = f'<a href="{escape(report)}">Report</a>' if report else ""
+    return template.substitute(policy=policy, style=style, script=script, data=data, report=back)
 
 
 def picture(episodes: Iterable[Episode], wanted: str | None) -> str:
@@ -78,9 +82,10 @@ def _titled(records: list[PageRecord]) -> list[PageRecord]:
 
 
 def _embedded(value: Any) -> str:
-    """JSON that can stand inside <script>: no markup, no line separators, no lone surrogates; it parses to `value`."""
+    """JSON, compressed, in letters that can stand inside <script>; lone surrogates become their escapes."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return re.sub("[<>&\u2028\u2029\ud800-\udfff]", lambda letter: f"\\u{ord(letter[0]):04x}", text)
+    text = re.sub("[\ud800-\udfff]", lambda letter: f"\\u{ord(letter[0]):04x}", text)
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
 def _joined(paths: Iterable[Path]) -> str:

@@ -16,6 +16,8 @@ from asyncthink.schedule import Interval, Lane, simulate, validate
 
 KEY_ORDER = ("split", "index", "variant", "sample", "step", "seed")
 BARE = KEY_ORDER[:3]  # said without their name
+GAME = ("numbers", "target", "required", "uses", "operations")  # the keys of countdown
+LONGEST = 70  # letters of what a row says was asked
 STOPS = {
     "answer": "answered",
     "return": "returned a result",
@@ -57,6 +59,7 @@ class PageRecord(TypedDict):
     arm: str
     mode: str
     variant: str
+    asked: str
     item: list[list[str]]
     verdict: str
     errors: list[str]
@@ -80,6 +83,7 @@ def record(episode: Episode) -> PageRecord:
         "arm": episode.arm,
         "mode": episode.mode,
         "variant": str(episode.key.get("variant", "")),
+        "asked": asked(episode.item),
         "item": _question_and_answer(episode),
         "verdict": _verdict(episode.score),
         "errors": _errors(episode, shown.schedule),
@@ -191,10 +195,30 @@ def _errors(episode: Episode, schedule: Mapping[str, Any]) -> list[str]:
     return list(filter(None, errors)) or ["none"]
 
 
+def asked(item: Mapping[str, Any]) -> str:
+    """What was asked, in a few letters: `13 11 6 2 → 24`, the rows of a puzzle, the beginning of a question."""
+    if "numbers" in item and "target" in item:
+        return f"{_plain(item['numbers'])} → {_plain(item['target'])}"
+    text = _plain(item.get("puzzle") or item.get("problem") or item.get("question") or "")
+    line = " / ".join(text.splitlines()) if "puzzle" in item else " ".join(text.split())
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+
+
 def _question_and_answer(episode: Episode) -> list[list[str]]:
-    asked = [[name, _plain(value), ""] for name, value in episode.item.items() if name != "id"]
+    item, game = episode.item, "numbers" in episode.item and "target" in episode.item
+    question = [["asked", _game(item), ""]] if game else []
+    left = [name for name in item if name != "id" and not (game and name in GAME)]
     answer = "none" if episode.answer is None else episode.answer
-    return [*asked, ["answered", answer, _verdict(episode.score)]]
+    rest = [[name, _plain(item[name]), ""] for name in left]
+    return [*question, *rest, ["answered", answer, _verdict(episode.score)]]
+
+
+def _game(item: Mapping[str, Any]) -> str:
+    """`Make 24 out of 13 11 6 2 in 4 different ways.`"""
+    ways = f" in {_plain(item['required'])} different ways" if item.get("required", 1) != 1 else ""
+    each = f", each time with {_plain(item['uses'])} of the numbers" if "uses" in item else ""
+    only = f", by {' '.join(_plain(item['operations']))} alone" if "operations" in item else ""
+    return f"Make {_plain(item['target'])} out of {_plain(item['numbers'])}{ways}{each}{only}."
 
 
 def _numbers(episode: Episode, schedule: Mapping[str, Any]) -> list[list[str]]:

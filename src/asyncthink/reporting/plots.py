@@ -13,14 +13,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from asyncthink.evaluation.frontier import latency_at
 from asyncthink.evaluation.verdicts import NOT_REPRODUCED, NOT_RUN, OF_ONE_RUN, PARTLY, REPRODUCED, UNTESTABLE
 from asyncthink.reporting import case_figure, marks, style
 from asyncthink.reporting.style import GRID, INK, LINES, LOOKS, MARKERS, MEASURES, MUTED, ON_COLOUR, colour
 
-WIDTH = 6.9  # inches
+WIDTH = 5.0  # inches: letters of 8 points are read on a phone, which is as wide as the whole figure
 LEAST = 10  # what a scale of percent or tokens reaches at least
 INTERVALS = "lines: 95 % intervals"
-ABREAST = 4  # panels side by side
+ABREAST = 2  # panels side by side
 WAYS = ("asyncthink", "parallel", "sequential")
 ORGANIZERS = ("asyncthink", "asyncthink_priced", "no_rl")
 TIMED = ("fixed_plan", "sequential")  # beside them
@@ -35,7 +36,7 @@ PANELS = {
 }
 LOSSES = {"pretrain": "Base model: loss", "sft": "Format fine-tuning: loss"}
 KINDS = {"none": "no fork", "interleaved": "interleaved", "batch": "batch", "other": "other"}
-KIND_COLOURS = {"none": "#d0d7de", "interleaved": "#56b4e9", "batch": "#e69f00", "other": "#0072b2"}
+KIND_COLOURS = {"none": "#d0d7de", "interleaved": "#c3b5e0", "batch": "#8f7cc0", "other": "#4f3d8a"}  # of no arm
 TONES = (("#009e73", "o"), ("#e69f00", "D"), ("#d55e00", "X"))
 VERDICTS = {
     **dict(zip((REPRODUCED, PARTLY, NOT_REPRODUCED), TONES, strict=True)),
@@ -95,7 +96,7 @@ def correct_at_least_k(table: pd.DataFrame) -> Figure:
     axes.set_ylabel("Items, %")
     axes.set_xlabel("Correct solutions")
     axes.grid(axis="x", visible=False)
-    figure.legend(loc="outside upper left", ncols=4, handlelength=1.6, columnspacing=1.4)
+    figure.legend(loc="outside upper left", ncols=2, handlelength=1.6, columnspacing=1.4)
     marks.footer(figure, table, INTERVALS, "the paper asks for four solutions")
     return figure
 
@@ -164,7 +165,7 @@ def training_dynamics(table: pd.DataFrame) -> Figure:
         marks.from_zero(axes, 1 if name == "forks" else LEAST)
     for axes in panels[-2:]:
         marks.steps(axes, "RL step")
-    figure.legend(loc="outside upper left", ncols=3, handlelength=2.2)
+    figure.legend(loc="outside upper left", ncols=2, handlelength=2.2)
     seeds = table[table.arm == arms[0]].seed.nunique()
     smooth = f"mean of {window} steps" if window > 1 else ""
     marks.footer(figure, table, marks.seeds(seeds), smooth, marks.spread(seeds))
@@ -173,27 +174,60 @@ def training_dynamics(table: pd.DataFrame) -> Figure:
 
 @drawn
 def frontier(table: pd.DataFrame) -> Figure:
-    """Accuracy over critical-path latency, one point a budget, joined along the frontier (the paper's figure 7)."""
+    """Accuracy over critical-path latency, one point a budget, joined along the frontier (the paper's figure 7).
+
+    The arrow is the gap: from the latency at which parallel thinking has AsyncThink's accuracy to AsyncThink's own.
+    """
     figure = Figure(figsize=(WIDTH, 3.9))
     axes = figure.add_subplot()
     for arm in [arm for arm in WAYS if arm in set(table.way)]:
-        rows = table[table.way == arm].sort_values("latency")
-        best, headline, tone = rows[rows.best], rows[(rows.variant == "headline") & (rows.arm == arm)], colour(arm)
-        errors = marks.errors(rows, "accuracy"), marks.errors(rows, "latency")
-        axes.errorbar(rows.latency, rows.accuracy, *errors, fmt="none", ecolor=tone, elinewidth=0.9, alpha=0.7)
-        axes.plot(best.latency, best.accuracy, color=tone, linestyle=LINES.get(arm, "-"), zorder=2)
-        axes.plot(rows.latency, rows.accuracy, MARKERS[arm], color=tone, label=headline.label.iloc[0], zorder=3)
-        ring: style.Look = {"markersize": 11, "markerfacecolor": "none", "markeredgecolor": tone}
-        axes.plot(headline.latency, headline.accuracy, "o", zorder=3, markeredgewidth=1.2, **ring)
+        _way(axes, table[table.way == arm].sort_values("latency"), arm)
     axes.set_xlabel("Critical-path latency, tokens")
     axes.set_ylabel("Accuracy, %")
-    axes.margins(0.06)
     marks.from_zero(axes, LEAST)
-    if table.latency.min() < 0.4 * table.latency.max():
-        axes.set_xlim(left=0)
-    figure.legend(loc="outside upper left", ncols=3, handlelength=1.2)
-    marks.footer(figure, table, INTERVALS, "ring: the budget of the headline")
+    axes.set_ylim(top=min(axes.get_ylim()[1], 108))
+    _from_the_points(axes, table.latency)
+    _gap(axes, table)
+    axes.annotate("better ↖", (0.02, 0.95), xycoords="axes fraction", fontsize=8, color=MUTED, va="top")
+    figure.legend(loc="outside upper left", ncols=2, handlelength=1.2)
+    marks.footer(figure, table, INTERVALS, "ring: the headline's budget; hollow: another budget is better")
     return figure
+
+
+def _from_the_points(axes: Axes, latency: pd.Series) -> None:
+    """The scale is that of the points: an interval over two seeds may have no end that is worth drawing."""
+    least, most = latency.min(), latency.max()
+    room = 0.1 * max(most - least, 0.1 * most)
+    axes.set_xlim(0 if least < 0.4 * most else least - room, most + room)
+
+
+def _way(axes: Axes, rows: pd.DataFrame, arm: str) -> None:
+    """One way's points: those that no other one beats are full and joined."""
+    best, headline, tone = rows[rows.best], rows[(rows.variant == "headline") & (rows.arm == arm)], colour(arm)
+    errors = marks.errors(rows, "accuracy"), marks.errors(rows, "latency")
+    axes.errorbar(rows.latency, rows.accuracy, *errors, fmt="none", ecolor=tone, elinewidth=0.9, alpha=0.5)
+    beaten: style.Look = {"color": "white", "markeredgecolor": tone, "markersize": 4.5, "zorder": 3}
+    axes.plot(rows.latency[~rows.best], rows.accuracy[~rows.best], MARKERS[arm], **beaten)
+    look: style.Look = {"color": tone, "marker": MARKERS[arm], "linestyle": LINES.get(arm, "-"), "zorder": 3}
+    axes.plot(best.latency, best.accuracy, label=headline.label.iloc[0], **look)
+    ring: style.Look = {"markersize": 11, "markerfacecolor": "none", "markeredgecolor": tone}
+    axes.plot(headline.latency, headline.accuracy, "o", zorder=3, markeredgewidth=1.2, **ring)
+
+
+def _gap(axes: Axes, table: pd.DataFrame) -> None:
+    """How much sooner AsyncThink's headline is than parallel thinking's frontier at its accuracy, or how much later."""
+    ours = table[(table.arm == "asyncthink") & (table.variant == "headline")]
+    theirs = table[table.way == "parallel"]
+    if ours.empty or theirs.empty:
+        return
+    point = ours.iloc[0]
+    needed = latency_at(point.accuracy, list(theirs.latency), list(theirs.accuracy))
+    share, beyond = 100 * (1 - point.latency / needed), " or more" * bool(theirs.accuracy.max() < point.accuracy)
+    look = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.1, "shrinkA": 0, "shrinkB": 7}
+    axes.annotate("", (point.latency, point.accuracy), (needed, point.accuracy), arrowprops=look, zorder=4)
+    said = f"{share:.0f} % sooner{beyond}" if share > 0 else f"{-share:.0f} % later"
+    middle = ((point.latency + needed) / 2, point.accuracy)
+    axes.annotate(said, middle, (0, 5), textcoords="offset points", ha="center", fontsize=8, weight="bold", zorder=4)
 
 
 @drawn
@@ -213,7 +247,7 @@ def organization(table: pd.DataFrame) -> Figure:
     for chance in first[first.measure == "chance"].ours:
         order.axhline(chance, color=MUTED, linewidth=0.9)
         order.annotate("chance", (1, chance), (0, 3), textcoords="offset points", fontsize=7.5, color=MUTED)
-    order.set_title("Branches handed out that hold a hit, %")
+    order.set_title("Branches with a hit, %")
     order.set_xlabel("Their order")
     for arm in [arm for arm in (*ORGANIZERS, *TIMED) if arm in set(table.arm)]:
         rows = table[(table.arm == arm) & (table.measure == "elapsed")]
@@ -225,7 +259,7 @@ def organization(table: pd.DataFrame) -> Figure:
     for axes in (order, time):
         marks.from_zero(axes, LEAST)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    figure.legend(loc="outside upper left", ncols=3, handlelength=2.2)
+    figure.legend(loc="outside upper left", ncols=2, handlelength=2.2)
     marks.footer(figure, table)
     return figure
 
@@ -243,7 +277,8 @@ def topologies(table: pd.DataFrame) -> Figure:
         for at, width, start in zip(y, share, left, strict=True):
             if width >= 7:
                 tone = ON_COLOUR["dark" if kind == "other" else "light"]
-                axes.text(start + width / 2, at, f"{width:.0f}", ha="center", va="center", fontsize=8, color=tone)
+                shown = f"{width:.1f}" if 99 <= width < 100 else f"{width:.0f}"
+                axes.text(start + width / 2, at, shown, ha="center", va="center", fontsize=8, color=tone)
         left += share
     distinct = table.groupby("source").distinct.sum()
     for at, source in zip(y, sources, strict=True):
@@ -254,7 +289,7 @@ def topologies(table: pd.DataFrame) -> Figure:
     axes.set_xlabel("Share of organizer traces, %")
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
-    figure.legend(loc="outside upper left", ncols=4, handlelength=1.2)
+    figure.legend(loc="outside upper left", ncols=4, handlelength=1.0, columnspacing=1.0)
     marks.footer(figure, table)
     return figure
 
@@ -271,7 +306,7 @@ def claims(table: pd.DataFrame) -> Figure:
     texts = table.assign(ours=table.ours.where(table.ours.notna(), table.reason))
     cells = [[marks.wrapped(row[key], width) for key, _, width in LEDGER] for _, row in texts.iterrows()]
     heights = [max(text.count("\n") + 1 for text in row) + 0.7 for row in cells]
-    figure = Figure(figsize=(WIDTH + 2.6, 0.7 + 0.165 * sum(heights)))
+    figure = Figure(figsize=(9.5, 0.7 + 0.165 * sum(heights)))
     axes = figure.add_subplot()
     axes.set_axis_off()
     axes.set_xlim(0, 100)

@@ -20,11 +20,23 @@ from markupsafe import Markup
 from asyncthink.evaluation.ledger import Ledger
 from asyncthink.evaluation.paper import PAPER
 from asyncthink.evaluation.verdicts import NOT_RUN, OF_ONE_RUN, VERDICTS
-from asyncthink.reporting import comparison
+from asyncthink.reporting import comparison, finding, forest, glossary
 from asyncthink.reporting.exhibits import EXHIBITS, LEDGER
 from asyncthink.reporting.run_facts import Duration
-from asyncthink.reporting.style import GRID, INK, MEASURES, MUTED, PAPER_COLOUR, has_data
-from asyncthink.settings import GRPO, INERT, SFT, Evaluate, Model, Pretrain, Puzzles, Reward, Synthesize, Thinking
+from asyncthink.reporting.style import COLOURS, GRID, INK, MEASURES, MUTED, PAPER_COLOUR, has_data
+from asyncthink.settings import (
+    COUNTDOWN,
+    GRPO,
+    INERT,
+    SFT,
+    Evaluate,
+    Model,
+    Pretrain,
+    Puzzles,
+    Reward,
+    Synthesize,
+    Thinking,
+)
 
 HERE = Path(__file__).parent
 # What stands in a figure -> the page's colour, so that figures follow light and dark.
@@ -34,6 +46,8 @@ PAGE_COLOURS = {
     PAPER_COLOUR: "var(--muted)",
     GRID: "var(--line)",
     "#ffffff": "var(--card)",
+    COLOURS["asyncthink"]: "var(--asyncthink)",
+    COLOURS["asyncthink_priced"]: "var(--priced)",
 }
 # verdict -> class of the style sheet; a verdict of one run has the tone of its own kind.
 TONES = {word: word.replace(" at this scale", "").replace(" ", "-") for word in VERDICTS}
@@ -63,12 +77,16 @@ class World:
 
 @dataclass(frozen=True)
 class Results:
-    """What a report shows: tables by name, figures (SVG text) by name, the ledger, the parameters."""
+    """What a report shows: tables by name, figures (SVG text) by name, the ledger, the parameters.
+
+    episodes: whether the page of episodes lies beside it.
+    """
 
     tables: Mapping[str, pd.DataFrame]
     figures: Mapping[str, str]
     ledger: Ledger
     world: World
+    episodes: bool = True
 
 
 @dataclass(frozen=True)
@@ -91,14 +109,21 @@ class CaseStudy:
 def html(results: Results, facts: Mapping[str, str], durations: Sequence[Duration]) -> str:
     """The whole page."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, finalize=unbroken)
+    environment.filters["explained"] = lambda text: glossary.explained(unbroken(text))
     environment.trim_blocks = environment.lstrip_blocks = True
     template = environment.from_string(HERE.joinpath("report.html").read_text(encoding="utf-8"))
     claims = results.ledger["claims"]
     return template.render(
         style=Markup(HERE.joinpath("report.css").read_text(encoding="utf-8")),
         ledger=results.ledger,
+        episodes=results.episodes,
         tones=TONES,
         counts=[(verdict, sum(row["verdict"] == verdict for row in claims)) for verdict in VERDICTS],
+        finding=finding.finding(results.ledger),
+        timeline=finding.timeline(results.tables["case_studies"], COUNTDOWN),
+        words=glossary.WORDS,
+        strips={row["id"]: forest.strip(row) for row in claims},
+        weakest={row["id"]: forest.weakest(row) for row in claims},
         ledger_sentence=LEDGER.sentence(pd.DataFrame(claims)),
         exhibits=EXHIBITS,
         tables=results.tables,

@@ -22,7 +22,7 @@ LABELS = {
     "sequential": "Sequential thinking",
     "sequential_long": "Sequential, longer traces",
     "no_concurrency_reward": "− concurrency reward",
-    "no_cold_start": "− format fine-tuning",
+    "no_cold_start": "− cold start",
     "no_rl": "− reinforcement learning",
     "no_random_structures": "− random structures",
     "leverage": "+ leverage reward",

@@ -6,6 +6,7 @@ or a marker of its own, so that a figure reads in grey too. Text is drawn as out
 
 import re
 from contextlib import AbstractContextManager
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from asyncthink.files import replacing
+from asyncthink.files import replacing, write_text
 
 Look = dict[str, Any]  # keywords of an artist of matplotlib
 Line = str | tuple[int, tuple[int, int]]  # its line style
@@ -78,12 +79,19 @@ def colour(arm: str) -> str:
     return COLOURS.get(LONGER.sub("", arm), OTHER_COLOUR)
 
 
+def svg(figure: Figure) -> str:
+    """The figure as the text of an SVG, without a date."""
+    text = StringIO()
+    with styled():
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    return text.getvalue()
+
+
 def save(figure: Figure, path: str | Path) -> Path:
     """Write the figure as SVG at `path` and as PNG beside it, without dates; the path of the PNG."""
     path = Path(path)
     with styled():
-        with replacing(path.with_suffix(".svg")) as temporary:
-            figure.savefig(temporary, format="svg", metadata={"Date": None, "Creator": None})
+        write_text(path.with_suffix(".svg"), svg(figure))
         with replacing(path.with_suffix(".png")) as temporary:
             figure.savefig(temporary, format="png", dpi=200, metadata={"Software": None})
     return path.with_suffix(".png")

@@ -6,6 +6,7 @@ scale" and does not fail. Each row names the scale that it was made at.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import StringIO
 from itertools import product
 from pathlib import Path
 
@@ -244,6 +245,11 @@ def read(folder: str | Path, name: str) -> pd.DataFrame:
         raise InputError(f"{path}: no such file; run `snakemake {path}`") from None
     except ValueError as error:
         raise InputError(f"{path}: not a table: {error}; run `snakemake --force {path}`") from None
+
+
+def as_read(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table as it comes back from its file."""
+    return pd.read_csv(StringIO(text(frame)))
 
 
 def headline(evaluations: pd.DataFrame) -> dict[str, dict[str, float]]:

@@ -1,12 +1,33 @@
-"""How far a training is, and the numbers to watch, told by its first process."""
+"""How far a training is, and the numbers to watch, told by its first process.
 
+With ASYNCTHINK_REPORT_TO=tensorboard they are told to TensorBoard too, a folder a training below logs/tensorboard/. It
+decides no result, so no step reads it.
+"""
+
+import os
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.integrations.integration_utils import is_tensorboard_available
 
 from asyncthink import progress
+from asyncthink.errors import InputError
+
+REPORT_TO, BOARD, NOBODY = "ASYNCTHINK_REPORT_TO", "tensorboard", "none"
+
+
+def reporters(title: str) -> str:
+    """Whom transformers' trainer tells each step of a training, as the environment says: nobody, or TensorBoard."""
+    wanted = os.environ.get(REPORT_TO, "").strip() or NOBODY
+    if wanted not in (NOBODY, BOARD):
+        raise InputError(f"{REPORT_TO} is {wanted!r}; allowed: {NOBODY}, {BOARD}")
+    if wanted == BOARD:
+        if not is_tensorboard_available():
+            raise InputError(f"{REPORT_TO} is {BOARD}, which is not installed; pip install {BOARD}")
+        os.environ["TENSORBOARD_LOGGING_DIR"] = f"logs/{BOARD}/{title.replace(' ', '/')}"
+    return wanted
 
 
 class Progress(TrainerCallback):

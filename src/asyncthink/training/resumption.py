@@ -28,7 +28,7 @@ from asyncthink.files import write_json_lines
 from asyncthink.models.language_model import settings
 from asyncthink.training import sharding
 from asyncthink.training.checkpoints import WEIGHTS, Scratch, publish
-from asyncthink.training.progress import Progress
+from asyncthink.training.progress import Progress, reporters
 
 Record = TypeVar("Record")
 Arguments = TypeVar("Arguments", bound=TrainingArguments)
@@ -182,7 +182,7 @@ def arguments(kind: type[Arguments], model: PreTrainedModel, run: Run, steps: in
         num_train_epochs=1,
         save_strategy="steps",
         logging_steps=1,
-        report_to="none",
+        report_to=reporters(run.title),
         disable_tqdm=True,
         log_level="error",
         log_level_replica="error",

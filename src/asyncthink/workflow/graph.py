@@ -74,7 +74,7 @@ READS: dict[str, tuple[str, ...]] = {
 OF_ITEM_SET = {"items": ("seed", "puzzles"), "evaluate": ("scale", "evaluate.temperature", *OWN_WAY)}
 
 # The rooms that a step's command imports, beside its own file in cli/. Left out is what decides no result: how an error
-# is told, how a lock is held, how progress is told, and what serves Snakemake and DVC.
+# is told, how a lock is held, how progress is told, what a terminal shows, and what serves Snakemake and DVC.
 READING = ("config", "files", "rewards", "settings")  # of params.yaml, which names rewards
 # Of its room, what decodes: a change of what is measured decodes nothing again.
 DECODING = tuple(f"evaluation/{name}" for name in ("__init__", "episode_chunks", "evaluate", "recording"))
@@ -109,7 +109,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "report": (*EPISODES, "evaluation", "reporting"),
     "page": ("files", "episode", "protocol", "schedule", "reporting"),
 }
-LEFT_OUT = ("__init__", "errors", "locks", "progress", "workflow")
+LEFT_OUT = ("__init__", "errors", "locks", "progress", "workflow", "terminal")
 
 SOURCES = "data/sources/"  # where items of one's own lie, so that DVC sees them change
 

@@ -1,8 +1,9 @@
 // The list, its filters, and the episode in view. Loaded behind timeline.js and traces.js, all in one script.
 
 const at = (id) => document.getElementById(id);
-const EPISODES = JSON.parse(at("episodes").textContent);
-const BY_ID = new Map(EPISODES.map((episode) => [episode.id, episode]));
+let EPISODES = []; // until they are unpacked, which is at once
+let BY_ID = new Map();
+let BY_QUESTION = new Map();
 const SCREEN = 100; // rows that are drawn at a time
 const filters = at("filters");
 
@@ -13,12 +14,22 @@ const words = (name) => name.replaceAll("_", " ");
 // -- the list ------------------------------------------------------------------------------------------------------
 
 const between = (value, low, high) => (low === "" || value >= +low) && (high === "" || (value != null && value <= +high));
+const searched = (episode) => `${episode.asked} ${episode.title} ${episode.id} ${episode.item.at(-1)[1]}`.toLowerCase();
+const last = (value) => value ?? Infinity; // an episode without a latency comes behind those that have one
+const ORDERS = {
+  "as recorded": null,
+  "soonest first": (a, b) => last(a.latency) - last(b.latency),
+  "latest first": (a, b) => (b.latency ?? -1) - (a.latency ?? -1),
+  "most forks first": (a, b) => (b.forks ?? 0) - (a.forks ?? 0),
+  "by question": (a, b) => (a.asked < b.asked ? -1 : a.asked > b.asked ? 1 : 0),
+};
 const TESTS = [
   (episode, wanted) => !wanted.task || episode.task === wanted.task,
   (episode, wanted) => !wanted.arm || episode.arm === wanted.arm,
   (episode, wanted) => !wanted.variant || episode.variant === wanted.variant,
   (episode, wanted) => !wanted.verdict || episode.verdict === wanted.verdict,
   (episode, wanted) => !wanted.error || episode.errors.includes(wanted.error),
+  (episode, wanted) => !wanted.search || searched(episode).includes(wanted.search.trim().toLowerCase()),
   (episode, wanted) => between(episode.forks, wanted.fewest, wanted.most),
   (episode, wanted) => between(episode.latency, wanted.fastest, wanted.slowest),
 ];
@@ -37,17 +48,22 @@ function fillChoices() {
     filters.elements[name].append(make("option", { value: "", textContent: "any" }), ...options.map(choice));
     if (name === "variant") filters.elements[name].parentElement.hidden = options.length < 2;
   }
+  const orders = Object.keys(ORDERS).map((name) => make("option", { value: ORDERS[name] ? name : "", textContent: name }));
+  filters.elements.sort.append(...orders);
 }
+
+const arm = (episode) => episode.arm || episode.mode;
 
 function row(episode, position) {
   const verdict = make("span", { className: `verdict ${episode.verdict}`, textContent: episode.verdict });
   const latency = make("span", { className: "latency", textContent: episode.latency == null ? "no T" : `T ${number(episode.latency)}` });
   const forks = episode.forks === 1 ? "1 fork" : `${number(episode.forks ?? 0)} forks`;
-  const remarks = [episode.arm || episode.mode, ...(episode.mode === "asynchronous" ? [forks] : [])];
+  const remarks = [arm(episode), ...(episode.mode === "asynchronous" ? [forks] : [])];
   remarks.push(...episode.errors.filter((error) => error !== "none").map(words));
   const link = make("a", { href: `#${encodeURIComponent(episode.id)}` }, verdict, " ");
-  link.append(make("span", { className: "title", textContent: episode.title }), " ", latency, " ");
-  link.append(make("span", { className: "remarks", textContent: remarks.join(" · ") }));
+  link.append(make("span", { className: "asked", textContent: episode.asked || words(episode.task) }), " ", latency, " ");
+  const title = make("span", { className: "title", textContent: episode.title });
+  link.append(make("span", { className: "remarks" }, title, ` · ${remarks.join(" · ")}`));
   link.dataset.id = episode.id;
   const item = make("li", {}, link);
   item.setAttribute("aria-setsize", matching.length);
@@ -66,11 +82,13 @@ function drawMore() {
 function filterList() {
   const wanted = Object.fromEntries(new FormData(filters));
   matching = EPISODES.filter((episode) => TESTS.every((test) => test(episode, wanted)));
+  if (ORDERS[wanted.sort]) matching.sort(ORDERS[wanted.sort]);
   drawn = 0;
   at("list").replaceChildren();
   at("count").textContent =
     matching.length === EPISODES.length ? `${number(EPISODES.length)} recorded` : `${number(matching.length)} of ${number(EPISODES.length)}`;
   at("clear").hidden = Object.values(wanted).every((value) => value === "");
+  at("none").hidden = matching.length > 0 || EPISODES.length === 0;
   drawMore();
   drawNeighbours();
 }
@@ -133,6 +151,7 @@ function show(episode) {
   at("name").textContent = episode.title;
   at("kind").textContent = [words(episode.task), episode.arm, `${episode.mode} thinking`].filter(Boolean).join(" · ");
   pairs(at("item"), episode.item);
+  drawOthers(episode);
   pairs(at("numbers"), episode.numbers);
   at("sentence").textContent = episode.sentence;
   at("events").replaceChildren(...episode.events.map(eventRow));
@@ -149,6 +168,19 @@ function show(episode) {
   scrollToCurrent();
   drawNeighbours();
 }
+
+// The same question under other ways of thinking, which is what a reader wants to compare.
+function drawOthers(episode) {
+  const others = (BY_QUESTION.get(question(episode)) ?? []).filter((other) => arm(other) !== arm(episode));
+  const links = others.slice(0, 12).map((other) => {
+    const told = `${arm(other)}: ${other.verdict}, ${other.latency == null ? "no T" : `T ${number(other.latency)}`}`;
+    return make("a", { href: `#${encodeURIComponent(other.id)}`, textContent: told });
+  });
+  at("others").hidden = links.length === 0;
+  at("others").replaceChildren("The same question:", ...links);
+}
+
+const question = (episode) => episode.asked && JSON.stringify([episode.task, episode.item.slice(0, -1)]);
 
 function setClock(value) {
   if (!current) return;
@@ -204,6 +236,7 @@ function neighbour(direction) {
 }
 
 function drawNeighbours() {
+  at("outside").hidden = !current || matching.includes(current);
   at("before").disabled = !neighbour(-1);
   at("behind").disabled = !neighbour(1);
 }
@@ -277,6 +310,23 @@ addEventListener("hashchange", () => (follow(), at("episode").focus({ preventScr
 new ResizeObserver(paint).observe(at("stepper"));
 new IntersectionObserver((seen) => seen.at(-1).isIntersecting && drawMore()).observe(at("more"));
 
-fillChoices();
-filterList();
-follow();
+async function unpacked(text) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
+}
+
+function begin(episodes) {
+  EPISODES = episodes;
+  BY_ID = new Map(EPISODES.map((episode) => [episode.id, episode]));
+  BY_QUESTION = Map.groupBy ? Map.groupBy(EPISODES.filter(question), question) : new Map();
+  fillChoices();
+  filterList();
+  follow();
+  document.body.dataset.ready = "";
+}
+
+if (window.DecompressionStream) unpacked(at("episodes").textContent).then(begin);
+else {
+  at("nothing").hidden = false;
+  at("nothing").textContent = "This page needs a browser of 2023 or newer: it unpacks its episodes by itself.";
+}

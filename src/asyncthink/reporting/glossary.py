@@ -1,0 +1,33 @@
+"""The words that the report takes for granted: explained where a paragraph first has them, and once all together."""
+
+import re
+
+from markupsafe import Markup, escape
+
+WORDS = {
+    "η": "concurrency: agents that decode in a step, on average over an episode",
+    "c": "capacity: agents that may decode at the same time, the organizer included",
+    "η/c": "the share of the c agents that is busy, on average; an agent that forks nothing has 1/c",
+    "T": "latency: decoding steps from the question to the answer, along the critical path",
+    "work": "tokens that all agents decode, whether side by side or one after another",
+    "fork": "the organizer hands a part of the question to a worker and goes on; at a join it takes in the result",
+}
+PATTERN = re.compile(
+    r"(?P<ratio>η/c)|(?P<c>\bc(?= = \d)|\bc(?= traces))|(?P<T>\bT(?= =))|(?P<work>\bwork(?=[,:]))|"
+    r"(?P<fork>\b[Ff]orks?\b)"
+)
+NAMES = {"ratio": "η/c"}
+
+
+def explained(text: object) -> Markup:
+    """A text with the first occurrence of each word explained on hover; all of it is escaped."""
+    seen: set[str] = set()
+
+    def explain(found: re.Match[str]) -> str:
+        name = str(found.lastgroup)
+        if name in seen:
+            return found[0]
+        seen.add(name)
+        return f'<abbr title="{WORDS[NAMES.get(name, name)]}">{found[0]}</abbr>'
+
+    return Markup(PATTERN.sub(explain, str(escape(text))))
