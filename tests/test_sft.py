@@ -82,7 +82,7 @@ def trainer_of(start: Path, given: list, folder: Path) -> sft.TraceTrainer:
 
 @pytest.mark.parametrize("cells", [32768, 1])
 def test_the_gradient_is_that_of_a_weighted_mean_over_single_traces(tmp_path, start, monkeypatch, cells):
-    monkeypatch.setattr(micro_batches, "tokens_of", lambda model, recomputed: cells)
+    monkeypatch.setattr(micro_batches, "tokens_of", lambda model, recomputed, room: cells)
     given = [DEMONSTRATION, SEQUENTIAL]
     traces = [trace for each in given for trace in replay(each, WORDS, PARAMS.thinking).traces]
     trainer = trainer_of(start, given, tmp_path)

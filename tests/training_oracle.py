@@ -8,6 +8,7 @@ from torch import Tensor
 
 from asyncthink.episode import Episode, Trace
 
+ITEM = {"numbers": [9, 7, 5, 3], "target": 24, "required": 2}
 SCHEDULE = {"format_error": None, "concurrency_ratio": 0.5, "forks": 1, "latency": 9, "unjoined": 0}
 
 
@@ -31,7 +32,7 @@ def written_episodes(seed: int, count: int, vocabulary: int) -> list[Episode]:
         traces = [written_trace(rng, "organizer", None, vocabulary), *workers]
         reward = {"total": rng.choice([-0.1, 0.0, 0.35, 1.0, 1.1]), "accuracy": 0.0, "concurrency": 0.0}
         told = {"schedule": SCHEDULE, "score": {"accuracy": 0.0}, "reward": reward}
-        episodes.append(Episode({}, "countdown", {}, "asynchronous", 3, traces, {}, None, **told))
+        episodes.append(Episode({}, "countdown", ITEM, "asynchronous", 3, traces, {}, None, **told))
     return episodes
 
 

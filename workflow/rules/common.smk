@@ -71,6 +71,12 @@ def python(wildcards, threads, resources):
     return machine.python(processes, resources.get("tasks", 1), resources.get("mpi"), threads, shard=shard)
 
 
+def vllm(wildcards, resources):
+    """What a vLLM in the process may take of its GPU, by the profile's resources vllm_memory and so on, for the shell."""
+    told = {variable: resources.get(f"vllm_{name}") for name, variable in engine_choice.OWN.items()}
+    return "".join(f"{variable}={value} " for variable, value in told.items() if value is not None)
+
+
 def model(folder):
     """The files of a published model."""
     return [f"{folder}/{name}" for name in MODEL]
