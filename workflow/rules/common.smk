@@ -14,7 +14,7 @@ run_lock.guard(workflow)
 outlook.brief(workflow)
 # They run this directory's own source, which is what `code` hashes, and notebooks the interpreter that runs papermill.
 shell.prefix(
-    f"set -euo pipefail; {run_lock.SHELL}"
+    f"set -euo pipefail; {machine.HEEDED} {run_lock.SHELL}"
     "export PYTHONPATH=$PWD/src${{PYTHONPATH:+:$PYTHONPATH}} JUPYTER_PATH=$PWD/workflow; "
 )
 
