@@ -7,7 +7,7 @@ from pathlib import Path
 
 from asyncthink.errors import InputError
 
-# In front of a step's command: a cluster's notice, SIGUSR1, is for the training behind it and ends no shell or launcher.
+# In front of a step: a cluster's notice, SIGUSR1, is for the training alone and ends no shell and no launcher.
 HEEDED = "trap '' USR1;"
 DETAILS = "ASYNCTHINK_DETAILS"  # set, Snakemake lists every file of a job in place of its one line
 
