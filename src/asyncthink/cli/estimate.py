@@ -1,6 +1,7 @@
 """`asyncthink estimate`: device hours, disk and API cost of params.yaml, before anything runs."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from asyncthink.config import params
 from asyncthink.files import read_json_lines
 from asyncthink.settings import COUNTDOWN
 from asyncthink.workflow import graph
-from asyncthink.workflow.estimate import disk, loads, memory, parameters, rates
+from asyncthink.workflow.estimate import Load, disk, fitting, loads, memory, parameters, rate
 
 SHARING = (2, 4, 8)  # processes that a model is shared by
 SAMPLE = 32  # items that stand for the training split where it was not generated yet
@@ -25,22 +26,32 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     given = params.read(args.params)
     device = args.device or ("gpu" if given.scale in ("small", "paper") else "cpu")
-    rate, count, work = rates()[device], parameters(given), list(loads(given))
-    print(f"scale {given.scale}, {count / 1e6:,.1f}M parameters, hours of {rate.device} ({rate.source})\n")
-    print(f"{'step':<32} {'runs':>5} {'tokens decoded':>16} {'tokens trained':>16} {'hours':>10}")
-    for load in work:
-        hours = load.hours(count, rate)
-        print(f"{load.step:<32} {load.runs:>5} {load.decoded:>16,.0f} {load.trained:>16,.0f} {hours:>10,.2f}")
-    total = sum(load.hours(count, rate) for load in work)
-    print(f"{'all':<32} {sum(load.runs for load in work):>5} {'':>33} {total:>10,.2f}")
-    print(f"{'':<32} {'':>39} {'' if rate.measured else 'at assumed rates':>16}\n")
+    work = list(loads(given))
+    _hours(given, work, device)
     if device == "gpu":
-        shared = ", ".join(f"{memory(given, sharing) / 1e9:,.1f} ({sharing})" for sharing in SHARING)
-        print(f"GPU   about {memory(given) / 1e9:,.1f} GB in each training process; activations and vLLM come on top")
-        print(f"      with shard: 1, by the number of processes: {shared} GB; each keeps the model at the start whole")
-    print(f"disk  about {disk(given, work) / 1e9:,.1f} GB")
+        alone, *shared = (size / 1e9 for size in memory(given, (1, *SHARING)))
+        told = ", ".join(f"{size:,.1f} ({number})" for size, number in zip(shared, SHARING, strict=True))
+        print(
+            f"GPU   {alone:,.1f} GB in each training process at its fullest, by a trace of a step; a vLLM comes on top"
+        )
+        print(f"      with shard: 1, by the number of processes: {told} GB")
+    print(f"disk  about {disk(given, work) / 1e9:,.1f} GB, of which DVC's cache is half")
     for line in _teacher(given, args.puzzles):
         print(f"API   {line}")
+
+
+def _hours(given: params.Params, work: Sequence[Load], device: str) -> None:
+    """The table of steps."""
+    own, count = rate(given, device), parameters(given)
+    fit = fitting(given, own)
+    print(f"scale {given.scale}, {count / 1e6:,.1f}M parameters, hours of {own.device} ({own.source})\n")
+    print(f"{'step':<32} {'runs':>5} {'tokens decoded':>16} {'tokens trained':>16} {'hours':>10}")
+    for load in work:
+        hours = load.hours(count, own, fit)
+        print(f"{load.step:<32} {load.runs:>5} {load.decoded:>16,.0f} {load.trained:>16,.0f} {hours:>10,.2f}")
+    total = sum(load.hours(count, own, fit) for load in work)
+    print(f"{'all':<32} {sum(load.runs for load in work):>5} {'':>33} {total:>10,.2f}")
+    print(f"{'':<32} {'':>39} {'' if own.measured else 'at assumed rates':>16}\n")
 
 
 def _teacher(given: params.Params, puzzles: Path) -> list[str]:

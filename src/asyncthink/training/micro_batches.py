@@ -45,14 +45,20 @@ class Room:
 def tokens_of(model: Any, recomputed: bool, room: Room) -> int:
     """How many tokens' activations may wait for one backward pass; at least 1, though it may not fit."""
     config = model.config.get_text_config()
-    saved: int = config.num_hidden_layers * config.hidden_size * (1 if recomputed else WIDTH) * 4
-    most: int = ACTIVATIONS // saved
+    most = most_tokens(config, recomputed)
     if room.memory is None:
         return most
     left = int(room.memory * (USED - room.taken)) - held(config, model.num_parameters(), room.sharing)
+    saved = ACTIVATIONS // most
     passing = LAYER_BYTES * (config.hidden_size + config.intermediate_size)
     fitting: int = left // (saved + passing)
     return max(1, min(most, fitting))
+
+
+def most_tokens(config: Any, recomputed: bool) -> int:
+    """The same on a machine that is large enough."""
+    saved: int = config.num_hidden_layers * config.hidden_size * (1 if recomputed else WIDTH) * 4
+    return ACTIVATIONS // saved
 
 
 def held(config: Any, parameters: int, sharing: int) -> int:
