@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from asyncthink.training import memory_trace, micro_batches
-from asyncthink.training.log_probabilities import BUDGETS
+from asyncthink.training.log_probabilities import BUDGETS, plain
 from asyncthink.training.memory_trace import Counter, qwen3
 from asyncthink.training.micro_batches import USED, Room
 
@@ -70,7 +70,7 @@ def test_a_small_model_that_saves_all_its_activations_fits_on_a_small_gpu():
 
 
 def test_without_the_fused_head_it_would_not_fit(monkeypatch):
-    monkeypatch.setattr(memory_trace, "head_of", lambda model: memory_trace.plain)
+    monkeypatch.setattr(memory_trace, "head_of", lambda model: plain)
     assert memory_trace.update(LARGE["4B"], [WORKER] * 5, True) > 60 * GB
 
 
