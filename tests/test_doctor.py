@@ -128,16 +128,23 @@ def test_the_command_prints_a_line_a_check(capsys, monkeypatch):
     assert code == int("lacks " in printed)
 
 
+QWEN = {
+    "start_from": "Qwen/Qwen3-4B",
+    "hidden_size": 2560,
+    "layers": 36,
+    "heads": 32,
+    "head_size": 128,
+    "intermediate_size": 9728,
+}
+
+
 def test_parameters_are_counted_as_the_model_has_them():
     from asyncthink.models import language_model, word_tokenizer
 
     words = word_tokenizer.build(NANO.puzzles)
     real = sum(parameter.numel() for parameter in language_model.build(NANO.model, words, 0).parameters())
     assert estimate.parameters(NANO) == pytest.approx(real, rel=0.02)
-    qwen = {"start_from": "Qwen/Qwen3-4B", "hidden_size": 2560, "layers": 36, "heads": 32, "head_size": 128}
-    assert estimate.parameters(at_scale("paper", model=qwen | {"intermediate_size": 9728})) == pytest.approx(
-        4.02e9, rel=0.01
-    )
+    assert estimate.parameters(at_scale("paper", model=QWEN)) == pytest.approx(4.02e9, rel=0.01)
 
 
 def test_every_arm_is_counted_once_and_twice_the_steps_take_twice_the_hours():
@@ -181,11 +188,27 @@ def test_every_scale_can_be_estimated(scale, tmp_path, capsys, monkeypatch):
     assert ("at assumed rates" in printed) == (scale in ("small", "paper")) == ("each training process" in printed)
 
 
-def test_processes_that_share_a_model_hold_their_part_of_it_and_the_model_at_the_start():
-    whole, quarter = (estimate.memory(NANO, sharing) for sharing in (1, 4))
-    assert quarter - estimate.START_BYTES * estimate.parameters(NANO) == pytest.approx(
-        (whole - estimate.START_BYTES * estimate.parameters(NANO)) / 4
-    )
+def test_processes_that_share_a_model_hold_their_part_of_it():
+    whole, two, four = estimate.memory(NANO, (1, 2, 4))
+    state = estimate.STATE_BYTES * estimate.parameters(NANO)
+    assert two - four == pytest.approx(state / 4, rel=0.02) and whole > state
+
+
+def test_decoding_is_bound_by_operations_by_sequences_and_by_the_longest_trace():
+    rate = estimate.Rate("", decode=2e6, train=1, measured=True, source="", sequence=10.0)
+    load = {"step": "x", "runs": 1, "decoded": 7200.0}
+    assert estimate.Load(**load, together=1000).hours(1000, rate) == pytest.approx(2.0 * 1000 * 7200 / 2e6 / 3600)
+    assert estimate.Load(**load, together=4).hours(1000, rate) == pytest.approx(7200 / 40 / 3600)
+    assert estimate.Load(**load, together=4).hours(1000, rate, fitting=2) == pytest.approx(7200 / 20 / 3600)
+    assert estimate.Load(**load, together=72, longest=3600).hours(1000, rate) == pytest.approx(360 / 3600)
+
+
+def test_a_large_model_on_gpus_is_shared_by_four_and_a_vllm_has_room_for_a_hundred_sequences():
+    given = at_scale("paper", model=QWEN, thinking={"organizer_budget": 8192})
+    rate = estimate.rate(given, "gpu")
+    assert rate.memory == 80e9 and estimate.sharing(estimate.parameters(given), rate) == 4
+    assert 60 < estimate.fitting(given, rate) < 200
+    assert estimate.rate(NANO, "gpu") == estimate.rates()["gpu_small"]
 
 
 def test_a_scales_disk_is_what_doctor_asks_for():

@@ -45,6 +45,21 @@ def test_the_command_line_comes_before_the_environment_and_this_process_is_the_d
     assert (found.name, found.server) == (name, server)
 
 
+def test_what_a_vllm_here_takes_of_its_gpu_stands_in_the_environment():
+    told = {"ASYNCTHINK_VLLM_MEMORY": "70", "ASYNCTHINK_VLLM_LENGTH": "32768", "ASYNCTHINK_VLLM_SEQUENCES": "128"}
+    own = choice(ASYNCTHINK_ENGINE="vllm", ASYNCTHINK_VLLM_SLEEP="1", **told).own
+    assert own == engine_choice.Own(70, 32768, 128, 1)
+    assert own.vllm() == {"gpu_memory_utilization": 0.7, "max_model_len": 32768, "max_num_seqs": 128}
+    assert engine_choice.Own().vllm() == {}
+
+
+@pytest.mark.parametrize("value", ["0", "96", "0.7", "-1", "all"])
+def test_a_share_of_a_gpu_that_is_none_is_told(value):
+    told = re.escape(f"ASYNCTHINK_VLLM_MEMORY is {value!r}; allowed: a whole number from 1 to 95")
+    with pytest.raises(InputError, match=told):
+        choice(ASYNCTHINK_VLLM_MEMORY=value)
+
+
 @pytest.mark.parametrize(
     ("flags", "told"),
     [

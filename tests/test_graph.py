@@ -15,6 +15,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from asyncthink import cli, rewards
+from asyncthink.cli import engine_choice
 from asyncthink.config import params, scales
 from asyncthink.errors import InputError
 from asyncthink.settings import INERT
@@ -533,6 +534,11 @@ def test_the_slurm_profile_fits_the_graph_of_the_scale_it_is_written_for(tmp_pat
     done = snakemake(tmp_path, *asked, ASYNCTHINK_DETAILS="1")
     assert done.returncode == 0, done.stdout + done.stderr
     jobs = dict(re.findall(r"^rule (\w+):\n((?:    .*\n)+)", done.stdout, re.MULTILINE))
+    shell = {rule: line for line in done.stdout.splitlines() for rule in re.findall(r"-m asyncthink (\w+) ", line)}
+    own = profile["set-resources"]["grpo"]
+    told = {name: own[f"vllm_{name}"] for name in engine_choice.OWN}
+    assert "".join(f"{engine_choice.OWN[name]}={value} " for name, value in told.items()) in shell["grpo"]
+    assert "ASYNCTHINK_VLLM" not in shell["sft"]
     for rule, body in jobs.items():
         values = profile["default-resources"] | profile["set-resources"].get(rule, {})
         resources = re.search(r"resources: (.*)", body)[1].split(", ")

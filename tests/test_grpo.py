@@ -80,7 +80,7 @@ def one_step(
     caught, model = Caught(), model_of()
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(episode_trainer, "sample", lambda engine, rows, *others: [episodes[row.index] for row in rows])
-        patched.setattr(micro_batches, "tokens_of", lambda model, recomputed: tokens)
+        patched.setattr(micro_batches, "tokens_of", lambda model, recomputed, room: tokens)
         trainer = EpisodeTrainer(
             model=model,
             processing_class=WORDS,

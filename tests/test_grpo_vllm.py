@@ -12,7 +12,7 @@ from asyncthink import cli
 from asyncthink.config.params import from_mapping, merged
 from asyncthink.errors import InputError
 from asyncthink.models import language_model
-from asyncthink.training import grpo
+from asyncthink.training import grpo, samplers
 from asyncthink.training.checkpoints import Scratch
 from asyncthink.training.episode_trainer import Settings
 from asyncthink.training.grpo_history import step_record
@@ -41,11 +41,11 @@ def other_model():
     return random_model(WORDS, seed=5, tie_word_embeddings=True)
 
 
-def trained(way, start, served, scratch, **started):
+def trained(way, start, served, scratch, *own, **started):
     """The trainer after its steps."""
     params = from_mapping(merged(PARAMS.to_mapping(), SETTINGS))
     items = [{**ITEM, "id": str(n)} for n in range(4)]
-    with pytest.MonkeyPatch.context() as monkeypatch, WAYS[way](served, monkeypatch, **started) as sampler:
+    with pytest.MonkeyPatch.context() as monkeypatch, WAYS[way](served, monkeypatch, *own, **started) as sampler:
         settings = Settings(params.arm, params.thinking, params.reward, params.grpo)
         trainer = grpo.trainer_of(settings, Run("test", 1, Scratch(scratch)), start, items, sampler)
         trainer.train()
@@ -73,6 +73,17 @@ def test_weights_are_sent_and_the_cache_is_reset_before_the_episodes_of_every_st
     synced = SYNCED[run.way]
     said = [name for name in run.served.said if name in (*synced, "completions")]
     assert said == [*synced, "reset_prefix_cache", "completions"] * 3
+
+
+def test_a_vllm_here_takes_what_it_is_told_and_sleeps_while_weights_are_trained(start, tmp_path):
+    served = Served(other_model(), WORDS)
+    trainer = trained("in this process", start, served, tmp_path, 0.7, 512, 12, True)
+    told = ("gpu_memory_utilization", "max_model_len", "max_num_seqs", "enable_sleep_mode")
+    assert [trainer.vllm_generation.llm.made[name] for name in told] == [0.7, 512, 12, True]
+    step = [*SYNCED["in this process"], "wake up kv_cache", "reset_prefix_cache", "completions", "sleep"]
+    assert served.said == ["sleep", *["wake up weights", *step] * 3]
+    kept = [samplers.vllm_here(*own).taken for own in ((), (0.7,), (0.7, None, None, True))]
+    assert kept == [0.3, 0.7, 0.0]
 
 
 FAULTS = {"the prefix cache was not reset": {"resets": False}, "it has other weights": {"applies": False}}

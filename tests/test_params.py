@@ -131,6 +131,21 @@ def test_a_value_out_of_range_is_refused_with_its_key_and_what_is_allowed(tmp_pa
     assert refusal(tmp_path, key, value).startswith(line)
 
 
+@pytest.mark.parametrize("key", ["interleaved", "batch"])
+def test_an_arm_with_structures_of_its_own_is_refused_where_there_is_one_structure(tmp_path, key):
+    own = {"synthesize": {"interleaved": 0.3, "batch": 0.7} | {key: RAW["synthesize"][key]}}
+    raw = {**RAW, "arms": {**RAW["arms"], "no_random_structures": own}}
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(raw))
+    with pytest.raises(
+        InputError, match=r"arms\.no_random_structures\.synthesize\.\w+ is 0\.\d; allowed: .* alternate"
+    ):
+        params.read(path)
+    own["thinking"] = {"capacity": 4}
+    path.write_text(yaml.safe_dump(raw))
+    params.read(path)
+
+
 def numbers(tree, *path):
     """The keys that hold a number."""
     for key, value in tree.items():

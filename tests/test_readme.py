@@ -159,7 +159,7 @@ def get_results(home, commands):
     home.run("git", "clone", "--quiet", ".", str(home.directory.parent / "colleague"))
     colleague = Project(home.directory.parent / "colleague")
     colleague.run("git", "reset", "--quiet", "--hard", "HEAD~1")
-    colleague.run("dvc", "config", "--local", "remote.local.url", str(home.directory / ".dvc-remote"))
+    colleague.run("dvc", "config", "--local", "remote.local.url", str(home.directory.parent / "asyncthink-remote"))
     refused = colleague.run("asyncthink", "adopt", check=False)
     assert "run `dvc pull` (or `dvc checkout`) first, then adopt" in refused
     typed(colleague, commands[0])

@@ -1,6 +1,8 @@
 """Format fine-tuning: what is trained on, with what weight, and to which bytes."""
 
+import os
 import resource
+import signal
 import sys
 from dataclasses import replace
 from importlib.machinery import ModuleSpec
@@ -89,7 +91,7 @@ def trainer_of(start: Path, given: list, folder: Path) -> sft.TraceTrainer:
 
 @pytest.mark.parametrize("cells", [32768, 1])
 def test_the_gradient_is_that_of_a_weighted_mean_over_single_traces(tmp_path, start, monkeypatch, cells):
-    monkeypatch.setattr(micro_batches, "tokens_of", lambda model, recomputed: cells)
+    monkeypatch.setattr(micro_batches, "tokens_of", lambda model, recomputed, room: cells)
     given = [DEMONSTRATION, SEQUENTIAL]
     traces = [trace for each in given for trace in replay(each, WORDS, PARAMETERS.thinking).traces]
     trainer = trainer_of(start, given, tmp_path)
@@ -132,6 +134,31 @@ def run(folder: Path, start: Path, demonstrations: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(folder)
     again(folder, start, demonstrations)
     return folder
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM])
+def test_a_run_that_is_given_notice_saves_its_state_and_goes_on_to_the_same_bytes(
+    tmp_path, start, demonstrations, monkeypatch, number
+):
+    whole = run(tmp_path / "whole", start, demonstrations, monkeypatch)
+    folder = tmp_path / "given notice"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    handler = signal.getsignal(number)
+    with monkeypatch.context() as patched:
+        stepped = sft.TraceTrainer.compute_loss
+        patched.setattr(
+            sft.TraceTrainer,
+            "compute_loss",
+            lambda *given, **named: (os.kill(os.getpid(), number), stepped(*given, **named))[1],
+        )
+        with pytest.raises(KeyboardInterrupt):
+            again(folder, start, demonstrations)
+    assert signal.getsignal(number) == handler
+    assert [path.parent.name for path in folder.glob("work/sft/*/*/DONE")] == ["checkpoint-1"]
+    again(folder, start, demonstrations)
+    for name in ("model/model.safetensors", "history.jsonl"):
+        assert sha256(folder / name) == sha256(whole / name)
 
 
 def test_the_same_seed_gives_the_same_bytes_and_a_falling_loss(tmp_path, start, demonstrations, monkeypatch):

@@ -63,7 +63,7 @@ def clone(project, tmp_path_factory):
     project.run("dvc", "push", "--quiet")
     project.run("git", "clone", "--quiet", ".", str(directory))
     copy = Project(directory)
-    copy.run("dvc", "config", "--local", "remote.local.url", str(project.directory / ".dvc-remote"))
+    copy.run("dvc", "config", "--local", "remote.local.url", str(project.directory.parent / "asyncthink-remote"))
     return copy
 
 

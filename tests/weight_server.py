@@ -97,8 +97,8 @@ class WeightServer(Server):
 class LLM:
     """vllm.LLM and what TRL reaches through it; a request is decoded to its end in one step."""
 
-    def __init__(self, served):
-        self.served, self.open = served, []
+    def __init__(self, served, **made):
+        self.served, self.made, self.open = served, made, []
         self.llm_engine = self
         runner = SimpleNamespace(model_runner=SimpleNamespace(model=self))
         self.model_executor = SimpleNamespace(driver_worker=runner)
@@ -110,6 +110,12 @@ class LLM:
     def reset_prefix_cache(self):
         self.served.note("reset_prefix_cache")
         return self.served.reset()
+
+    def wake_up(self, tags):
+        self.served.note(f"wake up {' '.join(tags)}")
+
+    def sleep(self, level):
+        self.served.note("sleep")
 
     def add_request(self, name, prompt, params):
         self.served.note("completions")
@@ -152,11 +158,11 @@ def on_a_server(served, monkeypatch, **started):
 
 
 @contextmanager
-def in_this_process(served, monkeypatch):
+def in_this_process(served, monkeypatch, *own):
     """The sampler for the vLLM that TRL makes itself; what TRL writes into the environment for it is taken back."""
     with monkeypatch.context() as patch:
         patch.setattr(generation, "is_vllm_available", lambda *_, **__: True)
-        patch.setattr(generation, "LLM", lambda **made: LLM(served), raising=False)
+        patch.setattr(generation, "LLM", lambda **made: LLM(served, **made), raising=False)
         patch.setitem(sys.modules, "vllm", SimpleNamespace(SamplingParams=SimpleNamespace, __version__="0.31.0"))
         patch.setattr(os, "environ", dict(os.environ))
-        yield samplers.vllm_here()
+        yield samplers.vllm_here(*own)

@@ -14,7 +14,7 @@ run_lock.guard(workflow)
 outlook.brief(workflow)
 # They run this directory's own source, which is what `code` hashes, and notebooks the interpreter that runs papermill.
 shell.prefix(
-    f"set -euo pipefail; {run_lock.SHELL}"
+    f"set -euo pipefail; {machine.HEEDED} {run_lock.SHELL}"
     "export PYTHONPATH=$PWD/src${{PYTHONPATH:+:$PYTHONPATH}} JUPYTER_PATH=$PWD/workflow; "
 )
 
@@ -69,6 +69,12 @@ def python(wildcards, threads, resources):
     """What starts a training: as many processes as its resources say, by default one a GPU. They decide no result."""
     processes, shard = resources.get("processes", max(1, resources.gpu)), bool(resources.get("shard", 0))
     return machine.python(processes, resources.get("tasks", 1), resources.get("mpi"), threads, shard=shard)
+
+
+def vllm(wildcards, resources):
+    """What a vLLM in the process may take of its GPU, by the profile's resources vllm_memory and so on, for the shell."""
+    told = {variable: resources.get(f"vllm_{name}") for name, variable in engine_choice.OWN.items()}
+    return "".join(f"{variable}={value} " for variable, value in told.items() if value is not None)
 
 
 def model(folder):

@@ -18,10 +18,11 @@ rule evaluate:
         code=graph.code_hash("evaluate"),
         reads=reads("evaluate"),
         model=subpath(input[0], parent=True),
+        vllm=vllm,
     message:
         machine.told("evaluate {wildcards.arm} on {wildcards.test_set}, seed {wildcards.seed} ({log})")
     shell:
-        "python -m asyncthink evaluate --params params.yaml"
+        "{params.vllm}python -m asyncthink evaluate --params params.yaml"
         " --test-set {wildcards.test_set:q}"
         " --split test"
         " --arm {wildcards.arm:q}"

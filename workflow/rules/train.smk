@@ -93,10 +93,11 @@ rule grpo:
         reads=reads("grpo"),
         start=subpath(input[0], parent=True),
         model=subpath(output[0], parent=True),
+        vllm=vllm,
     message:
         machine.told("grpo {wildcards.arm}, seed {wildcards.seed} ({log.text})")
     shell:
-        "{params.python} -m asyncthink grpo --params params.yaml"
+        "{params.vllm}{params.python} -m asyncthink grpo --params params.yaml"
         " --arm {wildcards.arm:q}"
         " --seed {wildcards.seed:q}"
         " --start {params.start:q}"

@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from asyncthink.errors import InputError
 
@@ -22,16 +22,63 @@ FLAGS = {
     "served_model": ("ASYNCTHINK_SERVED_MODEL", "its name for the model; default: the first that it lists"),
 }
 KEY = "ASYNCTHINK_SERVER_KEY"  # only in the environment: a command line can be read by others
+# What a vLLM in the process takes belongs to the machine: `vllm_memory` and so on in a cluster's profile.
+OWN = {name: f"ASYNCTHINK_VLLM_{name.upper()}" for name in ("memory", "length", "sequences", "sleep")}
+LIMITS = {"memory": (1, 95), "length": (1, 10**7), "sequences": (1, 10**5), "sleep": (0, 1)}
+
+
+@dataclass(frozen=True)
+class Own:
+    """What a vLLM in this process takes; None leaves it to vLLM, and in training to TRL.
+
+    memory     percent of the GPU
+    length     tokens of a sequence, prompt included
+    sequences  at once
+    sleep      1: it gives its memory back while weights are trained
+    """
+
+    memory: int | None = None
+    length: int | None = None
+    sequences: int | None = None
+    sleep: int | None = None
+
+    @classmethod
+    def told(cls, environment: Mapping[str, str]) -> "Own":
+        """By the environment; InputError for what is no number in its range."""
+        given = {name: environment.get(variable, "").strip() for name, variable in OWN.items()}
+        for name, value in given.items():
+            least, most = LIMITS[name]
+            if value and not (value.isdecimal() and least <= int(value) <= most):
+                raise InputError(f"{OWN[name]} is {value!r}; allowed: a whole number from {least} to {most}")
+        return cls(**{name: int(value) for name, value in given.items() if value})
+
+    @property
+    def share(self) -> float | None:
+        """Of the GPU's memory."""
+        return None if self.memory is None else self.memory / 100
+
+    def vllm(self) -> dict[str, Any]:
+        """The arguments of vllm.LLM."""
+        wanted = {
+            "gpu_memory_utilization": self.share,
+            "max_model_len": self.length,
+            "max_num_seqs": self.sequences,
+        }
+        return {name: value for name, value in wanted.items() if value is not None}
 
 
 @dataclass(frozen=True)
 class Choice:
-    """name is one of ENGINES; server and served_model belong to those that talk to one. The key is never shown."""
+    """name is one of ENGINES; server and served_model belong to those that talk to one, own to a vLLM here.
+
+    The key is never shown.
+    """
 
     name: str
     server: str | None = None
     served_model: str | None = None
     key: str = field(default="none", repr=False)
+    own: Own = Own()
 
     def opened(self, model: Path) -> "Engine":
         """The engine for a model's folder or hub name."""
@@ -58,7 +105,8 @@ def chosen(args: argparse.Namespace, environment: Mapping[str, str]) -> Choice:
         raise InputError("the engine local has no server; leave --server away, or say --engine vllm or text")
     if name == "text" and not told["server"]:
         raise InputError("the engine text needs a --server, like http://127.0.0.1:8000/v1")
-    return Choice(name, told["server"], told["served_model"], environment.get(KEY, "").strip() or "none")
+    key = environment.get(KEY, "").strip() or "none"
+    return Choice(name, told["server"], told["served_model"], key, Own.told(environment))
 
 
 def declared(environment: Mapping[str, str]) -> dict[str, str]:
@@ -90,7 +138,7 @@ def _vllm(choice: Choice, model: Path) -> "Engine":
 
     words = language_model.load_tokenizer(model)
     if choice.server is None:
-        return vllm_here.VLLMHere(vllm_here.load(str(model)), *words)
+        return vllm_here.VLLMHere(vllm_here.load(str(model), **choice.own.vllm()), *words)
     return VLLM(choice.server, *words, choice.served_model, choice.key)
 
 

@@ -12,7 +12,7 @@ from asyncthink.config import params
 from asyncthink.files import read_json_lines
 from asyncthink.settings import COUNTDOWN
 from asyncthink.workflow import graph
-from asyncthink.workflow.estimate import disk, loads, memory, parameters, rates
+from asyncthink.workflow.estimate import disk, fitting, loads, memory, parameters, rate
 
 SHARING = (2, 4, 8)  # processes that a model is shared by
 SAMPLE = 32  # items that stand for the training split where it was not generated yet
@@ -29,25 +29,27 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     given = params.read(args.params)
     device = args.device or ("gpu" if given.scale in ("small", "paper") else "cpu")
-    rate, count, work = rates()[device], parameters(given), list(loads(given))
-    hours = [load.hours(count, rate) for load in work]
+    own, count, work = rate(given, device), parameters(given), list(loads(given))
+    fit = fitting(given, own)
+    hours = [load.hours(count, own, fit) for load in work]
     api = _teacher(given, args.puzzles)
     if not terminal.for_people(args):
-        for load, own in zip(work, hours, strict=True):
-            print(json.dumps({**asdict(load), "hours": own}))
-        whole = {"hours": sum(hours), "measured": rate.measured, "bytes": disk(given, work), "api": api}
+        for load, spent in zip(work, hours, strict=True):
+            print(json.dumps({**asdict(load), "hours": spent}))
+        whole = {"hours": sum(hours), "measured": own.measured, "bytes": disk(given, work), "api": api}
         print(json.dumps({"step": "all", **whole}))
         return
-    print(f"scale {given.scale}, {count / 1e6:,.1f}M parameters, time of {rate.device} ({rate.source})\n")
+    print(f"scale {given.scale}, {count / 1e6:,.1f}M parameters, time of {own.device} ({own.source})\n")
     rows = [[d.step, d.runs, round(d.decoded), round(d.trained), _span(h)] for d, h in zip(work, hours, strict=True)]
     last = ["all", sum(load.runs for load in work), "", "", _span(sum(hours))]
     print(terminal.aligned(("step", "runs", "tokens decoded", "tokens trained", "time"), [*rows, last]), end="\n\n")
-    print(f"time  {_wall(sum(hours), device)}{'' if rate.measured else ', at assumed rates'}; good to a factor of two")
+    print(f"time  {_wall(sum(hours), device)}{'' if own.measured else ', at assumed rates'}; good to a factor of two")
     if device == "gpu":
-        shared = ", ".join(f"{memory(given, sharing) / 1e9:,.1f} ({sharing})" for sharing in SHARING)
-        print(f"GPU   about {memory(given) / 1e9:,.1f} GB in each training process; activations and vLLM come on top")
-        print(f"      with shard: 1, by the number of processes: {shared} GB; each keeps the model at the start whole")
-    print(f"disk  about {disk(given, work) / 1e9:,.1f} GB")
+        alone, *shared = (size / 1e9 for size in memory(given, (1, *SHARING)))
+        told = ", ".join(f"{size:,.1f} ({number})" for size, number in zip(shared, SHARING, strict=True))
+        print(f"GPU   {alone:,.1f} GB in each training process at its fullest, by a trace; a vLLM comes on top")
+        print(f"      with shard: 1, by the number of processes: {told} GB")
+    print(f"disk  about {disk(given, work) / 1e9:,.1f} GB, of which DVC's cache is half")
     for line in api:
         print(f"API   {line}")
 

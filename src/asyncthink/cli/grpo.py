@@ -64,7 +64,10 @@ def _vllm(choice: engine_choice.Choice) -> "Sampler":
         raise InputError(f"{MISSING}; to send weights to a server too")
     from asyncthink.training import samplers
 
-    return samplers.vllm_server(choice.server, choice.served_model) if choice.server else samplers.vllm_here()
+    if choice.server:
+        return samplers.vllm_server(choice.server, choice.served_model)
+    own = choice.own
+    return samplers.vllm_here(own.share, own.length, own.sequences, bool(own.sleep))
 
 
 SAMPLERS = {"local": _local, "vllm": _vllm}

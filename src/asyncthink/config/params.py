@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from asyncthink.config.refusals import checked, nearest
-from asyncthink.config.rules import check
+from asyncthink.config.rules import check, check_arms
 from asyncthink.errors import InputError
 from asyncthink.settings import (
     CLOSED,
@@ -155,6 +155,7 @@ def from_mapping(raw: Any) -> Params:
 
 
 def _with_overrides(params: Params) -> Params:
+    check_arms(params)
     for arm in params.arms:
         params.evaluations(arm)
     for name, entry in params.test_sets.items():

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, get_args
 
+from asyncthink.errors import InputError
 from asyncthink.rewards import REWARDS
 from asyncthink.settings import COUNTDOWN, FIXED, SOURCES, SUBJECT, TrainedTask, require
 from asyncthink.tasks.multiple_choice import SUBSETS
@@ -16,6 +17,7 @@ if TYPE_CHECKING:  # params.py checks with the rules below
     from asyncthink.config.params import Params
 
 Rule = tuple[str, bool, Any, str]  # key, whether it holds, value, what is allowed
+STRUCTURES = ("interleaved", "batch", "join_order")  # keys of synthesize that say in which order workers come and go
 SOURCE = re.compile(r"generated|.+\.jsonl|[a-z0-9-]+@[0-9a-f]{40}")  # beside the names in HUB
 
 
@@ -24,6 +26,19 @@ def check(params: Params) -> None:
     rules = (*_of_the_tables(params), *_of_the_arm(params), *_of_the_names(params), *_of_the_sets(params))
     for key, holds, value, allowed in rules:
         require(holds, key, value, allowed)
+
+
+def check_arms(params: Params) -> None:
+    """Refuse an arm that asks for other structures where there is one alone: its demonstrations would be the base's."""
+    for name in params.arms:
+        own = params.arm_params(name)
+        for key in STRUCTURES if own.thinking.capacity < 3 else ():
+            value, base = getattr(own.synthesize, key), getattr(params.synthesize, key)
+            if value != base:
+                raise InputError(
+                    f"params.yaml: arms.{name}.synthesize.{key} is {value}; allowed: {base}, as for all arms: at"
+                    f" thinking.capacity = {own.thinking.capacity} forks and joins alternate; there is no other order"
+                )
 
 
 def _of_the_tables(params: Params) -> Iterator[Rule]:

@@ -45,7 +45,7 @@ from asyncthink.thinking.agents import sampling_seed
 from asyncthink.thinking.scoring import finish as scored
 from asyncthink.training import episode_rows, micro_batches
 from asyncthink.training.grpo_history import EPISODES, numbers, summary
-from asyncthink.training.log_probabilities import score
+from asyncthink.training.log_probabilities import ROUNDING, score
 from asyncthink.training.resumption import Resumable
 from asyncthink.training.samplers import ROUNDED, Sampler
 
@@ -120,7 +120,8 @@ class EpisodeTrainer(Resumable, GRPOTrainer):
         super().__init__(**others, reward_funcs=[paid])  # TRL insists on one; the rewards are read below
         self.beta = settings.grpo.kl  # not among TRL's arguments, with which it would load another model at the start
         self.tolerance = ROUNDED if self.args.bf16 else sampler.tolerance
-        self.tokens = micro_batches.tokens_of(self.model, self.args.gradient_checkpointing)
+        room = micro_batches.Room.here(sampler.taken)
+        self.tokens = micro_batches.tokens_of(self.model, self.args.gradient_checkpointing, room)
         nn.Module.to(start, torch.bfloat16 if self.args.bf16 else start.dtype)
         add_fused_lm_head(start, self.temperature, outputs=FIELDS)
 
@@ -134,6 +135,7 @@ class EpisodeTrainer(Resumable, GRPOTrainer):
         rows, device = [Row(**row) for row in inputs], self.accelerator.device
         self.sampler.settle(self.engine, self)
         episodes = sample(self.engine, rows, self.items, self.settings, self.args.seed)
+        self.sampler.rest(self.engine, self)
         columns = episode_rows.tensors(episodes, self.processing_class.pad_token_id)
         batch = {name: value.to(device) for name, value in columns.items()}
         batch["advantages"] = self.advantages(episodes)
@@ -173,7 +175,7 @@ class EpisodeTrainer(Resumable, GRPOTrainer):
         trace_BT, width = batch["traces"], batch["completion_ids"].shape[1]
         ids_N = torch.cat([batch["prompt_ids"], batch["completion_ids"]], 1)[trace_BT != episode_rows.NO_TRACE]
         lengths = episode_rows.lengths(trace_BT)
-        with self.accelerator.autocast():
+        with self.accelerator.autocast(ROUNDING):
             scores = score(model, ids_N, lengths, temperature=self.temperature)
         logprob_BT = episode_rows.in_rows(scores.logprob_N, trace_BT)
         return logprob_BT[:, -width:], episode_rows.in_rows(scores.entropy_N, trace_BT)[:, -width:]

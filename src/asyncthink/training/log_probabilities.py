@@ -14,9 +14,11 @@ there is no mask and no cache, and otherwise lets the traces attend to each othe
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
+from accelerate.utils import AutocastKwargs
 from torch import Tensor
 
 from asyncthink.models import kernels
@@ -27,6 +29,8 @@ BUDGETS = {"cpu": 4096, "cuda": 65536}  # cells a pass: caches set it on a CPU, 
 SMALL = 8192  # words up to which whole logits are quicker than a fused head, and their memory no matter
 ALIKE = 0.85  # rows of one pass are at least this share of its longest row ...
 WORTH = 8  # ... once the pass has this part of its budget
+# Autocast would keep a rounded copy of every weight until the passes are through: of a shared model, of the whole one.
+ROUNDING = AutocastKwargs(cache_enabled=False)
 
 Rows = list[list[int]]  # the traces (by number) of each row of one pass
 NOTHING: Rows = [[]]  # a pass that a process makes because others, which share the model, have more to do
@@ -82,11 +86,11 @@ def layout_of(model: Any) -> Layout:
     return packed if "flash" in (model.config._attn_implementation or "") else padded
 
 
-def plain(model: Any, ids_RT: Tensor, position_RT: Tensor, wanted_RT: Tensor, temperature: float) -> tuple[Tensor, ...]:
-    """Log-probability, entropy and argmax hit of the wanted tokens (M of them, row by row), from the full logits."""
-    logits_RTV = model(input_ids=ids_RT, position_ids=position_RT, use_cache=False).logits[:, :-1]
-    wanted = wanted_RT[:, 1:]
-    logits_MV, label_M = logits_RTV[wanted].float() / temperature, ids_RT[:, 1:][wanted]
+def plain(model: Any, ids_RT: Tensor, position_RT: Tensor, cell_M: Tensor, temperature: float) -> tuple[Tensor, ...]:
+    """Log-probability, entropy and argmax hit of the M tokens in some cells (counted row by row), from all logits."""
+    logits_RTV = model(input_ids=ids_RT, position_ids=position_RT, use_cache=False).logits
+    logits_MV = logits_RTV.flatten(0, 1)[cell_M - 1].float() / temperature
+    label_M = ids_RT.flatten()[cell_M]
     logprob_MV = logits_MV.log_softmax(-1)
     with torch.no_grad():
         entropy_M = -(logprob_MV.exp() * logprob_MV).sum(-1)
@@ -94,17 +98,19 @@ def plain(model: Any, ids_RT: Tensor, position_RT: Tensor, wanted_RT: Tensor, te
     return logprob_MV.gather(-1, label_M[:, None])[:, 0], entropy_M, likeliest_M
 
 
-def fused(model: Any, ids_RT: Tensor, position_RT: Tensor, wanted_RT: Tensor, temperature: float) -> tuple[Tensor, ...]:
+def fused(model: Any, ids_RT: Tensor, position_RT: Tensor, cell_M: Tensor, temperature: float) -> tuple[Tensor, ...]:
     """The same from TRL's fused head, which its trainers put on the model: logits never exist as a whole.
 
     The temperature is the one that the head was made with.
     """
     del temperature
-    labels_RT = ids_RT.masked_fill(~wanted_RT, -100)
-    output = model(input_ids=ids_RT, position_ids=position_RT, labels=labels_RT, fused_lm_head=True)
-    wanted = wanted_RT[:, 1:]
-    likeliest = torch.zeros_like(wanted) if output.is_top1 is None else output.is_top1
-    return output.log_probs[wanted], output.entropy.detach()[wanted], likeliest[wanted].bool()
+    label_C = torch.full_like(ids_RT, -100).flatten()
+    label_C[cell_M - 1] = ids_RT.flatten()[cell_M]
+    output = model(input_ids=ids_RT, position_ids=position_RT, shift_labels=label_C.view_as(ids_RT), fused_lm_head=True)
+    likeliest_RT = torch.zeros_like(ids_RT) if output.is_top1 is None else output.is_top1
+    told = (output.log_probs, output.entropy.detach(), likeliest_RT.bool())
+    logprob_M, entropy_M, likeliest_M = (value_RT.flatten()[cell_M - 1] for value_RT in told)
+    return logprob_M, entropy_M, likeliest_M
 
 
 Head = Callable[[Any, Tensor, Tensor, Tensor, float], tuple[Tensor, ...]]
@@ -135,15 +141,14 @@ def score(
         return _flat(model, ids_N, lengths, temperature, budget)
     own = getattr(model, "module", model)  # of several processes' wrapper
     layout, head = layout or layout_of(own), head or head_of(own)
-    starts = torch.tensor([0, *lengths]).cumsum(0).tolist()
+    starts = [0, *accumulate(lengths)]
     passes = layout(lengths, budget) or [NOTHING]
     passes += [NOTHING] * (most(model, len(passes)) - len(passes))
     parts = []
     for rows in passes:
-        token_RT, position_RT = (cells.to(ids_N.device) for cells in _cells(rows, starts, lengths))
-        wanted_RT = (position_RT > 0) & (token_RT >= 0)
-        scored = head(model, ids_N[token_RT.clamp(min=0)], position_RT, wanted_RT, temperature)
-        parts.append((token_RT[wanted_RT], *scored))
+        token_RT, position_RT, cell_M = (numbers.to(ids_N.device) for numbers in _cells(rows, starts, lengths))
+        scored = head(model, ids_N[token_RT.clamp(min=0)], position_RT, cell_M, temperature)
+        parts.append((token_RT.flatten()[cell_M], *scored))
     token_M, logprob_M, entropy_M, likeliest_M = (torch.cat(column) for column in zip(*parts, strict=True))
     nothing_N = torch.zeros(len(ids_N), device=ids_N.device)
     return Scores(
@@ -161,19 +166,23 @@ def _flat(model: Any, ids_N: Tensor, lengths: Sequence[int], temperature: float,
     return Scores(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
-def _cells(rows: Rows, starts: Sequence[int], lengths: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Which token of the stream stands in each cell (-1: padding), and its position in its trace; (row, time) each.
+def _cells(rows: Rows, starts: Sequence[int], lengths: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
+    """What stands in the cells of a pass, and where there is something to score.
 
-    Padding counts its positions on, so that it never looks like the start of a sequence.
+    token_RT     which token of the stream stands in each cell; -1: padding
+    position_RT  its position in its trace; padding counts on, so that it never looks like the start of a sequence
+    cell_M       the cells, counted row by row, whose token has a distribution: all of a trace but its first
     """
     width = max(1, *(sum(lengths[trace] for trace in row) for row in rows))
     token_RT = torch.full((len(rows), width), -1)
     position_RT = torch.zeros(len(rows), width, dtype=torch.long)
+    scored = [torch.arange(0)]
     for number, row in enumerate(rows):
         begin = 0
         for trace in row:
             end = begin + lengths[trace]
             token_RT[number, begin:end] = torch.arange(starts[trace], starts[trace] + lengths[trace])
             position_RT[number, begin:] = torch.arange(width - begin)
+            scored.append(torch.arange(number * width + begin + 1, number * width + end))
             begin = end
-    return token_RT, position_RT
+    return token_RT, position_RT, torch.cat(scored)

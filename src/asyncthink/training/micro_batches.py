@@ -1,20 +1,82 @@
-"""A step in pieces that fit in memory: each has a backward pass of its own, and the gradients add up to the step's."""
+"""A step in pieces that fit in memory: each has a backward pass of its own, and the gradients add up to the step's.
+
+How many tokens fit is arithmetic on the model's shape and the machine, and never looks at what is free at the moment,
+so a run that goes on is cut as it was before. memory_trace counts the same bytes from the passes themselves, and a test
+holds the two together.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
+
+import torch
 
 from asyncthink.errors import InputError
 from asyncthink.training import sharding
 
-ACTIVATIONS = 8 * 2**30  # bytes that a backward pass may find saved
-WIDTH = 17  # numbers a layer saves for each of its hidden units (Korthikanti et al. 2022); 1 where it is recomputed
+ACTIVATIONS = 8 * 2**30  # bytes that a backward pass may find saved, however large the machine
+WIDTH = 32  # numbers a layer saves for each of its hidden units, by memory_trace; 1 where it is recomputed
+STATE_BYTES = 16  # a parameter while a model is trained: weight, gradient, two moments
+LAYER_BYTES = 32  # a token, for each hidden and inner unit of the one layer that is recomputed and goes back
+WHOLE_LAYERS = 8  # of a shared model that are whole at once: weights, gradients, and both as they are sent
+USED = 0.92  # of a GPU's memory; CUDA's context, NCCL's buffers and fragments have the rest
 
 
-def tokens_of(model: Any, recomputed: bool) -> int:
-    """How many tokens' activations may wait for one backward pass."""
+@dataclass(frozen=True)
+class Room:
+    """What a training process has: its GPU's bytes, how many processes share the model, and a vLLM's share of the GPU.
+
+    memory is None on a CPU, whose main memory is taken to be large enough.
+    """
+
+    memory: int | None
+    sharing: int = 1
+    taken: float = 0.0
+
+    @classmethod
+    def here(cls, taken: float = 0.0) -> "Room":
+        """Of this process."""
+        if not torch.cuda.is_available():
+            return cls(None)
+        memory: int = torch.cuda.get_device_properties().total_memory
+        return cls(memory, sharding.processes().num_processes if sharding.asked() else 1, taken)
+
+
+def tokens_of(model: Any, recomputed: bool, room: Room) -> int:
+    """How many tokens' activations may wait for one backward pass; at least 1, though it may not fit."""
     config = model.config.get_text_config()
-    saved: int = config.num_hidden_layers * config.hidden_size * (1 if recomputed else WIDTH)
-    return ACTIVATIONS // (saved * 4)
+    most = most_tokens(config, recomputed)
+    if room.memory is None:
+        return most
+    left = int(room.memory * (USED - room.taken)) - held(config, model.num_parameters(), room.sharing)
+    saved = ACTIVATIONS // most
+    passing = LAYER_BYTES * (config.hidden_size + config.intermediate_size)
+    fitting: int = left // (saved + passing)
+    return max(1, min(most, fitting))
+
+
+def most_tokens(config: Any, recomputed: bool) -> int:
+    """The same on a machine that is large enough."""
+    saved: int = config.num_hidden_layers * config.hidden_size * (1 if recomputed else WIDTH) * 4
+    return ACTIVATIONS // saved
+
+
+def held(config: Any, parameters: int, sharing: int) -> int:
+    """Bytes of training a model that no micro-batch makes smaller.
+
+    They are its state; the gradient of the embeddings, which are the head too; and all gradients once more, which wait
+    for the last pass of a micro-batch that has several.
+    """
+    embeddings: int = config.vocab_size * config.hidden_size
+    return state(config, parameters, sharing) + 4 * (embeddings + parameters)
+
+
+def state(config: Any, parameters: int, sharing: int) -> int:
+    """Bytes of weights, gradients and moments in this process, and of what is whole at once of a shared model."""
+    embeddings: int = config.vocab_size * config.hidden_size
+    layer = (parameters - embeddings) // config.num_hidden_layers
+    whole = 4 * (WHOLE_LAYERS * layer + 3 * embeddings) if sharing > 1 else 0
+    return STATE_BYTES * parameters // sharing + whole
 
 
 def runs(rows: int, count: int) -> list[slice]:

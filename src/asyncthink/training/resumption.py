@@ -28,6 +28,7 @@ from asyncthink.files import write_json_lines
 from asyncthink.models.language_model import settings
 from asyncthink.training import sharding
 from asyncthink.training.checkpoints import WEIGHTS, Scratch, publish
+from asyncthink.training.notice import Notice
 from asyncthink.training.progress import Progress, reporters
 
 Record = TypeVar("Record")
@@ -211,11 +212,18 @@ def alone(scratch: Scratch) -> Iterator[None]:
 
 
 def train(trainer: Resumable) -> list[dict[str, Any]]:
-    """Train from the newest whole state, or from the start; what was logged at each step."""
+    """Train from the newest whole state, or from the start; what was logged at each step.
+
+    KeyboardInterrupt where a signal gave notice to end before the last step; the state is saved then.
+    """
     newest = trainer.scratch.newest()
     if newest is not None and trainer.accelerator.is_main_process:
         print(f"going on from {newest}", file=sys.stderr)
-    trainer.train(resume_from_checkpoint=None if newest is None else str(newest))
+    with Notice() as notice:
+        trainer.add_callback(notice)
+        trainer.train(resume_from_checkpoint=None if newest is None else str(newest))
+    if trainer.state.global_step < trainer.state.max_steps:
+        raise KeyboardInterrupt
     return [entry for entry in trainer.state.log_history if "loss" in entry]
 
 

@@ -16,7 +16,10 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
+
+from trl.trainer import grpo_trainer
 
 from asyncthink.engines import Engine
 from asyncthink.engines.local import Local
@@ -30,6 +33,7 @@ CORRECTED = {
     "vllm_importance_sampling_correction": True,
     "vllm_importance_sampling_mode": "token_truncate",
 }
+VLLM_SHARE = 0.3  # of a GPU, for the vLLM that TRL makes
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class Sampler:
     suspicion  what is wrong where it is exceeded, and what to do
     arguments  TRL's, for its configuration
     making     a context in which the trainer is made
+    rest       rest(engine, trainer) comes after the episodes of each step
+    taken      the share of the GPU that it keeps while weights are trained
     """
 
     name: str
@@ -63,6 +69,8 @@ class Sampler:
     suspicion: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     making: Callable[[], AbstractContextManager[None]] = nullcontext
+    rest: Callable[[Any, Any], None] = lambda engine, trainer: None
+    taken: float = 0.0
 
 
 def _own(trainer: Any) -> Local:
@@ -80,26 +88,56 @@ OTHER_WEIGHTS = "it has other weights; it must serve the model at the start, for
 
 
 @contextmanager
-def _in_words() -> Iterator[None]:
-    """What TRL says of a vLLM that is not there, or was not started for training, as one line for people."""
+def _in_words(sequences: int | None = None) -> Iterator[None]:
+    """What TRL says of a vLLM that is not there, or was not started for training, as one line for people.
+
+    sequences, which TRL has no argument for, are told to the vLLM that it makes.
+    """
+    module: Any = grpo_trainer
+    made = module.VLLMGeneration
+    told = {} if sequences is None else {"max_num_seqs": sequences}
+    module.VLLMGeneration = lambda **given: made(**{**given, **told})
     try:
         yield
     except (OSError, RuntimeError) as error:
         raise InputError(f"vllm: {' '.join(str(error).split())}") from error
+    finally:
+        module.VLLMGeneration = made
 
 
-def vllm_here() -> Sampler:
-    """The vLLM that TRL makes in each training process, beside the trained weights."""
+def vllm_here(
+    memory: float | None = None, length: int | None = None, sequences: int | None = None, sleeps: bool = False
+) -> Sampler:
+    """The vLLM that TRL makes in each training process, beside the trained weights.
+
+    memory is its share of the GPU, length the most tokens of a sequence, sequences the most at once; None leaves it to
+    TRL, which has 0.3, what the model can and one sequence an episode. One that sleeps has no memory while weights are
+    trained, neither for its weights, which are sent before every step anyway, nor for keys and values.
+    """
+    memory = VLLM_SHARE if memory is None else memory
 
     def engine(trainer: Any) -> VLLMHere:
         return VLLMHere(trainer.vllm_generation.llm, trainer.processing_class, trainer.model.config.vocab_size)
 
     def settle(engine: VLLMHere, trainer: Any) -> None:
-        trainer.vllm_generation.sync_weights()
+        trainer.vllm_generation.sync_weights()  # wakes the weights up
+        if sleeps:
+            engine.llm.wake_up(tags=["kv_cache"])
         engine.reset_prefix_cache()
 
-    settings = {**CORRECTED, "vllm_mode": "colocate"}
-    return Sampler("vllm", engine, settle, ROUNDED, OTHER_WEIGHTS, settings, _in_words)
+    def rest(engine: VLLMHere, trainer: Any) -> None:
+        if sleeps:
+            engine.llm.sleep(level=2)
+
+    settings = {
+        **CORRECTED,
+        "vllm_mode": "colocate",
+        "vllm_gpu_memory_utilization": memory,
+        "vllm_max_model_length": length,
+        "vllm_enable_sleep_mode": sleeps,
+    }
+    made = partial(_in_words, sequences)
+    return Sampler("vllm", engine, settle, ROUNDED, OTHER_WEIGHTS, settings, made, rest, 0.0 if sleeps else memory)
 
 
 def vllm_server(url: str, served_model: str | None = None) -> Sampler:

@@ -116,7 +116,8 @@ def config_of(settings: SFT, run: Run, model: PreTrainedModel, longest: int, tra
     """TRL's configuration. Each loss is divided by the weight of all micro-batches of its step, so none is special."""
     own = micro_batches.share(settings.batch_traces, "sft.batch_traces")
     recomputed = language_model.settings(model)["gradient_checkpointing"]
-    accumulation = micro_batches.fewest_equal_parts(own, longest, micro_batches.tokens_of(model, recomputed))
+    tokens = micro_batches.tokens_of(model, recomputed, micro_batches.Room.here())
+    accumulation = micro_batches.fewest_equal_parts(own, longest, tokens)
     return arguments(
         SFTConfig,
         model,

@@ -56,6 +56,15 @@ def most(model: nn.Module, count: int) -> int:
     return int(largest)
 
 
+def one_of_all(holds: bool) -> bool:
+    """Whether it holds in one of the processes that train together."""
+    if processes().num_processes == 1:
+        return holds
+    told = torch.tensor(int(holds), device=processes().device)
+    all_reduce(told, ReduceOp.MAX)
+    return bool(told)
+
+
 def unsharded(model: PreTrainedModel) -> PreTrainedModel:
     """A model that can be read without the other processes: itself, or a copy for `fill` to put the weights in."""
     if not isinstance(model, FSDPModule):

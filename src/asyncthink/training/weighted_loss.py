@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from transformers import Trainer
 
-from asyncthink.training.log_probabilities import score
+from asyncthink.training.log_probabilities import ROUNDING, score
 
 IGNORED = -100  # the label of a token without loss
 
@@ -51,7 +51,7 @@ class WeightedLoss(Trainer):
     ) -> Tensor:
         """The share of this micro-batch; DistributedDataParallel averages over processes, so it is scaled up."""
         batch = self.stream(inputs)
-        with self.accelerator.autocast():
+        with self.accelerator.autocast(ROUNDING):
             scores = score(model, batch.ids_N, batch.lengths)
         self._count(batch, scores.likeliest_N)
         assert num_items_in_batch is not None  # the step's weights, from _get_num_items_in_batch

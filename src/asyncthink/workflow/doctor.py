@@ -30,7 +30,7 @@ NEEDS = {  # bytes of disk and of main memory: what the scale's run left behind 
     "smoke": (2e9, 4e9),
     "nano": (5e9, 4e9),
     "small": (20e9, 16e9),
-    "paper": (1500e9, 64e9),  # by the estimate
+    "paper": (3000e9, 64e9),  # by the estimate
 }
 SMALLEST_GPU = 8e9  # bytes, from which on a model of tens of millions of parameters trains in comfort
 HERE = ("snakemake --cores all",)

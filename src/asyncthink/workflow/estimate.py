@@ -1,8 +1,11 @@
-"""What a run of params.yaml takes: device hours by step, disk, and what an API teacher costs.
+"""What a run of params.yaml takes: device hours, memory of a GPU, disk.
 
-A token costs 2 N operations to decode and 6 N to train on, N being the model's parameters; rates.json holds the
-operations a second of a device, and whether they were measured or assumed. How long traces get is not known before a
-run: a trace is taken to use USED of its budget, and an organizer to fork FORKS workers. Good to a factor of two.
+A token costs 2 N operations to decode and 6 N to train on, N being the model's parameters; a large model on a GPU
+computes its layers twice, so 8 N and a little for the divergence from its start. Decoding is also bound by how many
+sequences are at work at once, each of which has a speed of its own: as many as episodes want, or as fit into the memory
+of a vLLM; and a step takes at least as long as its longest trace. rates.json holds these speeds, and whether they were
+measured or assumed. How long traces get is not known before a run: a trace is taken to use USED of its budget, and an
+organizer to fork FORKS workers. Good to a factor of two.
 """
 
 import json
@@ -18,39 +21,81 @@ from asyncthink.workflow import graph
 USED = 0.6  # of a trace's budget; the paper's reported latencies use about as much
 ITEMS = 50  # of a test set whose size params.yaml leaves to its source: AMC-23 has 40, AIME-24 has 30
 FORKS = 1.5  # workers an organizer starts: the paper ends at 1.4
+AGENTS = 1.5  # of an episode at work at once: the paper ends at 65 % of two
 CONTEXT = 1.3  # tokens that training reads for each decoded one: prompts and injected text come on top
 WORDS = 690  # of the vocabulary of models trained from scratch, at nano
 SUBWORDS = 151_936  # of the Qwen3 family's
 MOST_KEY_HEADS = 8  # of the Qwen3 family; models trained from scratch have as many as heads
+LARGE = 1e8  # parameters from which on a GPU computes in bfloat16 and recomputes activations (models.language_model)
 STATE_BYTES = 16  # a parameter in a training state: weights, gradients, two moments
 KEPT_STATES = 2
-START_BYTES = 4  # a parameter of the model at its start, which RL keeps for the divergence from it
+COPIES = 2  # of what is recorded: DVC's cache has its own, unless the file system makes one of the two
 TOKEN_BYTES = 6  # of a recorded token, compressed
+VLLM_SHARE = 0.7  # of a GPU, as the cluster's profile has it
+VLLM_BYTES = 4e9  # of a vLLM beside weights, keys and values
 
 
 @dataclass(frozen=True)
 class Rate:
-    """Operations a second of a device in decoding and in training, and whence they are known."""
+    """Operations a second of a device in decoding and in training, and whence they are known.
+
+    sequence is the most tokens a second of one sequence, operations what training takes a parameter and token, memory
+    the bytes of a GPU in which a vLLM decodes.
+    """
 
     device: str
     decode: float
     train: float
     measured: bool
     source: str
+    sequence: float = math.inf
+    operations: float = 6.0
+    memory: float = math.inf
 
 
 @dataclass(frozen=True)
 class Load:
-    """One step's work over all its runs, in tokens."""
+    """One step's work over all its runs, in tokens.
+
+    together is how many sequences could decode at once, longest the tokens of the longest traces, one after another, of
+    all the times that episodes are waited for.
+    """
 
     step: str
     runs: int
     decoded: float = 0.0
     trained: float = 0.0
+    together: float = math.inf
+    longest: float = 0.0
 
-    def hours(self, parameters: int, rate: Rate) -> float:
-        """Device hours of a model of so many parameters."""
-        return (2 * parameters * self.decoded / rate.decode + 6 * parameters * self.trained / rate.train) / 3600
+    def hours(self, parameters: int, rate: Rate, fitting: float = math.inf) -> float:
+        """Device hours of a model of so many parameters, of which so many sequences fit into a device's memory."""
+        devices = sharing(parameters, rate) if self.trained else 1
+        at_once = max(1.0, min(self.together / devices, fitting))
+        decoding = max(
+            2 * parameters * self.decoded / rate.decode,
+            self.decoded / (at_once * rate.sequence),
+            devices * self.longest / rate.sequence,
+        )
+        return (decoding + rate.operations * parameters * self.trained / rate.train) / 3600
+
+
+def rate(params: Params, device: str) -> Rate:
+    """Of a cpu or a gpu, for the model of params.yaml."""
+    return rates()["gpu_small" if device == "gpu" and parameters(params) <= LARGE else device]
+
+
+def sharing(parameters: int, rate: Rate) -> int:
+    """Devices that train a model together, so that its state takes half of their memory at most."""
+    return next((n for n in (1, 4) if STATE_BYTES * parameters / n <= rate.memory / 2), 8)
+
+
+def fitting(params: Params, rate: Rate) -> float:
+    """Sequences of which keys and values fit into a vLLM's share of a GPU, half of an organizer's tokens each."""
+    shape, count = params.model, parameters(params)
+    token = 2 * 2 * shape.layers * min(shape.heads, MOST_KEY_HEADS) * shape.head_size
+    context = USED * params.thinking.organizer_budget / 2
+    return (VLLM_SHARE * rate.memory - 2 * count - VLLM_BYTES) / (token * context)
 
 
 def rates() -> dict[str, Rate]:
@@ -84,17 +129,26 @@ def loads(params: Params) -> Iterator[Load]:
     if params.model.start_from is None:
         yield Load("pretrain", seeds, trained=params.pretrain.tokens * seeds)
     read = params.synthesize.demonstrations * params.sft.epochs * seeds * CONTEXT
-    longest = params.teacher.max_tokens if params.synthesize.teacher == "openai" else math.inf
     for name in graph.cold_starts("sft", params):
-        own = params.arm_params(name)
-        yield Load(f"sft {name}", seeds, trained=read * min(episode_tokens(own.arm.form, own.thinking), longest))
+        yield Load(f"sft {name}", seeds, trained=read * demonstration_tokens(params.arm_params(name)))
     for name in graph.trained(params):
         own = params.arm_params(name)
-        episodes = own.grpo.steps * own.grpo.prompts_per_step * own.grpo.group * seeds
-        decoded = episodes * episode_tokens(own.arm.mode, own.thinking)
-        yield Load(f"grpo {name}", seeds, decoded, decoded * CONTEXT)
+        batch, times = own.grpo.prompts_per_step * own.grpo.group, own.grpo.steps * seeds
+        decoded = times * batch * episode_tokens(own.arm.mode, own.thinking)
+        together = AGENTS * batch if own.arm.mode == "asynchronous" else batch
+        longest = times * own.thinking.organizer_budget
+        yield Load(f"grpo {name}", seeds, decoded, decoded * CONTEXT, together, longest)
     for test_set, arms in graph.answered(params).items():
         yield from (_evaluation(params, test_set, arm) for arm in arms)
+
+
+def demonstration_tokens(own: Params) -> float:
+    """Tokens of a demonstration of an arm: what an API's teacher is asked for, or what budgets let a solver write."""
+    if own.synthesize.teacher == "solver":
+        return episode_tokens(own.arm.form, own.thinking)
+    from asyncthink.synthesis.cost_estimate import EXPECTED
+
+    return min(EXPECTED["traces" if own.arm.form == "asynchronous" else "sequential"], own.teacher.max_tokens)
 
 
 def _evaluation(params: Params, test_set: str, arm: str) -> Load:
@@ -104,21 +158,41 @@ def _evaluation(params: Params, test_set: str, arm: str) -> Load:
     items, samples = (other.items or ITEMS, other.samples) if other else (own.puzzles.test, own.evaluate.samples)
     runs, seeds = params.evaluations(arm, test_set).values(), len(params.seeds)
     decoded = sum(episode_tokens(own.arm.mode, thinking) for thinking in runs)
-    return Load(name, seeds * len(runs), items * samples * seeds * decoded)
+    longest = seeds * sum(thinking.organizer_budget for thinking in runs)
+    return Load(name, seeds * len(runs), items * samples * seeds * decoded, 0.0, items * samples, longest)
 
 
-def memory(params: Params, sharing: int = 1) -> float:
-    """Bytes that a training process holds where `sharing` processes share a model; activations and a vLLM apart.
+def memory(params: Params, shared: Sequence[int]) -> list[int]:
+    """Most bytes of a training step in one of so many processes that share a model, by a trace of its fullest part.
 
-    The model at the start is whole in each of them.
+    It is of an asynchronous arm's traces at their budgets, as many as a micro-batch has room for; a vLLM comes on top.
     """
-    return parameters(params) * (STATE_BYTES / sharing + START_BYTES)
+    from asyncthink.training import memory_trace, micro_batches
+
+    shape, pretrained = params.model, params.model.start_from is not None
+    config = memory_trace.qwen3(
+        shape.layers,
+        shape.hidden_size,
+        shape.intermediate_size,
+        shape.heads,
+        min(shape.heads, MOST_KEY_HEADS) if pretrained else shape.heads,
+        shape.head_size,
+        SUBWORDS if pretrained else WORDS,
+    )
+    large, thinking = parameters(params) > LARGE, params.thinking
+    most = micro_batches.most_tokens(config, recomputed=large)
+    workers = max(0, most - thinking.organizer_budget) // thinking.worker_budget
+    passing = memory_trace.update(config, [thinking.organizer_budget, *[thinking.worker_budget] * workers], large)
+    count = memory_trace.parameters(config)
+    return [micro_batches.state(config, count, sharing) + passing for sharing in shared]
 
 
 def disk(params: Params, work: Sequence[Load]) -> float:
-    """Bytes: models that stay (4 a parameter), training states while arms run side by side, recorded episodes."""
+    """Bytes: models that stay (4 a parameter) and their copies in DVC's cache, training states while arms run side by
+    side, recorded episodes. A remote is elsewhere.
+    """
     count = parameters(params)
     trained = sum(load.runs for load in work if load.trained)
     side_by_side = max((load.runs for load in work if load.trained), default=0)
     recorded = sum(load.decoded for load in work if load.step.startswith("evaluate")) * TOKEN_BYTES
-    return count * (4 * trained + STATE_BYTES * KEPT_STATES * side_by_side) + recorded
+    return count * (4 * trained * COPIES + STATE_BYTES * KEPT_STATES * side_by_side) + recorded * COPIES

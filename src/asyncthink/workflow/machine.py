@@ -1,11 +1,14 @@
 """What the graph has to know of the machine and the screen it runs on; never anything that decides a result."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
 from asyncthink.errors import InputError
 
+# In front of a step: a cluster's notice, SIGUSR1, is for the training alone and ends no shell and no launcher.
+HEEDED = "trap '' USR1;"
 DETAILS = "ASYNCTHINK_DETAILS"  # set, Snakemake lists every file of a job in place of its one line
 
 
@@ -56,5 +59,9 @@ def python(processes: int, machines: int = 1, mpi: str | None = None, threads: i
 
 
 def activate() -> None:
-    """Steps run with the interpreter that runs Snakemake, whether or not its environment is activated."""
+    """Steps run with the interpreter that runs Snakemake, whether or not its environment is activated.
+
+    A Snakemake that runs one step of a cluster's job leaves the cluster's notice to that step.
+    """
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])

@@ -50,8 +50,9 @@ def job_name(rule: str, wildcards: Mapping[str, str]) -> str:
 
 def estimated(params: Params, device: str) -> dict[str, float]:
     """Seconds a job by the estimate's names; rules that compute little are not in it."""
-    count, rate, seeds = estimate.parameters(params), estimate.rates()[device], len(params.seeds)
-    return {load.step: 3600 * load.hours(count, rate) / seeds + SHORT for load in estimate.loads(params)}
+    count, rate, seeds = estimate.parameters(params), estimate.rate(params, device), len(params.seeds)
+    fit = estimate.fitting(params, rate)
+    return {load.step: 3600 * load.hours(count, rate, fit) / seeds + SHORT for load in estimate.loads(params)}
 
 
 def span(seconds: float) -> str:
