@@ -89,7 +89,8 @@ def load_tokenizer(folder: str | Path) -> tuple[PreTrainedTokenizerBase, int]:
     name, revision = located(folder)
     with _loading(folder):
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
-        return tokenizer, AutoConfig.from_pretrained(name, revision=revision).vocab_size
+        config = AutoConfig.from_pretrained(name, revision=revision)
+        return tokenizer, config.get_text_config().vocab_size
 
 
 @contextmanager
@@ -101,11 +102,12 @@ def _loading(folder: str | Path) -> Iterator[None]:
 
 
 def ready(model: PreTrainedModel) -> PreTrainedModel:
-    """Put torch's RMSNorm, one operation, in the place of Qwen3's, which is six; the weights are the same.
+    """Switch dropout off, and put torch's RMSNorm, one operation, in the place of Qwen3's, which is six.
 
-    Small models are bound by the number of operations. A large one computes in mixed precision, where torch's own norm
-    falls back to single operations.
+    With dropout, what is trained would be another model than the one that sampled. Small models are bound by the number
+    of operations. A large one computes in mixed precision, where torch's own norm falls back to single operations.
     """
+    without_dropout(model)
     if model.num_parameters() > _LARGE:
         return model
     for module in list(model.modules()):
@@ -115,6 +117,16 @@ def ready(model: PreTrainedModel) -> PreTrainedModel:
                 norm.weight = child.weight
                 setattr(module, name, norm)
     return model
+
+
+def without_dropout(model: nn.Module) -> None:
+    """Set every probability of dropping something to 0, of modules and of those that transformers keeps as numbers."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+        for name, value in list(vars(module).items()):
+            if "drop" in name and isinstance(value, float):
+                setattr(module, name, 0.0)
 
 
 def write(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
