@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from asyncthink import protocol
 from asyncthink.episode import Episode
 from asyncthink.protocol import Fork, Join, Think
 from asyncthink.tasks import TASKS
@@ -33,7 +32,7 @@ class Search:
 def searches(episode: Episode) -> list[Search]:
     """All of them, in the order in which the organizer began them or handed them out."""
     found: list[Search] = []
-    for action in protocol.parse(episode.traces[0].own_text):
+    for action in episode.traces[0].actions:
         if isinstance(action, Think):
             found += [Search(name, False) for name in _OWN.findall(action.text)]
         elif isinstance(action, Fork):
@@ -84,8 +83,8 @@ def tokens_after(episode: Episode) -> float:
     known: set[str] = set()
     starts: dict[int, int] = {}
     clock, since = 0, NAN
-    actions = iter(protocol.parse(episode.traces[0].own_text))
-    returns = {trace.fork: protocol.returned(trace.own_text) or "" for trace in episode.traces[1:]}
+    actions = iter(episode.traces[0].actions)
+    returns = {trace.fork: trace.returned or "" for trace in episode.traces[1:]}
     for step in episode.plan["organizer"]:
         if "answer" in step:
             return clock - since
