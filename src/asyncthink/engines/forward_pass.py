@@ -34,6 +34,7 @@ from asyncthink.errors import InputError
 
 ALIKE = 0.75  # rows that are fed more than one token share a pass where their numbers are that near to the largest
 CELLS = 8192  # of inputs in one pass, padding included, if it has more than one row
+WITH_A_SERVER = "serve it (by vLLM, llama.cpp, Ollama, ...) and say --engine text --server http://127.0.0.1:8000/v1"
 KEPT = (DynamicLayer, DynamicSlidingWindowLayer)  # the layers of a cache that are keys and values, and nothing else
 
 
@@ -99,7 +100,7 @@ class ForwardPass:
     def __init__(self, model: PreTrainedModel) -> None:
         reason = unfit(model)
         if reason is not None:
-            raise InputError(f"the local engine cannot decode {type(model).__name__}: {reason}")
+            raise InputError(f"the local engine cannot decode {type(model).__name__}: {reason}; {WITH_A_SERVER}")
         self.model = model
         self._last_alone = "logits_to_keep" in inspect.signature(type(model).forward).parameters
         self._trains = model.training

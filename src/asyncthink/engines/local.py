@@ -132,8 +132,9 @@ class Local(Engine):
         self._slots = Slots()
 
     def identity(self) -> Identity:
-        """By what decides the rounding: the version of torch, and who computes between the products."""
-        return Identity("local", f"{torch.__version__}, {kernels.used()}")
+        """By what decides the rounding: the version of torch, who computes between the products, and on what."""
+        device = self.decoder.model.device.type
+        return Identity("local", f"{torch.__version__}, {kernels.used()}{'' if device == 'cpu' else f', {device}'}")
 
     async def __aenter__(self) -> Self:
         _settle_modules()

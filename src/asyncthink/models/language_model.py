@@ -26,6 +26,7 @@ from transformers import (
 from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 
 from asyncthink.errors import InputError
+from asyncthink.models import gguf
 from asyncthink.settings import Model
 
 _LARGE = 100_000_000  # parameters from which on a GPU computes in bfloat16 and recomputes activations
@@ -66,7 +67,12 @@ def pinned(start: str) -> str:
 
 
 def located(folder: str | Path) -> tuple[str, str]:
-    """A folder or a hub name, and the revision: a commit or a branch, which may stand after an @."""
+    """A folder or a hub name, and the revision: a commit or a branch, which may stand after an @.
+
+    A GGUF file is imported, and is then a folder.
+    """
+    if Path(folder).suffix == gguf.SUFFIX:
+        return str(gguf.imported(Path(folder))), "main"
     if Path(folder).is_dir():
         return str(folder), "main"
     name, _, revision = str(folder).partition("@")
@@ -82,6 +88,21 @@ def load(
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
         model = AutoModelForCausalLM.from_pretrained(name, revision=revision, dtype=dtype, use_safetensors=True)
     return ready(model), tokenizer
+
+
+def placed(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The same, on the GPU where there is one."""
+    model, tokenizer = load(folder)
+    nn.Module.to(model, "cuda" if torch.cuda.is_available() else "cpu")
+    return model, tokenizer
+
+
+def empty(folder: str | Path) -> PreTrainedModel:
+    """The model of a folder or a hub name without its weights: what follows from its configuration."""
+    name, revision = located(folder)
+    with _loading(folder), torch.device("meta"):
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(name, revision=revision))
+        return model
 
 
 def load_tokenizer(folder: str | Path) -> tuple[PreTrainedTokenizerBase, int]:
