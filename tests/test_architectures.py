@@ -9,8 +9,9 @@ import pytest
 import torch
 from taught_model import DEMONSTRATION, ITEM, PARAMS, THINKING_SETTINGS, WORDS, random_model
 from tiny_models import ARCHITECTURES, tiny_model
-from transformers import PreTrainedModel, RwkvConfig, T5Config, T5ForConditionalGeneration
+from transformers import PreTrainedModel, PreTrainedTokenizerFast, RwkvConfig, T5Config, T5ForConditionalGeneration
 from transformers.models.rwkv.modeling_rwkv import RwkvForCausalLM
+from trl.trainer.utils import add_fused_lm_head
 
 from asyncthink.config.params import from_mapping, merged
 from asyncthink.engines import FULL, Completion, Request, run
@@ -25,6 +26,7 @@ from asyncthink.thinking.agents import Agent
 from asyncthink.training import grpo, sft
 from asyncthink.training.checkpoints import Scratch
 from asyncthink.training.episode_trainer import Settings
+from asyncthink.training.log_probabilities import fused, plain, score
 from asyncthink.training.resumption import Run, train
 
 STOPS = ("</ANSWER>",)
@@ -105,8 +107,25 @@ TRAINED = pytest.mark.parametrize("name", ["llama, biases", "gpt-2, learned posi
 @pytest.fixture
 def start(model, tmp_path) -> Path:
     folder = tmp_path / "start"
-    language_model.write(model, WORDS, folder)
+    unpadded = PreTrainedTokenizerFast(tokenizer_object=WORDS.backend_tokenizer, eos_token=WORDS.eos_token)
+    language_model.write(model, unpadded, folder)  # as many have no token for padding
     return folder
+
+
+HEADS = ["llama, biases", "gemma 2, soft caps", "gpt-2, learned positions and dropout"]
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_scores_without_whole_logits_are_those_with_them(model):
+    ids_N, lengths = torch.randint(2, len(WORDS), (40,), generator=torch.Generator().manual_seed(1)), [13, 9, 18]
+    expected = score(model, ids_N, lengths, temperature=0.8, head=plain)
+    for trace, logprob_T in zip(ids_N.split(lengths), expected.logprob_N.split(lengths), strict=True):
+        alone_T = (forced(model, trace.tolist())[:-1] / 0.8).log_softmax(-1).gather(1, trace[1:, None])[:, 0]
+        torch.testing.assert_close(logprob_T[1:].detach(), alone_T, atol=1e-4, rtol=0)
+    add_fused_lm_head(model, temperature=0.8, outputs=("log_probs", "entropy"))
+    found = score(model, ids_N, lengths, temperature=0.8, head=fused)
+    torch.testing.assert_close(found.logprob_N, expected.logprob_N, atol=1e-4, rtol=0)
+    torch.testing.assert_close(found.entropy_N, expected.entropy_N, atol=1e-4, rtol=0)
 
 
 @TRAINED

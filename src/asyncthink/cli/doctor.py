@@ -8,7 +8,7 @@ from asyncthink.config import params
 from asyncthink.workflow.doctor import COMMANDS, examine, fitting_scale, gpus, partitions
 from asyncthink.workflow.surroundings import Finding, Place
 
-EXAMPLE = "asyncthink doctor HuggingFaceTB/SmolLM2-135M-Instruct"
+EXAMPLE = "asyncthink doctor"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

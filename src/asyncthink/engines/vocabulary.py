@@ -48,6 +48,15 @@ class Vocabulary:
         return text[self._length :]
 
     @cached_property
+    def lead(self) -> str:
+        """The text of what the tokenizer puts before every text by itself, most often BOS; here it never does."""
+        if self._words is not None:
+            return ""
+        bare, own = (self._backend.encode("a", add_special_tokens=special).ids for special in (False, True))
+        count = len(own) - len(bare)
+        return self.decode(own[:count]) if own[count:] == bare else ""
+
+    @cached_property
     def _before(self) -> list[int]:
         """A token in front of those that are decoded: many decoders take a space off the beginning of a text."""
         return [] if self._words is not None else self._backend.encode("a", add_special_tokens=False).ids[-1:]
