@@ -4,7 +4,9 @@ import re
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+import gguf_file
 import pytest
+import torch
 from taught_chat_model import tokenizer as chat_tokenizer
 from taught_model import WORDS, random_model
 from tiny_models import tiny_model
@@ -122,6 +124,18 @@ def test_a_gguf_file_that_cannot_be_read_is_told_in_one_line(elsewhere):
     (elsewhere / "torn.gguf").write_bytes(b"GGUF and nothing else")
     with pytest.raises(gguf.InputError, match=r"torn.gguf: transformers cannot read it .*llama-server"):
         gguf.imported(elsewhere / "torn.gguf")
+
+
+def test_a_gguf_file_is_the_model_that_was_written(elsewhere):
+    pytest.importorskip("gguf")
+    model = tiny_model("llama, tied", TOKENIZER)
+    gguf_file.write(model, TOKENIZER, elsewhere / "tiny.gguf")
+    found, tokenizer = language_model.load(elsewhere / "tiny.gguf")
+    text = TOKENIZER.apply_chat_template([{"role": "user", "content": "é <FORK-1> 8"}], tokenize=False)
+    ids = torch.tensor([TOKENIZER.encode(text)])
+    assert [tokenizer.encode(text, add_special_tokens=False)] == ids.tolist()
+    assert (tokenizer.eos_token, tokenizer.chat_template) == (TOKENIZER.eos_token, TOKENIZER.chat_template)
+    torch.testing.assert_close(found(input_ids=ids).logits, model(input_ids=ids).logits, atol=1e-5, rtol=0)
 
 
 def examined(folder: Path, capsys) -> tuple[int, dict[str, tuple[str, str]]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 import transformers
+from tokenizers import AddedToken
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
 from asyncthink.errors import InputError
@@ -60,11 +61,30 @@ def _import(file: Path, folder: Path) -> None:
     except Exception as error:  # whatever a file of unknown origin makes of the readers
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{file}: transformers cannot read it ({reason}); {ANOTHER_WAY}") from None
+    _mark_control_tokens(tokenizer, file)
     _check(tokenizer, file)
     model.config.quantization_config = None  # with its marks it could not be saved
     model.hf_quantizer = None  # type: ignore[assignment]  # an attribute that transformers does not declare
     model.save_pretrained(folder, max_shard_size="1000GB")
     tokenizer.save_pretrained(folder)
+
+
+def _mark_control_tokens(tokenizer: PreTrainedTokenizerBase, file: Path) -> None:
+    """Make whole tokens of the words that mark turns, and take BOS and EOS from the file: transformers does neither.
+
+    Without it a chat template's marks would be spelled out, and the model asked in a form that it has never seen.
+    """
+    from gguf import GGUFReader, TokenType
+
+    fields = GGUFReader(file).fields
+    kinds, words = (fields[f"tokenizer.ggml.{name}"].contents() for name in ("token_type", "tokens"))
+    marks = [
+        word for word, kind in zip(words, kinds, strict=True) if kind in (TokenType.CONTROL, TokenType.USER_DEFINED)
+    ]
+    tokenizer.add_tokens([AddedToken(word, normalized=False, special=True) for word in marks], special_tokens=True)
+    for name in ("bos", "eos"):
+        if told := fields.get(f"tokenizer.ggml.{name}_token_id"):
+            setattr(tokenizer, f"{name}_token", words[told.contents()])
 
 
 def _check(tokenizer: PreTrainedTokenizerBase, file: Path) -> None:

@@ -76,7 +76,8 @@ def _memory(model: "PreTrainedModel") -> Finding:
     if torch.cuda.is_available():
         free, where = torch.cuda.mem_get_info()[0], "on the GPU"
     else:
-        free, where = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES"), "of main memory"
+        pages = next(name for name in ("SC_AVPHYS_PAGES", "SC_PHYS_PAGES") if name in os.sysconf_names)
+        free, where = os.sysconf("SC_PAGE_SIZE") * os.sysconf(pages), "of main memory"
     said = f"weights take {needed / GIGA:.1f} GB in float32; {free / GIGA:.1f} GB {where} are free"
     return Finding("ok" if 1.1 * needed < free else "lacks", said)
 
