@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from chat_templates import QWEN
 from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
 from tokenizers.models import BPE
 from torch.nn.functional import cross_entropy
@@ -60,7 +61,9 @@ def tokenizer() -> PreTrainedTokenizerFast:
     written = [demonstration(item) for item in ITEMS]
     texts = [text for each in written for text in (each.organizer, *each.workers.values())]
     result.train_from_iterator(texts * 5, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=result, eos_token="<|im_end|>", pad_token="<|endoftext|>")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=result, eos_token="<|im_end|>", pad_token="<|endoftext|>", chat_template=QWEN
+    )
 
 
 def taught_chat_model(words: PreTrainedTokenizerFast, steps: int = 150) -> Qwen3ForCausalLM:

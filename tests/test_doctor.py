@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from chat_templates import ALWAYS_REASONS, LEAVES_SYSTEM_OUT, QWEN, SWITCHES
 from packaging.requirements import Requirement
 from taught_chat_model import tokenizer as byte_tokenizer
 from taught_model import WORDS
@@ -23,10 +24,6 @@ from asyncthink.workflow.surroundings import Finding, Place
 ROOT = Path(__file__).parent.parent
 NANO = params.read(ROOT / "params.yaml")
 KEY = "sk-test-0123456789-secret"
-QWEN = (
-    "{% for turn in messages %}<|im_start|>{{ turn.role }}\n{{ turn.content }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
 
 
 def at_scale(name: str, **sections) -> params.Params:
@@ -39,12 +36,20 @@ def place(given: params.Params = NANO, root: Path = ROOT, **environment: str) ->
 
 
 @pytest.mark.parametrize(
-    ("template", "state"), [(QWEN, "ok"), (QWEN.replace("<|im_end|>", "</s>"), "lacks"), (None, "note")]
+    ("template", "state", "said"),
+    [
+        (QWEN, "ok", "the model's own"),
+        (LEAVES_SYSTEM_OUT, "ok", "the model's own; no system role, so roles are told with the question"),
+        (SWITCHES, "ok", "the model's own; thinking.reasoning switches its reasoning"),
+        (ALWAYS_REASONS, "ok", "it reasons before every answer"),
+        (None, "lacks", "has no chat template"),
+    ],
 )
-def test_a_template_that_is_not_the_prompts_own_is_found(template, state):
+def test_it_is_said_how_a_template_takes_our_prompts(template, state, said):
     tokenizer = byte_tokenizer()
     tokenizer.chat_template = template
-    assert template_finding(tokenizer).state == state
+    finding = template_finding(tokenizer)
+    assert finding.state == state and said in finding.said
 
 
 def test_it_is_said_how_many_tokens_a_tag_takes():

@@ -10,7 +10,7 @@ import torch
 from taught_model import ITEM, THINKING_SETTINGS, WORDS, random_model, taught_model
 from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
 from tokenizers.models import BPE
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 from asyncthink.engines import Request, qwen3, run
 from asyncthink.engines.feed import Feed
@@ -281,22 +281,6 @@ def test_a_byte_level_model_stops_at_a_tag_of_several_tokens():
 def test_a_word_that_the_model_lacks_is_named():
     with pytest.raises(InputError, match="'977' is not among the"):
         Vocabulary(WORDS).encode("<organizer> 3 977 5")
-
-
-def test_other_architectures_are_refused_in_words():
-    config = LlamaConfig(vocab_size=20, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2)
-    with pytest.raises(InputError, match="Qwen3 models, not LlamaForCausalLM"):
-        Local(LlamaForCausalLM(config), WORDS)
-    sliding = Qwen3Config(
-        vocab_size=20,
-        hidden_size=8,
-        num_hidden_layers=1,
-        use_sliding_window=True,
-        sliding_window=4,
-        max_window_layers=0,
-    )
-    with pytest.raises(InputError, match="sliding"):
-        Local(Qwen3ForCausalLM(sliding), WORDS)
 
 
 def test_an_error_in_one_trace_ends_the_run_with_that_error(taught):

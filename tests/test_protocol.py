@@ -13,7 +13,7 @@ FRAGMENTS = st.sampled_from(
     [f"<{name}-{number}>" for name in ("FORK", "/FORK", "JOIN", "/JOIN") for number in (1, 2, 12)]
     + ["<ANSWER>", "</ANSWER>", "<RETURN>", "</RETURN>", "<", ">", "</", "<FORK", "<JOIN-1", "-1>", "1", "ANSWER>"]
     + ["<JOIN-01>", "<FORK-0>", "<FORK->", "<fork-1>", "<FORK-1 >", "<FORK-²>", "<JOIN-١>", "<<JOIN-3>", "<ANSWER"]
-    + [" ", "\n", "\0", "think", "é"]
+    + [" ", "\n", "\0", "think", "é", "<think>", "</think>", "<thin", "</thi"]
 )
 TEXTS = st.lists(FRAGMENTS, max_size=25).map("".join)
 
@@ -24,6 +24,10 @@ def reference(text):
     while text:
         fork = re.match(r"<FORK-([1-9][0-9]*)>", text)
         join = re.match(r"<JOIN-([1-9][0-9]*)>", text)
+        if text.startswith("<think>"):
+            inside, closed, text = text.partition("</think>")
+            think += inside + closed
+            continue
         if not (fork or join or text.startswith("<ANSWER>")):
             think, text = think + text[0], text[1:]
             continue
@@ -99,6 +103,17 @@ def test_each_role_reads_its_own_tags_and_no_others():
 
 
 @given(TEXTS)
+def test_a_text_may_begin_inside_a_reasoning(text):
+    assert parse(text, reasoning=True) == reshaped(parse(f"<think>{text}"))
+
+
+def reshaped(actions):
+    """Without the mark that opens a reasoning at the beginning of a text."""
+    first = [Think(action.text.removeprefix("<think>")) for action in actions[:1]]
+    return [action for action in first if action.text.strip()] + actions[1:]
+
+
+@given(TEXTS)
 def test_a_text_fed_character_by_character_yields_the_same_actions(text):
     parser = Parser()
     actions = [action for character in text for action in parser.feed(character)]
@@ -137,6 +152,10 @@ def test_an_action_is_there_as_soon_as_its_tag_closes():
         ("<ANSWER></ANSWER>", [Answer("")]),
         ("<ANSWER>4</ANSWER><JOIN-9>", [Answer("4")]),
         ("<<JOIN-1>", [Think("<"), Join(1)]),
+        ("a<think><JOIN-1></think>b<JOIN-2>", [Think("a<think><JOIN-1></think>b"), Join(2)]),
+        ("a<think><ANSWER>4</ANSWER>", [Think("a<think><ANSWER>4</ANSWER>")]),
+        ("</think><JOIN-1>", [Think("</think>"), Join(1)]),
+        ("<FORK-1><think></FORK-1>", [Fork(1, "<think>")]),
     ],
 )
 def test_tags_nested_broken_and_unclosed(text, actions):

@@ -426,6 +426,8 @@ def test_a_report_lists_the_deviations_of_its_own_scale():
     assert "Base model" in scratch and "Base model" not in pretrained
     assert "Budget on the critical path" not in scratch and "Parallel thinking" in scratch & pretrained
     assert "Budget on the critical path" in {row[0] for row in report.deviations(replace(world, thinking=thinking))}
+    chat = {row[0] for row in report.deviations(replace(world, thinking=replace(thinking, prompts="chat")))}
+    assert "Thinking mode of the base model" in chat - scratch
 
 
 def test_durations_are_summed_by_step(tmp_path):

@@ -15,7 +15,8 @@ import recorded_experiment as experiment
 from misbehaving_server import KEY, Answer, Server
 from test_engine_choice import model, think  # noqa: F401 (a fixture)
 from test_vllm_engine import episode, scripted
-from vllm_stub import ITEM, SETTINGS, SSE, TOKENIZERS, WORDS, LLMStub, VLLMStub, sse
+from tokenizers import processors
+from vllm_stub import ITEM, SETTINGS, SSE, TOKENIZERS, WORDS, LLMStub, VLLMStub, byte_tokenizer, sse
 
 from asyncthink import engines
 from asyncthink.engines import FULL, Request
@@ -430,6 +431,26 @@ def test_an_answer_that_came_before_further_reasoning_counts(size):
         engine = TextServer(server.url, TOKENIZERS["chat"])
         completion = complete(engine, Request(("a",), tuple(engine.encode("Say.")), ("</ANSWER>",), 900, 5, 1.0))
     assert (engine.decode(completion.ids), completion.stop) == ("<ANSWER>2</ANSWER>", "</ANSWER>")
+
+
+def test_what_a_server_puts_before_every_text_is_not_sent_with_it():
+    tokenizer, sent = byte_tokenizer(), []
+    lead = "<|endoftext|>"
+    own = processors.TemplateProcessing(single=f"{lead} $A", special_tokens=[(lead, tokenizer.encode(lead)[0])])
+    tokenizer.backend_tokenizer.post_processor = own
+    streamed, stub = Answer(sse([{"text": "4", "finish_reason": "stop"}]), headers=SSE), VLLMStub("chat")
+
+    def answer(call):
+        if call.path != "/v1/completions":
+            return stub(call)
+        sent.append(call.body["prompt"])
+        return streamed
+
+    with Server(answer) as server:
+        engine = TextServer(server.url, tokenizer)
+        for prompt in (f"{lead}Say.", "Say."):
+            complete(engine, Request(("a",), tuple(engine.encode(prompt)), ("</ANSWER>",), 9, 5, 1.0))
+    assert sent == ["Say.", "Say."]
 
 
 @pytest.mark.parametrize("kind", KINDS)

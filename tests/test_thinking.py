@@ -5,6 +5,7 @@ import random
 from dataclasses import replace
 
 import pytest
+from chat_templates import ALWAYS_REASONS, QWEN, SWITCHES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from latency_formula import recursion
@@ -56,7 +57,7 @@ def chat_tokenizer() -> PreTrainedTokenizerFast:
     tokenizer.train_from_iterator(
         corpus, trainers.BpeTrainer(vocab_size=310, special_tokens=special, initial_alphabet=alphabet)
     )
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|im_end|>")
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|im_end|>", chat_template=QWEN)
 
 
 CHAT = chat_tokenizer()
@@ -227,7 +228,8 @@ def test_plans_are_exact_where_tags_are_several_tokens():
 
 def test_what_was_decoded_behind_an_action_that_no_stop_tells_of_is_taken_back():
     organizer = "<FORK-99>try 8</FORK-99>abc<JOIN-99>def <ANSWER>8</ANSWER>"
-    prompt = PROMPTS["chat"].organizer(TASKS["countdown"].prompt(ITEM, "chat"), 3)
+    chat, question = PROMPTS["chat"], TASKS["countdown"].prompt(ITEM, "chat")
+    prompt = chat.written(CHAT, chat.organizer(3), question, False)
 
     def go_on(context: str) -> str:
         return organizer[len(context.removeprefix(prompt).replace("7</JOIN-99>", "")) :]
@@ -241,8 +243,44 @@ def test_what_was_decoded_behind_an_action_that_no_stop_tells_of_is_taken_back()
     assert episode.answer == "8"
 
 
+REASONED = "<think>first <FORK-1>a draft</FORK-1> or <ANSWER>7</ANSWER>?</think>So <ANSWER>8</ANSWER>"
+
+
+@pytest.mark.parametrize(
+    ("template", "reasoning", "begins", "said"),
+    [
+        (SWITCHES, True, "assistant\n", REASONED),
+        (SWITCHES, False, "<think>\n\n</think>\n\n", REASONED),
+        (ALWAYS_REASONS, False, "<think>\n", REASONED.removeprefix("<think>")),
+    ],
+)
+def test_nothing_in_a_reasoning_is_an_action(template, reasoning, begins, said):
+    tokenizer = chat_tokenizer()
+    tokenizer.chat_template = template
+    chosen = {"prompts": "chat", "organizer_budget": 400, "reasoning": reasoning}
+    episode = think(said, {}, tokenizer, **chosen)
+    trace = episode.traces[0]
+    assert trace.prompt.endswith(begins)
+    assert (episode.answer, episode.schedule["forks"], len(episode.traces)) == ("8", 0, 1)
+    assert [type(action) for action in trace.actions] == [protocol.Think, protocol.Answer]
+    assert counted(episode) == trace.decoded
+
+
+def test_a_reasoning_that_is_never_closed_has_no_answer():
+    episode = think("<think>so <ANSWER>8</ANSWER>", {}, CHAT, prompts="chat", organizer_budget=400)
+    assert (episode.answer, episode.schedule["format_error"]) == (None, "no_answer")
+
+
+def test_a_worker_hands_back_nothing_of_its_reasoning():
+    workers = {1: "<think>maybe <RETURN>3*3</RETURN></think><RETURN>8*3</RETURN>"}
+    organizer = "<FORK-1>try 8</FORK-1><JOIN-1><ANSWER>8*3</ANSWER>"
+    episode = think(organizer, workers, CHAT, prompts="chat", organizer_budget=400, worker_budget=100)
+    assert episode.traces[0].segments[-2].text == "8*3</JOIN-1>"
+    assert episode.traces[1].returned == "8*3"
+
+
 def test_a_script_ends_also_where_its_tokenizer_has_no_end_of_sequence():
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=CHAT.backend_tokenizer)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=CHAT.backend_tokenizer, chat_template=QWEN)
     engine = Scripted(tokenizer, {("s", "sequential"): "no answer"})
     chosen = replace(SETTINGS, prompts="chat")
     [episode] = run(engine, [THINKING["sequential"](engine, "countdown", ITEM, chosen, {}, ("s",))])

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+from chat_templates import QWEN
 from misbehaving_server import Answer
 from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
 from tokenizers.models import BPE
@@ -46,7 +47,7 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=420, special_tokens=special, initial_alphabet=alphabet)
     tokenizer.train_from_iterator(corpus, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|im_end|>")
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|im_end|>", chat_template=QWEN)
 
 
 TOKENIZERS = {"word": WORDS, "chat": byte_tokenizer()}
@@ -62,8 +63,9 @@ def prompts(style: str) -> dict[str, str]:
     """The prompt of each script's trace, as its ids decode."""
     vocabulary, words = Vocabulary(TOKENIZERS[style]), PROMPTS[style]
     question = TASKS["countdown"].prompt(ITEM, style)
-    texts = {query: words.worker(query) for query in SCRIPTS[style]}
-    texts["organizer"] = words.organizer(question, SETTINGS[style].capacity)
+    tokenizer, told = vocabulary.tokenizer, words.organizer(SETTINGS[style].capacity)
+    texts = {query: words.written(tokenizer, words.worker, query, False) for query in SCRIPTS[style]}
+    texts["organizer"] = words.written(tokenizer, told, question, False)
     return {name: vocabulary.decode(vocabulary.encode(text)) for name, text in texts.items()}
 
 

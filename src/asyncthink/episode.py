@@ -9,8 +9,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+from asyncthink import protocol
 from asyncthink.errors import InputError
 from asyncthink.files import json_lines, write_lines
 
@@ -54,6 +55,16 @@ class Trace:
     def own_text(self) -> str:
         """What the model wrote, injected text cut out."""
         return "".join(segment.text for segment in self.segments if not segment.injected)
+
+    @property
+    def actions(self) -> list[protocol.Action]:
+        """What the model wrote as actions, in order, up to and with the first Answer or Return."""
+        return protocol.parse(self.own_text, cast(protocol.Role, self.role), protocol.reasons(self.prompt))
+
+    @property
+    def returned(self) -> str | None:
+        """What a worker hands back, None where it never did."""
+        return next((action.text for action in self.actions if isinstance(action, protocol.Return)), None)
 
     def extend(self, ids: Iterable[int], logprobs: Iterable[float], text: str, *, injected: bool = False) -> None:
         """Append one segment."""

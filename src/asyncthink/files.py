@@ -23,6 +23,11 @@ HOST = socket.gethostname()
 UNREADABLE = (gzip.BadGzipFile, zlib.error, EOFError)  # of a damaged gzip file
 
 
+def cache_folder() -> Path:
+    """What can be made again, for all projects of this account."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "asyncthink"
+
+
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path`; on a clean exit it takes the place of `path` in one step."""

@@ -5,7 +5,8 @@ An organizer writes plain text with four kinds of tag (paper, section on the thi
     thinking ... <FORK-1>sub-query</FORK-1> ... <JOIN-1> ... <ANSWER>answer</ANSWER>
 
 and a worker ends with `<RETURN>takeaways</RETURN>`. What a Join brings in, `takeaways</JOIN-1>`, is injected by the
-runtime; the texts read here are an agent's own, injected text cut out.
+runtime; the texts read here are an agent's own, injected text cut out. What a model reasons between `<think>` and
+`</think>` is thinking, whatever tags it holds, and one that is not closed takes the rest of the text with it.
 
 There is one grammar a role and one reader of them: `parse` is `Parser` fed in one piece, so a text that is read token
 by token while it is being decoded yields the same actions, at the same places, as the same text read afterwards.
@@ -33,15 +34,18 @@ _ID = "[1-9][0-9]{0,4299}"
 TAG = re.compile(f"</?(?:(?:FORK|JOIN)-{_ID}|ANSWER|RETURN)>")
 # A Join that a text closes itself, as teachers do: its tag, its id, what stands in it.
 CLOSED_JOIN = re.compile(r"(<JOIN-([1-9]\d{0,8})>)((?:(?!<JOIN-).)*?)</JOIN-\2>", re.DOTALL)
-_ANSWER = f"(?P<answer>{ANSWER_OPEN})"
+REASONING_OPEN, REASONING_CLOSE = "<think>", "</think>"
+_ANSWER = f"(?P<answer>{ANSWER_OPEN})|(?P<reasoning>{REASONING_OPEN})"
 # The tags that begin something for each role; the name of a group is the kind of action.
 _OPENING: dict[Role, re.Pattern[str]] = {
     "organizer": re.compile(f"<FORK-(?P<fork>{_ID})>|<JOIN-(?P<join>{_ID})>|{_ANSWER}"),
-    "worker": re.compile(f"(?P<return>{RETURN_OPEN})"),
+    "worker": re.compile(f"(?P<return>{RETURN_OPEN})|(?P<reasoning>{REASONING_OPEN})"),
     "sequential": re.compile(_ANSWER),
 }
 _BEGINNING = re.compile(
-    "|".join(f"<{word[:cut]}" for word in ("FORK-", "JOIN-", "ANSWER", "RETURN") for cut in range(len(word) + 1))
+    "|".join(
+        f"<{word[:cut]}" for word in ("FORK-", "JOIN-", "ANSWER", "RETURN", "think") for cut in range(len(word) + 1)
+    )
     + f"|<(?:FORK|JOIN)-{_ID}"
 )
 
@@ -123,12 +127,12 @@ def tags(ids: Iterable[int]) -> list[str]:
 class Parser:
     """Reads an agent's own text piece by piece; the pieces may cut tags anywhere.
 
-    `closing` is the tag that an open Fork, Answer or Return waits for, else None. `ended` is True after the first
-    Answer or Return; further text is ignored.
+    `closing` is the tag that an open Fork, Answer, Return or reasoning waits for, else None. `ended` is True after the
+    first Answer or Return; further text is ignored. The text begins inside a reasoning where `reasoning` says so.
     """
 
-    def __init__(self, role: Role = "organizer") -> None:
-        self.closing: str | None = None
+    def __init__(self, role: Role = "organizer", reasoning: bool = False) -> None:
+        self.closing: str | None = REASONING_CLOSE if reasoning else None
         self.ended = False
         self._opening = _OPENING[role]
         self._fork = 0  # the id of the open Fork, 0 where none is open
@@ -151,7 +155,8 @@ class Parser:
         """The text has ended: the Think that was under way, if any. An open Fork or Answer is lost with its text."""
         self._pieces.append(self._rest)
         self._read, self._rest = self._read + len(self._rest), ""
-        return [] if self.closing or self.ended else self._think(self._read)
+        lost = self.closing not in (None, REASONING_CLOSE)
+        return [] if lost or self.ended else self._think(self._read)
 
     def _think(self, end: int) -> list[Action]:
         """The thinking before `end`, unless it is white space only."""
@@ -164,6 +169,10 @@ class Parser:
         if tag is None:
             self._keep(text, start, _unfinished(text, start))
             return None
+        if tag.lastgroup == "reasoning":
+            self._pieces.append(text[start : tag.end()])
+            self.closing = REASONING_CLOSE
+            return tag.end()
         self._pieces.append(text[start : tag.start()])
         self._start = self._read + tag.start()
         actions += self._think(self._start)
@@ -183,8 +192,13 @@ class Parser:
         if at < 0:
             self._keep(text, start, max(start, len(text) - len(self.closing) + 1))
             return None
+        end = at + len(self.closing)
+        if self.closing == REASONING_CLOSE:
+            self._pieces.append(text[start:end])
+            self.closing = None
+            return end
         self._pieces.append(text[start:at])
-        said, end = self._take().strip(), at + len(self.closing)
+        said = self._take().strip()
         if self._fork:
             actions.append(Fork(self._fork, said, start=self._start, end=self._read + end))
         else:
@@ -210,15 +224,21 @@ def _unfinished(text: str, start: int) -> int:
     return at if at >= 0 and _BEGINNING.fullmatch(text, at) else len(text)
 
 
-def parse(text: str, role: Role = "organizer") -> list[Action]:
+def reasons(prompt: str) -> bool:
+    """Whether a prompt ends inside a reasoning, as the templates of some models make it."""
+    return prompt.rstrip().endswith(REASONING_OPEN)
+
+
+def parse(text: str, role: Role = "organizer", reasoning: bool = False) -> list[Action]:
     """The actions of an agent's own text, in order, up to and with the first Answer (of a worker, the first Return).
 
     Ids are positive integers without leading zeros. A query runs to the first closing tag of the same id. A Fork or an
     Answer that is not closed yields no action and takes the rest of the text with it: while it is being decoded,
     nothing tells it from one that is still to be closed. Thinks of white space only are dropped. In sequential
-    thinking only the answer's tags mean something, and in a worker's text only those of its return.
+    thinking only the answer's tags mean something, and in a worker's text only those of its return. `reasoning` says
+    that the text begins inside a reasoning.
     """
-    parser = Parser(role)
+    parser = Parser(role, reasoning)
     return parser.feed(text) + parser.finish()
 
 

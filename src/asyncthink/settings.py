@@ -1,4 +1,4 @@
-"""The sections of params.yaml as frozen records: one a section, no defaults, each key with its range.
+"""The sections of params.yaml as frozen records: one a section, each key with its range, and no defaults but one.
 
 A record is a dataclass that pydantic checks whenever one is made, by `dataclasses.replace` too. The same ranges make
 the JSON Schema (config/schema.py) and say what an error calls allowed (config/refusals.py); a key has a description
@@ -136,6 +136,7 @@ class Thinking:
     slot_release: Literal["join", "completion"]
     temperature: Weight
     prompts: Literal["word", "chat"]
+    reasoning: StrictBool = False  # chat: a model that can switch it reasons before it answers; no tag in it counts
 
 
 @dataclass(frozen=True, config=CLOSED)

@@ -128,7 +128,7 @@ def _local(choice: Choice, model: Path) -> "Engine":
     from asyncthink.models import language_model
 
     language_model.deterministic()
-    return Local(*language_model.load(model))
+    return Local(*language_model.placed(model))
 
 
 def _vllm(choice: Choice, model: Path) -> "Engine":

@@ -21,6 +21,8 @@ from asyncthink.protocol import TAG
 
 STATES = {"decodes": "green", "waits": "yellow", "has ended": "dim"}
 REFRESHES = 15  # a second
+LONGEST_CHARACTER = 4  # tokens, of a byte each
+LINE = 100  # characters
 
 
 class Spectator:
@@ -49,6 +51,7 @@ class Observed(Engine):
         self.engine, self.spectator = engine, spectator
         self.vocabulary, engine.watch = engine.vocabulary, self.heard
         self._known: dict[tuple[Any, ...], int] = {}
+        self._begun: dict[tuple[Any, ...], list[int]] = {}  # tokens of a character that is not whole yet
 
     def identity(self) -> Identity:
         return self.engine.identity()
@@ -61,8 +64,12 @@ class Observed(Engine):
         await self.engine.__aexit__(*error)
 
     def heard(self, trace: tuple[Any, ...], token: int) -> None:
-        """One decoded token."""
-        self.spectator.says(trace[-1], self.decode([token]))
+        """One decoded token; a character that takes several comes with the last of them."""
+        ids = [*self._begun.pop(trace, ()), token]
+        text = self.decode(ids)
+        if text.endswith("\ufffd") and len(ids) < LONGEST_CHARACTER:
+            self._begun[trace], text = ids, ""
+        self.spectator.says(trace[-1], text)
 
     async def complete(self, request: Request) -> Completion:
         """Pass the request on."""
@@ -83,7 +90,7 @@ class Observed(Engine):
 
 
 class Lines(Spectator):
-    """One line each time that an agent is given something or comes to a stop; on standard output unless told."""
+    """A line each time that an agent is given something or comes to a stop, and before that as soon as it is long."""
 
     def __init__(self, out: TextIO | None = None) -> None:
         self._out = out
@@ -97,6 +104,9 @@ class Lines(Spectator):
 
     def says(self, agent: str, text: str) -> None:
         self._said[agent] += text
+        if len(self._said[agent]) > LINE and " " in self._said[agent].strip():
+            line, _, self._said[agent] = self._said[agent].rpartition(" ")
+            self._line(agent, " ", line)
 
     def pauses(self, agent: str) -> None:
         self._line(agent, " ", self._said[agent])

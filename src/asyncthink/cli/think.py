@@ -1,12 +1,10 @@
 """`asyncthink think`: one episode, live, and what it was worth."""
 
 import argparse
-import math
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +15,6 @@ from asyncthink.files import json_object
 if TYPE_CHECKING:
     from asyncthink.engines import Engine
     from asyncthink.episode import Episode
-    from asyncthink.settings import Puzzles, Thinking
 
 MOST_SOLVED = 5  # numbers of an item whose solutions are counted at once
 WORDS = """\
@@ -29,7 +26,7 @@ EXAMPLE = "asyncthink think --model results/grpo/asyncthink/1 --numbers 3 5 7 9 
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", required=True, type=Path, help="folder of a trained model, or a hub name")
+    parser.add_argument("--model", required=True, type=Path, help="a folder, a hub name (ORG/NAME) or a .gguf file")
     parser.add_argument("--task", default="countdown", help="countdown (default), or another one with --item")
     parser.add_argument("--numbers", type=int, nargs="+", help="countdown: the numbers")
     parser.add_argument("--target", type=int, help="countdown: what each expression equals")
@@ -38,11 +35,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--item", help="the item of any task, as JSON, in place of the flags above")
     parser.add_argument("--mode", choices=MODES, default="asynchronous", help="the way of thinking")
     parser.add_argument("--capacity", type=int, help="agents in the pool, the organizer included")
+    parser.add_argument("--budget", type=int, help="tokens that each agent may decode")
+    parser.add_argument("--reasoning", action="store_true", help="let a model that can switch it reason first")
     parser.add_argument("--temperature", type=float, help="of the sampling")
     parser.add_argument("--greedy", action="store_true", help="temperature 0")
     parser.add_argument("--seed", type=int, default=0, help="of the sampling")
     parser.add_argument("--pace", type=float, default=25, help="steps a second on a terminal; 0: as fast as it goes")
-    parser.add_argument("--params", default="params.yaml", help="budgets, and what the flags leave open")
+    parser.add_argument("--params", help="budgets, and what the flags leave open (default: params.yaml, where it is)")
     engine_choice.arguments(parser)
     parser.epilog = WORDS
     shown = parser.add_mutually_exclusive_group()
@@ -52,46 +51,38 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from asyncthink import engines, episode
-    from asyncthink.config import params
+    from asyncthink.cli.think_settings import described, suited
     from asyncthink.thinking import THINKING
     from asyncthink.thinking.scoring import finish
 
-    given = params.read(args.params)
-    item, settings = _item(args, given.puzzles), _settings(args, given.thinking)
+    settings, reward, required = described(args)
+    item = _item(args, required)
     with _engine(args) as engine:
-        think = THINKING[args.mode](engine, args.task, item, settings, {"seed": args.seed}, (args.seed, "think"))
-        told = finish(engines.run(engine, [think])[0], given.reward)
+        chosen = suited(settings, engine.vocabulary.tokenizer, args)
+        think = THINKING[args.mode](engine, args.task, item, chosen, {"seed": args.seed}, (args.seed, "think"))
+        told = finish(engines.run(engine, [think])[0], reward)
     print(episode.to_json(told) if args.json else _verdict(told))
     for said in () if args.json else _notes(told):
         print(f"note: {said}", file=sys.stderr)
 
 
-def _item(args: argparse.Namespace, puzzles: "Puzzles") -> dict[str, Any]:
+def _item(args: argparse.Namespace, required: int) -> dict[str, Any]:
     """The item that the flags describe, checked by its task."""
     from asyncthink.tasks import TASKS
 
     if args.task not in TASKS:
         raise InputError(f"no task {args.task!r}; allowed: {', '.join(TASKS)}")
-    item = _countdown(args, puzzles) if args.item is None else json_object(args.item, "--item")
+    item = _countdown(args, required) if args.item is None else json_object(args.item, "--item")
     TASKS[args.task].check(item)
     return item
 
 
-def _countdown(args: argparse.Namespace, puzzles: "Puzzles") -> dict[str, Any]:
+def _countdown(args: argparse.Namespace, required: int) -> dict[str, Any]:
     if args.task != "countdown" or args.numbers is None or args.target is None:
         raise InputError("give --numbers and --target of a countdown, or the --item of another task")
-    required = puzzles.required if args.required is None else args.required
-    item = {"numbers": args.numbers, "target": args.target, "required": required}
+    wanted = required if args.required is None else args.required
+    item = {"numbers": args.numbers, "target": args.target, "required": wanted}
     return item if args.uses is None else item | {"uses": args.uses}
-
-
-def _settings(args: argparse.Namespace, thinking: "Thinking") -> "Thinking":
-    """The section `thinking` with the flags put in."""
-    flags = {"capacity": args.capacity, "temperature": 0.0 if args.greedy else args.temperature}
-    for name, least in (("capacity", 1), ("temperature", 0)):
-        if flags[name] is not None and not least <= flags[name] < math.inf:
-            raise InputError(f"--{name} must be at least {least}, not {flags[name]}")
-    return replace(thinking, **{key: value for key, value in flags.items() if value is not None})
 
 
 @contextmanager

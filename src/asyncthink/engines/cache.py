@@ -20,22 +20,17 @@ BLOCK = 32  # positions
 GROWTH = 2  # so that copying costs a constant share; on a CPU what nobody writes to takes no memory
 
 
-class Cache:
-    """`table` has the numbers of each slot's blocks; what a block holds beyond its trace is left over from others."""
+class Blocks:
+    """`table` has the numbers of each slot's blocks; what a block holds beyond its trace is left over from others.
 
-    def __init__(self, layers: int, heads: int, size: int, dtype: torch.dtype, device: torch.device) -> None:
-        self._heads, self._size = heads, size
-        self._dtype, self._device = dtype, device
+    count is the number of blocks that there are, taken or not: what keeps them has room for so many.
+    """
+
+    def __init__(self) -> None:
         self.table = np.zeros((0, 1), np.int64)
         self._counts = np.zeros(0, np.int64)  # of blocks, by slot
         self._free: list[int] = []
-        self._blocks = 0
-        self.keys, self.values = [self._zeros(0, size, BLOCK)] * layers, [self._zeros(0, BLOCK, size)] * layers
-
-    @property
-    def bytes(self) -> int:
-        """Memory held."""
-        return sum(tensor.nbytes for tensor in (*self.keys, *self.values))
+        self.count = 0
 
     def reserve(self, slots: Integers, lengths: Integers) -> None:
         """Give some slots the blocks that so many positions need."""
@@ -55,6 +50,38 @@ class Cache:
                 heapq.heappush(self._free, block)
             self._counts[slot] = 0
 
+    def _take(self) -> int:
+        if not self._free:
+            used, self.count = self.count, max(64, GROWTH * self.count)
+            self._free = list(range(used, self.count))
+        return heapq.heappop(self._free)
+
+    def _widen(self, slots: int, blocks: int) -> None:
+        room = [(0, max(0, new - old)) for new, old in zip((slots, blocks), self.table.shape, strict=True)]
+        self.table, self._counts = np.pad(self.table, room), np.pad(self._counts, room[0])
+
+
+class Cache(Blocks):
+    """The keys and values of the layers of a model, all alike."""
+
+    def __init__(self, layers: int, heads: int, size: int, dtype: torch.dtype, device: torch.device) -> None:
+        super().__init__()
+        self._heads, self._size = heads, size
+        self._dtype, self._device = dtype, device
+        self.keys, self.values = [self._zeros(0, size, BLOCK)] * layers, [self._zeros(0, BLOCK, size)] * layers
+
+    @property
+    def bytes(self) -> int:
+        """Memory held."""
+        return sum(tensor.nbytes for tensor in (*self.keys, *self.values))
+
+    def reserve(self, slots: Integers, lengths: Integers) -> None:
+        """Give some slots the blocks that so many positions need."""
+        super().reserve(slots, lengths)
+        for tensors in (self.keys, self.values):
+            for layer, tensor in enumerate(tensors):
+                tensors[layer] = grown(tensor, self.count)
+
     def write(self, layer: int, slots: Tensor, positions: Tensor, keys: Tensor, values: Tensor) -> None:
         """Put the (N, K, D) keys and values of N tokens at their slots and positions."""
         blocks = torch.from_numpy(self.table).to(self._device)[slots, positions // BLOCK]
@@ -68,26 +95,25 @@ class Cache:
         values = self.values[layer][blocks].transpose(1, 2).flatten(2, 3)
         return keys[..., :length], values[:, :, :length]
 
-    def _take(self) -> int:
-        if not self._free:
-            used, self._blocks = self._blocks, max(64, GROWTH * self._blocks)
-            self._free = list(range(used, self._blocks))
-            for tensors, shape in ((self.keys, (self._size, BLOCK)), (self.values, (BLOCK, self._size))):
-                for layer, old in enumerate(tensors):
-                    tensors[layer] = self._zeros(self._blocks, *shape)
-                    tensors[layer][:used] = old
-        return heapq.heappop(self._free)
-
-    def _widen(self, slots: int, blocks: int) -> None:
-        room = [(0, max(0, new - old)) for new, old in zip((slots, blocks), self.table.shape, strict=True)]
-        self.table, self._counts = np.pad(self.table, room), np.pad(self._counts, room[0])
-
     def _zeros(self, blocks: int, *of_head: int) -> Tensor:
-        shape = (blocks, self._heads, *of_head)
-        size = math.prod(shape) * self._dtype.itemsize
-        if size and self._device.type == "cpu":  # numpy's zeros take no memory before they are written to
-            return torch.from_numpy(np.zeros(size, np.uint8)).view(self._dtype).view(shape)
-        return torch.zeros(shape, dtype=self._dtype, device=self._device)
+        return zeros((blocks, self._heads, *of_head), self._dtype, self._device)
+
+
+def grown(tensor: Tensor, count: int) -> Tensor:
+    """The same with `count` entries in its first dimension, zeros behind; itself where it has them."""
+    if len(tensor) >= count:
+        return tensor
+    larger = zeros((count, *tensor.shape[1:]), tensor.dtype, tensor.device)
+    larger[: len(tensor)] = tensor
+    return larger
+
+
+def zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """On a CPU by numpy, whose zeros take no memory before they are written to."""
+    size = math.prod(shape) * dtype.itemsize
+    if size and device.type == "cpu":
+        return torch.from_numpy(np.zeros(size, np.uint8)).view(dtype).view(shape)
+    return torch.zeros(shape, dtype=dtype, device=device)
 
 
 def _blocks(length: int) -> int:

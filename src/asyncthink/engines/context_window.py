@@ -1,4 +1,4 @@
-"""The room that a server's context leaves: a request is shortened to it, and no room is a budget spent.
+"""The room that a context leaves: a request is shortened to it, and no room is a budget spent.
 
 A server tells its context length in its list of models, or in its refusal of a request that is too long. By text, its
 count of a prompt's tokens is not ours, so what a refusal says of the prompt goes before our own count.

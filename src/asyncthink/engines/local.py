@@ -26,11 +26,14 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from asyncthink.engines import Completion, Engine, Identity, Request, Watcher, vocabulary
+from asyncthink.engines.context_window import ContextWindow
 from asyncthink.engines.feed import Feed
-from asyncthink.engines.qwen3 import Qwen3
+from asyncthink.engines.forward_pass import ForwardPass, context_of
+from asyncthink.engines.qwen3 import Qwen3, fits
 from asyncthink.models import kernels, operations
 
 FEW, MANY = 96, 512  # rows: what the processor's cache holds of a small model's keys and values; what fills a device
+SOME = 32  # rows of a larger model on a CPU: more are hardly quicker together, and their keys and values take gigabytes
 SETTLING = 4  # turns of the event loop in which whoever got a result can ask for more, before a step goes without it
 STEP_TOKENS = 8192  # fed in one step at most, one row's tokens apart: bounds the memory of long prompts
 
@@ -94,11 +97,11 @@ class Slots:
 
 
 class Local(Engine):
-    """Decodes with a Qwen3ForCausalLM, whose parameters are read anew each time a run begins.
+    """Decodes with a causal LM of transformers, whose parameters are read anew each time a run begins.
 
-    rows is the largest batch, by default what suits the decoder; what is asked for beyond it waits its turn. watch is
-    called with (trace, token) for each decoded token. `steps` and `fed` count forward passes and the tokens that went
-    through them.
+    Qwen3 has a fast path (qwen3), all others decode by their own forward pass (forward_pass). rows is the largest
+    batch, by default what suits the decoder; what is asked for beyond it waits its turn. watch is called with
+    (trace, token) for each decoded token. `steps` and `fed` count forward passes and the tokens that went through them.
     """
 
     def __init__(
@@ -108,13 +111,15 @@ class Local(Engine):
         rows: int | None = None,
         watch: Watcher | None = None,
     ) -> None:
-        self.decoder = Qwen3(model)
-        self.vocabulary = vocabulary.shared(tokenizer, model.config.vocab_size)
+        self.decoder = decoder_of(model)
+        self.window = ContextWindow(context_of(model))
+        said = model.config.get_text_config().vocab_size
+        self.vocabulary = vocabulary.shared(tokenizer, said)
         self.steps = self.fed = 0
         self._ends = _ends(model, tokenizer)
-        self._limit, self.watch = rows or (FEW if self.decoder.compiled else MANY), watch
+        self._limit, self.watch = rows or rows_of(self.decoder), watch
         self._endings: dict[tuple[str, ...], int] = {}
-        self._ending = np.zeros((0, model.config.vocab_size), bool)  # by set of stops: the tokens that may end a row
+        self._ending = np.zeros((0, said), bool)  # by set of stops: the tokens that may end a row
         self._pump: asyncio.Task[None] | None = None
         self._clear()
 
@@ -127,8 +132,9 @@ class Local(Engine):
         self._slots = Slots()
 
     def identity(self) -> Identity:
-        """By what decides the rounding: the version of torch, and who computes between the products."""
-        return Identity("local", f"{torch.__version__}, {kernels.used()}")
+        """By what decides the rounding: the version of torch, who computes between the products, and on what."""
+        device = self.decoder.model.device.type
+        return Identity("local", f"{torch.__version__}, {kernels.used()}{'' if device == 'cpu' else f', {device}'}")
 
     async def __aenter__(self) -> Self:
         _settle_modules()
@@ -141,9 +147,13 @@ class Local(Engine):
             self._pump = None
         self._clear()
         self.decoder.free()
+        self.window.close("local")
 
     async def complete(self, request: Request) -> Completion:
-        """Join the batch; come back with the tokens up to a stop, the end of sequence or max_tokens."""
+        """Join the batch; come back with the tokens up to a stop, the end of sequence, max_tokens or of the context."""
+        return await self.window.completed(request, self._decoded)
+
+    async def _decoded(self, request: Request) -> Completion:
         if request.trace in self._names:
             raise ValueError(f"two traces are called {request.trace}")
         row = Row(request, asyncio.get_running_loop().create_future())
@@ -246,6 +256,18 @@ class Local(Engine):
         if not row.future.done():
             row.future.set_result(Completion(own, logprobs, stop))
         return True
+
+
+def decoder_of(model: PreTrainedModel) -> Qwen3 | ForwardPass:
+    """What decodes a model; InputError where nothing here does."""
+    return Qwen3(model) if fits(model) else ForwardPass(model)
+
+
+def rows_of(decoder: Qwen3 | ForwardPass) -> int:
+    """The largest batch that suits a decoder."""
+    if isinstance(decoder, Qwen3):
+        return FEW if decoder.compiled else MANY
+    return SOME if decoder.model.device.type == "cpu" else MANY
 
 
 @cache

@@ -9,7 +9,8 @@ a step, because small models are bound by the number of operations and by the by
 * the two halves of a head are interleaved in the weights, so that the rotary embedding is one complex product;
 * a small model on a CPU decodes in one compiled function (compiled_step).
 
-Left out on purpose: sliding windows and rotary embeddings that depend on the length of the input.
+Left out on purpose: sliding windows and rotary embeddings that depend on the length of the input. Models that have
+them, and all others, decode by their own forward pass (forward_pass).
 
 Letters in shapes: N tokens fed, B rows, P rows that feed more than one token, M of those tokens but the last, T cached
 positions, H heads, K key/value heads, G = H / K, D head size.
@@ -18,6 +19,7 @@ positions, H heads, K key/value heads, G = H / K, D head size.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeGuard
 
 import numpy as np
 import torch
@@ -29,7 +31,6 @@ from transformers.models.qwen3.modeling_qwen3 import Qwen3DecoderLayer
 from asyncthink.engines.cache import Cache
 from asyncthink.engines.compiled_step import CompiledStep
 from asyncthink.engines.feed import Feed
-from asyncthink.errors import InputError
 from asyncthink.models import kernels
 from asyncthink.models.operations import angles, heads_of
 
@@ -54,8 +55,9 @@ class Layer:
 class Qwen3:
     """A model and its cache. Who calls says which slot a trace has."""
 
-    def __init__(self, model: PreTrainedModel) -> None:
-        self.model = _checked(model)
+    def __init__(self, model: Qwen3ForCausalLM) -> None:
+        assert fits(model)
+        self.model = model
         self.shape = heads_of(self.model.config)
         self.refresh()
         self.free()
@@ -225,18 +227,10 @@ def _interleaved(weight: Tensor, pairs: Tensor) -> Tensor:
     return weight.view(-1, len(pairs), *weight.shape[1:])[:, pairs].flatten(0, 1)
 
 
-def _checked(model: PreTrainedModel) -> Qwen3ForCausalLM:
-    """The model, if all that it has is computed here."""
+def fits(model: PreTrainedModel) -> TypeGuard[Qwen3ForCausalLM]:
+    """Whether all that a model has is computed here."""
     if not isinstance(model, Qwen3ForCausalLM):
-        raise InputError(
-            f"the local engine decodes Qwen3 models, not {type(model).__name__}; use the vllm engine for others"
-        )
+        return False
     config = model.config
-    if config.hidden_act != "silu":
-        raise InputError(f"the local engine has no {config.hidden_act} activation; a Qwen3 model has silu")
-    if config.sliding_window is not None:
-        raise InputError("the local engine has no sliding windows; set use_sliding_window to false")
     rotary = (config.rope_parameters or {}).get("rope_type")
-    if rotary in ("dynamic", "longrope"):
-        raise InputError(f"the local engine has no {rotary} rotary embedding")
-    return model
+    return config.hidden_act == "silu" and config.sliding_window is None and rotary not in ("dynamic", "longrope")

@@ -107,7 +107,7 @@ class TextServer(Served):
         """Pieces of text as they come, each with the reason why it is the last one, or None."""
         stream = await self.client.completions.create(
             model=self.model,
-            prompt=self.decode(request.ids),
+            prompt=self.decode(request.ids).removeprefix(self.vocabulary.lead),  # which the server puts there itself
             max_tokens=request.max_tokens,
             temperature=request.temperature,
             top_p=1.0,

@@ -21,6 +21,7 @@ class Vocabulary:
         backend = getattr(tokenizer, "backend_tokenizer", None)
         if backend is None:
             raise InputError(f"{type(tokenizer).__name__}: only tokenizers that have a tokenizer.json can be used")
+        self.tokenizer = tokenizer
         self._backend = backend
         words = isinstance(backend.model, WordLevel) and isinstance(backend.pre_tokenizer, WhitespaceSplit)
         self._words = tokenizer.get_vocab() if words and backend.normalizer is None else None
@@ -43,14 +44,33 @@ class Vocabulary:
         """The text of tokens; in a word vocabulary the texts of the tokens, joined."""
         if self._words is not None:
             return "".join([self.pieces[i] for i in ids])
-        text: str = self._backend.decode(list(ids), skip_special_tokens=False)
-        return text
+        text: str = self._backend.decode([*self._before, *ids], skip_special_tokens=False)
+        return text[self._length :]
+
+    @cached_property
+    def lead(self) -> str:
+        """The text of what the tokenizer puts before every text by itself, most often BOS; here it never does."""
+        if self._words is not None:
+            return ""
+        bare, own = (self._backend.encode("a", add_special_tokens=special).ids for special in (False, True))
+        count = len(own) - len(bare)
+        return self.decode(own[:count]) if own[count:] == bare else ""
+
+    @cached_property
+    def _before(self) -> list[int]:
+        """A token in front of those that are decoded: many decoders take a space off the beginning of a text."""
+        return [] if self._words is not None else self._backend.encode("a", add_special_tokens=False).ids[-1:]
+
+    @cached_property
+    def _length(self) -> int:
+        return len(self._backend.decode(self._before, skip_special_tokens=False))
 
     @cached_property
     def pieces(self) -> list[str]:
         """The text of each token by itself. Exact for ASCII, of which stops are made."""
-        spoken: list[str] = self._backend.decode_batch([[i] for i in range(self._size)], skip_special_tokens=False)
-        return spoken + [""] * (self._outputs - self._size)
+        alone = [[*self._before, i] for i in range(self._size)]
+        spoken: list[str] = self._backend.decode_batch(alone, skip_special_tokens=False)
+        return [text[self._length :] for text in spoken] + [""] * (self._outputs - self._size)
 
     @lru_cache(maxsize=64)  # noqa: B019 (lives as long as the engine)
     def closers(self, stops: tuple[str, ...]) -> frozenset[int]:

@@ -53,7 +53,7 @@ def contributions(episode: Episode) -> int:
     """Workers whose joined result stands in the answer; of a single answer, workers that agree with it."""
     joined = {action.id for action in organizer_actions(episode) if isinstance(action, protocol.Join)}
     answer = set(pieces(episode.answer))
-    results = [set(pieces(protocol.returned(t.own_text))) for t in episode.traces[1:] if t.fork in joined]
+    results = [set(pieces(t.returned)) for t in episode.traces[1:] if t.fork in joined]
     return sum(not result.isdisjoint(answer) for result in results)
 
 

@@ -89,7 +89,7 @@ def union_scored(episode: Episode) -> Episode:
 
 def _trace_answer(trace: Trace) -> str | None:
     """In a trace without an organizer only the answer's tags have a meaning."""
-    return protocol.answer(protocol.parse(trace.own_text, "sequential"))
+    return protocol.answer(trace.actions)
 
 
 def _answer(episode: Episode) -> dict[str, float]:
@@ -127,7 +127,7 @@ def _queries(episode: Episode, actions: Sequence[protocol.Action]) -> dict[str, 
     forks = [action for action in actions if isinstance(action, protocol.Fork)]
     joined = {action.id for action in actions if isinstance(action, protocol.Join)}
     queries = [" ".join(fork.query.split()) for fork in forks]
-    returns = {trace.fork: _parts(protocol.returned(trace.own_text)) for trace in episode.traces[1:]}
+    returns = {trace.fork: _parts(trace.returned) for trace in episode.traces[1:]}
     used = [fork.id in joined and _serves(returns.get(fork.id, []), episode) for fork in forks]
     return {
         "forks": float(len(forks)),
@@ -182,7 +182,7 @@ def decoded(trace: Trace) -> int:
 
 def organizer_actions(episode: Episode) -> list[protocol.Action]:
     """The organizer's actions up to the Answer; none for the ways of thinking without an organizer."""
-    return protocol.parse(episode.traces[0].own_text) if episode.mode == "asynchronous" else []
+    return episode.traces[0].actions if episode.mode == "asynchronous" else []
 
 
 def moves(actions: Sequence[protocol.Action]) -> list[str]:

@@ -23,6 +23,7 @@ from torch import Tensor
 from transformers import Qwen3ForCausalLM
 
 from asyncthink.errors import InputError
+from asyncthink.files import cache_folder
 
 CHOICE = "ASYNCTHINK_KERNELS"
 COMPILED, PLAIN = "compiled", "plain"
@@ -61,7 +62,7 @@ def library() -> ctypes.CDLL | None:
         raise InputError(f"{CHOICE} is {choice!r} in the environment: it can be {COMPILED} or {PLAIN}")
     if choice == PLAIN:
         return None
-    target = _folder() / f"kernels-{_fingerprint()}.so"
+    target = cache_folder() / f"kernels-{_fingerprint()}.so"
     try:
         if not target.exists():
             _compile(target)
@@ -79,10 +80,6 @@ def _compiler() -> str:
     if path is None:
         raise OSError(f"there is no C compiler {name}")
     return path
-
-
-def _folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "asyncthink"
 
 
 @cache

@@ -26,6 +26,7 @@ from transformers import (
 from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 
 from asyncthink.errors import InputError
+from asyncthink.models import gguf
 from asyncthink.settings import Model
 
 _LARGE = 100_000_000  # parameters from which on a GPU computes in bfloat16 and recomputes activations
@@ -66,7 +67,12 @@ def pinned(start: str) -> str:
 
 
 def located(folder: str | Path) -> tuple[str, str]:
-    """A folder or a hub name, and the revision: a commit or a branch, which may stand after an @."""
+    """A folder or a hub name, and the revision: a commit or a branch, which may stand after an @.
+
+    A GGUF file is imported, and is then a folder.
+    """
+    if Path(folder).suffix == gguf.SUFFIX:
+        return str(gguf.imported(Path(folder))), "main"
     if Path(folder).is_dir():
         return str(folder), "main"
     name, _, revision = str(folder).partition("@")
@@ -84,12 +90,28 @@ def load(
     return ready(model), tokenizer
 
 
+def placed(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The same, on the GPU where there is one."""
+    model, tokenizer = load(folder)
+    nn.Module.to(model, "cuda" if torch.cuda.is_available() else "cpu")
+    return model, tokenizer
+
+
+def empty(folder: str | Path) -> PreTrainedModel:
+    """The model of a folder or a hub name without its weights: what follows from its configuration."""
+    name, revision = located(folder)
+    with _loading(folder), torch.device("meta"):
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(name, revision=revision))
+        return model
+
+
 def load_tokenizer(folder: str | Path) -> tuple[PreTrainedTokenizerBase, int]:
     """The tokenizer of a folder or a hub name without its model, and how many tokens that model can say."""
     name, revision = located(folder)
     with _loading(folder):
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
-        return tokenizer, AutoConfig.from_pretrained(name, revision=revision).vocab_size
+        config = AutoConfig.from_pretrained(name, revision=revision)
+        return tokenizer, config.get_text_config().vocab_size
 
 
 @contextmanager
@@ -101,11 +123,12 @@ def _loading(folder: str | Path) -> Iterator[None]:
 
 
 def ready(model: PreTrainedModel) -> PreTrainedModel:
-    """Put torch's RMSNorm, one operation, in the place of Qwen3's, which is six; the weights are the same.
+    """Switch dropout off, and put torch's RMSNorm, one operation, in the place of Qwen3's, which is six.
 
-    Small models are bound by the number of operations. A large one computes in mixed precision, where torch's own norm
-    falls back to single operations.
+    With dropout, what is trained would be another model than the one that sampled. Small models are bound by the number
+    of operations. A large one computes in mixed precision, where torch's own norm falls back to single operations.
     """
+    without_dropout(model)
     if model.num_parameters() > _LARGE:
         return model
     for module in list(model.modules()):
@@ -115,6 +138,16 @@ def ready(model: PreTrainedModel) -> PreTrainedModel:
                 norm.weight = child.weight
                 setattr(module, name, norm)
     return model
+
+
+def without_dropout(model: nn.Module) -> None:
+    """Set every probability of dropping something to 0, of modules and of those that transformers keeps as numbers."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+        for name, value in list(vars(module).items()):
+            if "drop" in name and isinstance(value, float):
+                setattr(module, name, 0.0)
 
 
 def write(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

@@ -1,27 +1,33 @@
 """What each role is told, and how a worker's result is put into the organizer's context, by prompt style.
 
 `word` is the language of models trained from scratch, where a role is a single word. `chat` is for instruction-tuned
-models of the Qwen family, whose turns are written out here, because an engine takes text and adds nothing. The paper's
-own prompts are not public; these are ours.
+models, which are asked by their own chat templates. The paper's own prompts are not public; these are ours.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from transformers import PreTrainedTokenizerBase
+
 from asyncthink import protocol
+from asyncthink.models import chat_template
+
+Written = Callable[[PreTrainedTokenizerBase, str, str, bool], str]
 
 
 @dataclass(frozen=True)
 class Prompts:
-    """organizer(question, capacity), worker(sub-query) and sequential(question) are whole prompts.
+    """organizer(capacity), worker and sequential are what the roles are told.
 
-    injected(id, returned) is what a Join appends to the organizer's context, missing stands for what a worker that
-    was cut never returned, and the runtime looks for the tags of `fork_ids`.
+    written(tokenizer, role, question, reasoning) is a whole prompt; reasoning asks a model that can switch it to reason
+    before its answer. injected(id, returned) is what a Join appends to the organizer's context, missing stands for what
+    a worker that was cut never returned, and the runtime looks for the tags of `fork_ids`.
     """
 
-    organizer: Callable[[str, int], str]
-    worker: Callable[[str], str]
-    sequential: Callable[[str], str]
+    organizer: Callable[[int], str]
+    worker: str
+    sequential: str
+    written: Written
     injected: Callable[[int, str], str]
     missing: str
     fork_ids: range
@@ -38,10 +44,6 @@ class Prompts:
         return (*numbered, protocol.ANSWER_CLOSE)
 
 
-def _chat(role: str, question: str) -> str:
-    return f"<|im_start|>system\n{role}<|im_end|>\n<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n"
-
-
 _ORGANIZER = """You are the organizer of a team of {capacity} agents: yourself and up to {workers} workers. \
 Think about the question, and hand out parts of it that can be worked on independently.
 To start worker i on a sub-query, write <FORK-i>sub-query</FORK-i> with a new number i (1, 2, 3, ...). \
@@ -56,23 +58,21 @@ End with <RETURN>takeaways</RETURN>; nothing else that you write is passed on.""
 _SEQUENTIAL = """Think about the question step by step. End with <ANSWER>final answer</ANSWER>."""
 
 
-def _chat_organizer(question: str, capacity: int) -> str:
-    return _chat(_ORGANIZER.format(capacity=capacity, workers=capacity - 1), question)
-
-
 PROMPTS = {
     "word": Prompts(
-        organizer=lambda question, _: f"<organizer> {question}",
-        worker=lambda query: f"<worker> {query}",
-        sequential=lambda question: f"<solve> {question}",
+        organizer=lambda _: "<organizer>",
+        worker="<worker>",
+        sequential="<solve>",
+        written=lambda _, role, question, __: f"{role} {question}",
         injected=lambda i, returned: f" {returned} {protocol.join_close(i)}",
         missing="none",
         fork_ids=protocol.WORD_IDS,
     ),
     "chat": Prompts(
-        organizer=_chat_organizer,
-        worker=lambda query: _chat(_WORKER, query),
-        sequential=lambda question: _chat(_SEQUENTIAL, question),
+        organizer=lambda capacity: _ORGANIZER.format(capacity=capacity, workers=capacity - 1),
+        worker=_WORKER,
+        sequential=_SEQUENTIAL,
+        written=chat_template.written,
         injected=lambda i, returned: f"{returned}{protocol.join_close(i)}",
         missing="(no result)",
         fork_ids=range(1, 17),

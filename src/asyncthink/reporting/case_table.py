@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from asyncthink import episode, protocol
+from asyncthink import episode
 from asyncthink.episode import Episode
 from asyncthink.evaluation.case_studies import chosen
 from asyncthink.evaluation.recordings import note
@@ -75,7 +75,7 @@ def _texts(shown: Shown, lane: Lane) -> Iterator[str]:
     choice = shown.episode
     if lane.fork is not None:
         trace = next(trace for trace in choice.traces[1:] if trace.fork == lane.fork)
-        yield (protocol.returned(trace.own_text) or "(no result)").strip()
+        yield (trace.returned or "(no result)").strip()
         return
     actions = iter(choice.plan["organizer"])
     for interval in lane.intervals:

@@ -107,7 +107,7 @@ class Shown:
         self.schedule = episode.schedule or (vars(self.schedules[0]) if len(self.plans) == 1 else {})
         arrows = self.schedules[0].arrows if len(self.plans) == 1 else ()
         self.joins = [arrow for arrow in arrows if arrow.kind == "join"]
-        actions = protocol.parse(episode.traces[0].own_text) if episode.mode == "asynchronous" else []
+        actions = episode.traces[0].actions if episode.mode == "asynchronous" else []
         forks = [action for action in actions if isinstance(action, protocol.Fork)]
         self.queries = {fork.id: fork.query for fork in reversed(forks)}  # an id forked twice keeps its first query
 

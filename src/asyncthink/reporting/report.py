@@ -213,6 +213,7 @@ def deviations(world: World) -> list[list[str]]:
     rows: dict[str, list[list[str]]] = json.loads(HERE.joinpath("deviations.json").read_text(encoding="utf-8"))
     holds = {
         "from scratch": world.model.start_from is None,
+        "chat prompts": world.thinking.prompts == "chat",
         "latency budget": world.thinking.latency_budget is not None,
         "gated reward": world.reward.concurrency_gate != "always",
         "always": True,

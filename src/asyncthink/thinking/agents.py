@@ -7,7 +7,7 @@ from typing import Any
 
 from asyncthink.engines import FULL, Engine, Request
 from asyncthink.episode import Trace
-from asyncthink.protocol import Answer, Parser, Return, Role, Tagged, Think
+from asyncthink.protocol import Answer, Parser, Return, Role, Tagged, Think, reasons
 
 
 def sampling_seed(*key: object) -> int:
@@ -38,7 +38,7 @@ class Agent:
         self.ended = False  # nothing more can be decoded: the end of sequence, or a context that is full
         self.pending: list[int] = []  # tokens after the last action, in none so far
         self._lead = ""  # text after the last action, in a token that was counted with it
-        self._role, self._parser = role, Parser(role)
+        self._role, self._parser = role, Parser(role, reasons(prompt))
         self._calls = 0
 
     async def decode(self, stops: tuple[str, ...], budget: int) -> Reading | None:

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from asyncthink import protocol
 from asyncthink.episode import Episode
 from asyncthink.protocol import Answer, Fork, Join, Think
 from asyncthink.tasks import TASKS
@@ -33,7 +32,7 @@ class Search:
 def searches(episode: Episode) -> list[Search]:
     """All of them, in the order in which the organizer began them or handed them out."""
     found: list[Search] = []
-    for action in protocol.parse(episode.traces[0].own_text):
+    for action in episode.traces[0].actions:
         if isinstance(action, Think):
             found += [Search(name, False) for name in _OWN.findall(action.text)]
         elif isinstance(action, Fork):
@@ -82,13 +81,13 @@ def tokens_after(episode: Episode) -> float:
     A solution is in hand where the organizer's own search has spelled it out, or where the Join ends that brings it.
     nan too for a plan that does not tell the actions of its text.
     """
-    steps, actions = _merged(episode.plan["organizer"]), list(protocol.parse(episode.traces[0].own_text))
+    steps, actions = _merged(episode.plan["organizer"]), list(episode.traces[0].actions)
     if [next(iter(step)) for step in steps] != [type(action).__name__.lower() for action in actions]:
         return NAN
     known: set[str] = set()
     starts: dict[int, int] = {}
     clock, since = 0, NAN
-    returns = {trace.fork: protocol.returned(trace.own_text) or "" for trace in episode.traces[1:]}
+    returns = {trace.fork: trace.returned or "" for trace in episode.traces[1:]}
     for step, action in zip(steps, actions, strict=True):
         if isinstance(action, Answer):
             return clock - since

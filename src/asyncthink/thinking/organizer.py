@@ -29,7 +29,7 @@ class Organizer:
     def __init__(self, engine: Engine, question: str, settings: Thinking, seed: tuple[Any, ...]) -> None:
         self.engine, self.settings, self.seed = engine, settings, seed
         self.prompts = PROMPTS[settings.prompts]
-        prompt = self.prompts.organizer(question, settings.capacity)
+        prompt = self._prompt(self.prompts.organizer(settings.capacity), question)
         self.agent = Agent(engine, (*seed, "organizer"), "organizer", None, prompt, settings.temperature)
         self.answer: str | None = None
         self._actions: list[PlannedAction] = []
@@ -105,10 +105,13 @@ class Organizer:
                 self.act("answer", tokens)
                 self.answer = text
 
+    def _prompt(self, role: str, question: str) -> str:
+        return self.prompts.written(self.engine.vocabulary.tokenizer, role, question, self.settings.reasoning)
+
     async def _work(self, fork: Fork) -> Trace:
         """One worker, to its end. It takes at least the one step in which it finds that it can say nothing."""
         name = (*self.seed, f"worker-{fork.id}")
-        prompt = self.prompts.worker(fork.query)
+        prompt = self._prompt(self.prompts.worker, fork.query)
         agent = Agent(self.engine, name, "worker", fork.id, prompt, self.settings.temperature)
         reading = await agent.decode_until(protocol.RETURN_CLOSE, self.settings.worker_budget)
         agent.release()

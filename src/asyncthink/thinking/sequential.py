@@ -40,7 +40,8 @@ async def solve(
     """
     limit = settings.latency_budget
     budget = settings.organizer_budget if limit is None else min(settings.organizer_budget, limit)
-    prompt = PROMPTS[settings.prompts].sequential(question)
+    prompts = PROMPTS[settings.prompts]
+    prompt = prompts.written(engine.vocabulary.tokenizer, prompts.sequential, question, settings.reasoning)
     agent = Agent(engine, name, "sequential", index, prompt, settings.temperature)
     begun = agent.write(start) if start else 0
     reading = await agent.decode_until(protocol.ANSWER_CLOSE, budget)

@@ -162,7 +162,7 @@ def _tokenizer(start: str) -> "PreTrainedTokenizerBase | None":
 
 
 def chat_template(place: Place) -> Finding:
-    """Whether the turns that our chat prompts write out are the ones that the model was trained with."""
+    """Whether the model can be asked by its own template."""
     if place.params.thinking.prompts == "word":
         return Finding("ok", "none is used: prompts are words")
     tokenizer = _tokenizer(place.params.model.start_from) if place.params.model.start_from else None
@@ -170,18 +170,22 @@ def chat_template(place: Place) -> Finding:
 
 
 def template_finding(tokenizer: "PreTrainedTokenizerBase") -> Finding:
-    """The model's own template against thinking.prompts."""
-    from asyncthink.models.prompts import PROMPTS
+    """What a model's own template does with a role, a question and a reasoning."""
+    from asyncthink.models import chat_template
 
-    ours = PROMPTS["chat"].sequential("QUESTION")
-    role = ours.split("\n", 1)[1].split("<|im_end|>")[0]
-    turns = [{"role": "system", "content": role}, {"role": "user", "content": "QUESTION"}]
-    if not tokenizer.chat_template:
-        return Finding("note", "the tokenizer has none; ours is the one of the Qwen family")
-    theirs = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-    if theirs == ours:
-        return Finding("ok", "the model's own")
-    return Finding("lacks", "the model's template is not the Qwen family's, which thinking.prompts: chat writes out")
+    try:
+        prompt = chat_template.written(tokenizer, "ROLE", "QUESTION")
+    except InputError as error:
+        return Finding("lacks", str(error))
+    said = [
+        "the model's own",
+        "" if chat_template.takes_system(tokenizer) else "no system role, so roles are told with the question",
+    ]
+    if chat_template.switches_reasoning(tokenizer):
+        said.append("thinking.reasoning switches its reasoning")
+    elif protocol.reasons(prompt):
+        said.append("it reasons before every answer, in which no tag counts: give it large budgets")
+    return Finding("ok", "; ".join(filter(None, said)))
 
 
 def tags(place: Place) -> Finding:

@@ -26,10 +26,10 @@ TABLES = (*(name for name in FIGURES if name != "case_studies"), "hacking", "tes
 SHOWN = ("asyncthink", "asyncthink_math")  # the arms of which case studies are shown
 
 # Sections, or single keys where a step does not read the whole section.
-BUDGETS = ("thinking.organizer_budget", "thinking.worker_budget", "thinking.prompts")
+BUDGETS = ("thinking.organizer_budget", "thinking.worker_budget", "thinking.prompts")  # and the words they count
 PROTOCOL = ("thinking.capacity", "thinking.slot_release")
 # All of `thinking` but the temperature of training and what belongs to one way of thinking.
-EPISODE = (*BUDGETS, *PROTOCOL, "thinking.latency_budget")
+EPISODE = (*BUDGETS, *PROTOCOL, "thinking.latency_budget", "thinking.reasoning")
 # Of one way of thinking; `evaluate` writes them down for all.
 OWN_WAY = ("thinking.plan", "thinking.diversified")
 # Of countdown's world, beside the sizes of the splits.
