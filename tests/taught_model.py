@@ -11,7 +11,8 @@ from asyncthink.models import word_tokenizer
 from asyncthink.synthesis.demonstration import Demonstration
 from asyncthink.synthesis.replay import replay
 
-PARAMS = params.read(Path(__file__).parent.parent / "params.yaml")
+COMMITTED = params.read(Path(__file__).parent.parent / "params.yaml").to_mapping()
+PARAMS = params.from_mapping(params.merged(COMMITTED, {"thinking": {"capacity": 3}}))  # two workers at once, as below
 THINKING_SETTINGS = params.Thinking(
     capacity=3,
     organizer_budget=96,

@@ -310,7 +310,7 @@ def test_what_cannot_be_generated_is_said_in_one_line(tmp_path, capsys):
     assert item_set(tmp_path, "sums", task="competition_math", source="generated", items=3) is None
     said = capsys.readouterr().err
     assert said.endswith(
-        "sums.source is generated; allowed: a name on the hub or a file: only sudoku can be generated\n"
+        "sums.source is generated; allowed: a name on the hub or a file: only sudoku, countdown can be generated\n"
     )
     assert said.count("\n") == 1
 

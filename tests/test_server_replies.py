@@ -175,7 +175,8 @@ def test_after_a_servers_death_only_the_episodes_that_had_not_finished_are_asked
     begun.write_bytes(begun.read_bytes()[: begun.stat().st_size - cut])
     recorded(paths[1], 6)
     assert paths[1].read_bytes() == paths[0].read_bytes() and not begun.exists()
-    every, before, after = ([body["seed"] for body in stub.bodies] for stub in stubs)
+    # one token is asked for to see what the server's log-probabilities are of
+    every, before, after = ([body["seed"] for body in stub.bodies if body["max_tokens"] > 1] for stub in stubs)
     assert len(set(every)) == len(every) and set(after) < set(every)
     assert len(after) == len(every) * (3 if cut == 0 else 4) // 6 and set(every) - set(after) <= set(before)
 
@@ -220,7 +221,7 @@ def test_a_refusal_of_length_always_leads_to_less_or_to_an_end(refusal):
 
 
 def request(temperature=1.0, stops=("</ANSWER>",), max_tokens=60) -> Request:
-    prompt = tuple(WORDS.encode("<organizer> 3 5 8 9 11 =24", add_special_tokens=False))
+    prompt = tuple(WORDS.encode("<organizer> 11 9 8 5 3 =24", add_special_tokens=False))
     return Request(("a",), prompt, stops, max_tokens, 5, temperature)
 
 

@@ -34,10 +34,7 @@ from asyncthink.training.resumption import Outputs, Run
 from asyncthink.training.weighted_loss import IGNORED
 
 WEIGHTS = {"tag_weight": 5.0, "answer_weight": 7.0}
-SETTINGS = {
-    "thinking": {"capacity": 3},  # the demonstration has two workers at once
-    "sft": {"epochs": 3, "batch_traces": 4, "learning_rate": 0.01, "checkpoint_every": 2, **WEIGHTS},
-}
+SETTINGS = {"sft": {"epochs": 3, "batch_traces": 4, "learning_rate": 0.01, "checkpoint_every": 2, **WEIGHTS}}
 PARAMETERS = from_mapping(merged(PARAMS.to_mapping(), SETTINGS))
 
 

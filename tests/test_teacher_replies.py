@@ -11,7 +11,7 @@ from batch_server import BatchServer
 from misbehaving_server import KEY, Answer, ChatServer, in_turn, refusing, saying
 from obedient_teacher import teacher
 from test_openai_client import FAST, SETTINGS, accepted, ask_all, echo, request
-from test_openai_teacher import ITEMS, given, reasons, settings, taught
+from test_openai_teacher import ITEMS, given, reasons, settings, taught, without_plans
 
 from asyncthink import cli
 from asyncthink.errors import InputError
@@ -468,7 +468,8 @@ def commands(tmp_path, monkeypatch):
     """A folder in which `synthesize` and `filter` can be called, and the caller of them."""
     monkeypatch.chdir(tmp_path)
     wanted = settings(10)
-    raw = dataclasses.replace(wanted, synthesize=dataclasses.replace(wanted.synthesize, teacher="openai")).to_mapping()
+    asked = dataclasses.replace(wanted, synthesize=dataclasses.replace(wanted.synthesize, teacher="openai"))
+    raw = without_plans(asked)
     Path("params.yaml").write_text(yaml.safe_dump(json.loads(json.dumps(raw))))
     write_json_lines("train.jsonl", ITEMS)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)

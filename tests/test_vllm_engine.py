@@ -118,7 +118,7 @@ def test_workers_run_while_the_organizer_decodes(style):
 
 
 def request(stops=("</FORK-1>", "<JOIN-1>", "</ANSWER>"), temperature=0.7, max_tokens=99, seed=2**64 - 1) -> Request:
-    ids = Vocabulary(WORDS).encode("<organizer> 3 5 8 9 11 =24")
+    ids = Vocabulary(WORDS).encode("<organizer> 11 9 8 5 3 =24")
     return Request(("a",), tuple(ids), stops, max_tokens, seed, temperature)
 
 
