@@ -247,6 +247,14 @@ def test_on_countdown_a_reduction_above_zero_is_the_claim_and_28_percent_belongs
     assert row["parts"][2]["value"] > 0.28 and row["parts"][2]["state"] == "open" and row["verdict"] == "partly"
 
 
+def test_a_frontier_has_each_arm_at_the_temperature_of_its_own_headline():
+    cooler = budgets("parallel_diversified", (0.85, 0.7), (90, 60), "trace", temperature=0.3)
+    hotter = evaluation("parallel_diversified", 0.2, 40, variant="hot", temperature=1.0)
+    evidence = Evidence(Recordings("nano", (*PAPER_LIKE, *cooler, hotter)), (), None)
+    points = {(e.arm, e.variant) for e in evidence.budgets("parallel")}
+    assert points == {(e.arm, e.variant) for e in (*PAPER_LIKE, *cooler) if e.arm.startswith("parallel")}
+
+
 def test_accuracy_bought_with_latency_or_work_falls_at_equal_latency_or_work():
     """Twice the latency of a baseline that would be as good with it: ahead at equal budgets alone."""
     slow = replaced(

@@ -93,12 +93,20 @@ class Evidence:
         return mine, other, seeds
 
     def budgets(self, arm: str) -> list[Evaluation]:
-        """The evaluations of an arm, and those ALSO of it, with its headline's number of agents and temperature."""
+        """The evaluations of an arm, and those ALSO of it, with as many agents as its headline.
+
+        Each at the temperature of its own arm's headline: ways of thinking may be sampled at different ones.
+        """
         headline = self.recordings.find(arm)
         if headline is None:
             return []
-        own = [e for name in (arm, *ALSO.get(arm, ())) for e in self.recordings.variants(name)]
-        alike = [e for e in own if all(e.thinking[k] == headline.thinking[k] for k in ("capacity", "temperature"))]
+        alike = []
+        for name in (arm, *ALSO.get(arm, ())):
+            own = self.recordings.find(name)
+            wanted = own and (headline.thinking["capacity"], own.thinking["temperature"])
+            for e in self.recordings.variants(name):
+                if (e.thinking["capacity"], e.thinking["temperature"]) == wanted:
+                    alike.append(e)
         return sorted(alike, key=lambda e: (e.arm != arm, e.variant != HEADLINE, e.variant))
 
     def runs(self, arm: str) -> list[History]:
