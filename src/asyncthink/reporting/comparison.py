@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import pandas as pd
 
 from asyncthink.reporting.exhibits import in_prose, interval
-from asyncthink.reporting.source import LABELS, WAYS
+from asyncthink.reporting.source import FRONTIERS, LABELS
 
 COLUMNS = {
     "accuracy": "accuracy, %",
@@ -14,7 +14,7 @@ COLUMNS = {
     "work": "tokens in all",
     "concurrency_ratio": "η/c, %",
 }
-ARMS = [arm for arm in LABELS if arm.split("_")[0] in WAYS]
+ARMS = [arm for arm in LABELS if arm.startswith(FRONTIERS)]
 HACKING = {
     "empty_share": "empty sub-queries, %",
     "duplicate_share": "repeated sub-queries, %",

@@ -16,13 +16,14 @@ from matplotlib.ticker import MaxNLocator
 from asyncthink.evaluation.frontier import latency_at
 from asyncthink.evaluation.verdicts import NOT_REPRODUCED, NOT_RUN, OF_ONE_RUN, PARTLY, REPRODUCED, UNTESTABLE
 from asyncthink.reporting import case_figure, marks, style
+from asyncthink.reporting.source import FRONTIERS, WAYS
 from asyncthink.reporting.style import GRID, INK, LINES, LOOKS, MARKERS, MEASURES, MUTED, ON_COLOUR, colour
 
 WIDTH = 5.0  # inches: letters of 8 points are read on a phone, which is as wide as the whole figure
 LEAST = 10  # what a scale of percent or tokens reaches at least
 INTERVALS = "lines: 95 % intervals"
 ABREAST = 2  # panels side by side
-WAYS = ("asyncthink", "parallel", "sequential")
+SMOOTH = 15  # a curve over steps is smoothed over one part of so many
 ORGANIZERS = ("asyncthink", "asyncthink_priced", "no_rl")
 TIMED = ("fixed_plan", "sequential")  # beside them
 RL_ARMS = ("asyncthink", "no_concurrency_reward", "no_cold_start", "asyncthink_priced")
@@ -153,7 +154,7 @@ def training_dynamics(table: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(WIDTH, 6.4))
     panels = figure.subplots(3, 2, sharex=True).ravel()
     arms = [arm for arm in RL_ARMS if arm in set(table.arm)] or list(dict.fromkeys(table.arm))[:1]
-    window = max(1, table.step.nunique() // 15)
+    window = max(1, table.step.nunique() // SMOOTH)
     for axes, (name, (title, factor)) in zip(panels, PANELS.items(), strict=True):
         for arm in arms:
             rows = table[table.arm == arm]
@@ -162,6 +163,8 @@ def training_dynamics(table: pd.DataFrame) -> Figure:
             look["linewidth"] = 1.9 if arm == arms[0] else 1.3
             marks.curve(axes, rows, name, factor, window, label=named, **look)
         axes.set_title(title)
+        if name == "concurrency_ratio":
+            _concurrency_marks(axes, table[table.arm == arms[0]])
         marks.from_zero(axes, 1 if name == "forks" else LEAST)
     for axes in panels[-2:]:
         marks.steps(axes, "RL step")
@@ -172,6 +175,14 @@ def training_dynamics(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def _concurrency_marks(axes: Axes, rows: pd.DataFrame) -> None:
+    """η/c of an organizer that never forks, and the one from which on the reward is full."""
+    for name, column in (("1/c", "alone"), ("τ", "target")):
+        for share in rows[column].dropna().head(1):
+            axes.axhline(100 * share, color=MUTED, linewidth=0.9, linestyle=(0, (2, 2)), zorder=0)
+            axes.annotate(name, (1, 100 * share), (0, 2), textcoords="offset points", fontsize=7.5, color=MUTED)
+
+
 @drawn
 def frontier(table: pd.DataFrame) -> Figure:
     """Accuracy over critical-path latency, one point a budget, joined along the frontier (the paper's figure 7).
@@ -180,7 +191,7 @@ def frontier(table: pd.DataFrame) -> Figure:
     """
     figure = Figure(figsize=(WIDTH, 3.9))
     axes = figure.add_subplot()
-    for arm in [arm for arm in WAYS if arm in set(table.way)]:
+    for arm in [arm for arm in FRONTIERS if arm in set(table.way)]:
         _way(axes, table[table.way == arm].sort_values("latency"), arm)
     axes.set_xlabel("Critical-path latency, tokens")
     axes.set_ylabel("Accuracy, %")
@@ -341,14 +352,16 @@ def learning_curves(table: pd.DataFrame) -> Figure:
         marks.steps(axes, "Step")
         for arm, runs in rows.groupby(rows.arm.astype(str)):
             look: style.Look = {"color": colour(str(arm)) if arm else INK, "linestyle": LINES.get(str(arm), "-")}
-            marks.curve(axes, runs, "loss", label=runs.label.iloc[0] or None, **look)
+            window = max(1, runs.step.nunique() // SMOOTH)
+            marks.curve(axes, runs, "loss", window=window, label=runs.label.iloc[0] or None, **look)
         if rows.empty:
             axes.text(0.5, 0.5, NOT_RUN, ha="center", va="center", color=MUTED, transform=axes.transAxes)
         else:
             marks.from_zero(axes, 0.1)
     if table.arm.notna().any():
         figure.legend(loc="outside upper right", ncols=2, handlelength=2.2)
-    marks.footer(figure, table, marks.spread(table.seed.nunique()))
+    smooth = f"mean of one part of the steps in {SMOOTH}"
+    marks.footer(figure, table, smooth, marks.spread(table.seed.nunique()))
     return figure
 
 

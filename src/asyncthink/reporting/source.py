@@ -28,6 +28,7 @@ LABELS = {
     "leverage": "+ leverage reward",
 }
 WAYS = ("asyncthink", "parallel", "sequential")
+FRONTIERS = (*WAYS, "fixed_plan", "asyncthink_priced")  # beside the paper's three ways: the strongest baseline, ours
 COUNTS = frozenset(
     {
         *("latency", "elapsed", "work", "forks", "joins", "correct", "offered", "string_distinct"),

@@ -48,7 +48,7 @@ LINES: dict[str, Line] = {
     "no_cold_start": ":",
 }
 ON_COLOUR = {"light": "#111111", "dark": "#fefefe"}  # text on a light or a dark area, in the dark report too
-MARKERS = {"asyncthink": "o", "parallel": "s", "sequential": "^"}
+MARKERS = {"asyncthink": "o", "asyncthink_priced": "v", "fixed_plan": "D", "parallel": "s", "sequential": "^"}
 MEASURES = {  # of the tables that compare ways of thinking, in the order of their panels
     "all_correct": "All correct, %",
     "accuracy": "Accuracy, %",

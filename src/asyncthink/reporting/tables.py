@@ -22,7 +22,7 @@ from asyncthink.evaluation.paper import PAPER
 from asyncthink.evaluation.recordings import Evaluation, note
 from asyncthink.evaluation.statistics import mean
 from asyncthink.reporting import task_tables
-from asyncthink.reporting.source import WAYS, Row, Rows, Source, label, named, shown
+from asyncthink.reporting.source import FRONTIERS, WAYS, Row, Rows, Source, label, named, shown
 from asyncthink.settings import HEADLINE
 from asyncthink.synthesis.structures import CLASSES, topology_class
 
@@ -37,6 +37,7 @@ DYNAMICS = (
     *("reward", "accuracy", "all_correct", "concurrency_ratio", "forks", "latency", "valid", "work", "episodes"),
     *("entropy", "kl", "repeated_share"),
 )
+CONCURRENCY_MARKS = ("alone", "target")  # of η/c: 1/c, and τ where there is a reward for it
 LEARNING = ("loss", "token_accuracy", "tag_accuracy", "arithmetic", "hit_recall", "copying")
 TEST_SET_MEASURES = ("accuracy", "elapsed", "forked", "valid", "concurrency_ratio")
 OURS = ("ours", "low", "high")
@@ -87,8 +88,19 @@ def _measured(evaluation: Evaluation, names: tuple[str, ...]) -> Rows:
 
 
 def training_dynamics(source: Source) -> Rows:
-    """One step of RL."""
-    return (row for run in source.evidence.histories if run.stage == "grpo" for row in _logged(run, DYNAMICS))
+    """One step of RL; beside it the η/c of an organizer that never forks, and the one that is rewarded in full."""
+    for run in source.evidence.histories:
+        if run.stage == "grpo":
+            marks = _concurrency_marks(source.evidence.recordings.find(run.name))
+            yield from ({**row, **marks} for row in _logged(run, DYNAMICS))
+
+
+def _concurrency_marks(evaluation: Evaluation | None) -> Row:
+    if evaluation is None or "reward" not in evaluation.config:
+        return dict.fromkeys(CONCURRENCY_MARKS)
+    reward = evaluation.config["reward"]
+    target = reward["concurrency_target"] if reward["concurrency_weight"] else None
+    return dict(zip(CONCURRENCY_MARKS, (rounded(1 / evaluation.thinking["capacity"]), target), strict=True))
 
 
 def learning_curves(source: Source) -> Rows:
@@ -111,7 +123,7 @@ def _ratio(part: float | None, whole: float | None) -> float | None:
 
 def frontiers(source: Source) -> Rows:
     """Accuracy (%) and latency (decoding steps, all episodes) at one budget; an arm is a budget in training."""
-    for way in WAYS:
+    for way in FRONTIERS:
         points = source.evidence.budgets(way)
         latency_P, accuracy_P = (
             np.array([point.statistics[key].value for point in points]) for key in ("elapsed", "accuracy")
@@ -213,7 +225,7 @@ TABLES = {
     "ablations": Table(COMPARED, ablations),
     "math": Table(COMPARED, task_tables.math),
     "sudoku": Table(COMPARED, task_tables.sudoku),
-    "training_dynamics": Table((*ARM, "seed", "step", *DYNAMICS), training_dynamics),
+    "training_dynamics": Table((*ARM, "seed", "step", *DYNAMICS, *CONCURRENCY_MARKS), training_dynamics),
     "frontier": Table(
         (
             *("way", *ARM, "variant", "organizer_budget", "worker_budget", "capacity"),
