@@ -21,6 +21,15 @@ LEFT_OUT = (
 )
 
 
+def of_arms(raw, arms):
+    """The parameters, as a mapping, of some arms alone: neither a variant nor a test set names another."""
+    raw["arms"] = {arm: keys for arm, keys in raw["arms"].items() if arm in arms}
+    for entry in (*raw["evaluate"]["variants"].values(), *filter(None, raw["test_sets"].values())):
+        entry["arms"] = [arm for arm in entry["arms"] if arm in arms]
+    raw["evaluate"]["variants"] = {name: keys for name, keys in raw["evaluate"]["variants"].items() if keys["arms"]}
+    return raw
+
+
 class Project:
     """A checkout of its own, in which the package's commands, Snakemake and DVC are run as a person would."""
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 from batch_server import BatchServer
+from checkout import of_arms
 from misbehaving_server import KEY, ChatServer
 from obedient_teacher import teacher
 from taught_chat_model import tokenizer as byte_tokenizer
@@ -362,13 +363,11 @@ def test_two_corpora_are_written_at_once_and_share_what_was_paid_for(tmp_path):
 
 def without_plans(wanted):
     """Parameters without the arms that a chat model's prompts rule out, and without what names these."""
-    raw = wanted.to_mapping()
-    ruled_out = {arm for arm, keys in raw["arms"].items() if {"plan", "diversified"} & set(keys.get("thinking", ()))}
-    raw["arms"] |= dict.fromkeys(ruled_out)
-    for entry in (*raw["evaluate"]["variants"].values(), *filter(None, raw["test_sets"].values())):
-        entry["arms"] = [arm for arm in entry["arms"] if arm not in ruled_out]
-    raw["evaluate"]["variants"] = {name: keys for name, keys in raw["evaluate"]["variants"].items() if keys["arms"]}
-    return raw
+    ruled_out = {"plan", "diversified"}
+    return of_arms(
+        wanted.to_mapping(),
+        [arm for arm, keys in wanted.arms.items() if not ruled_out & set(keys.get("thinking", ()))],
+    )
 
 
 def test_the_command_asks_whom_the_environment_names(tmp_path, monkeypatch, capsys):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import typing
 from pathlib import Path
 
@@ -182,7 +183,7 @@ def test_a_number_is_the_same_to_dvc_to_snakemake_and_to_the_commands(tmp_path, 
     from snakemake.common.configfile import load_configfile
 
     path = tmp_path / "params.yaml"
-    path.write_text(TEXT.replace("learning_rate: 2.5e-4", f"learning_rate: {text}"))
+    path.write_text(re.sub(r"(?ms)^(grpo:$.*?^  learning_rate: )\S+", rf"\g<1>{text}", TEXT))
     given = params.read(path)
     assert given.grpo.learning_rate == 5e-5
     assert parse_yaml(path.read_text(), path)["grpo"]["learning_rate"] == 5e-5

@@ -1,5 +1,6 @@
 """The smoke graph on a real SLURM of one node, disturbed as clusters disturb, held to the undisturbed local run."""
 
+import json
 import subprocess
 import time
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
-from checkout import Project
+from checkout import Project, of_arms
 from safetensors.torch import load_file
 from training_oracle import relative_error
 
@@ -128,8 +129,8 @@ DISTURBANCES = (pass_time_limit, cancel, restart_node)
 def disturbed(cluster, tmp_path_factory):
     """The graph of some arms, by one command; its three GRPO jobs meet with something. Which arm met with what."""
     project = Project.laid_out(tmp_path_factory.mktemp("cluster") / "project", "smoke")
-    given = params.read(project.directory / "params.yaml").arms
-    (project.directory / "params.yaml").write_text(project.with_value("arms", {arm: given[arm] for arm in ARMS}))
+    given = project.directory / "params.yaml"
+    given.write_text(json.dumps(of_arms(params.read(given).to_mapping(), ARMS)))
     edit_profile(project, EDITED)
     command, met = ["snakemake", "--workflow-profile", "profiles/slurm"], {}
     with open(project.directory.parent / "log", "w+") as log, project.started(*command, output=log) as run:

@@ -70,10 +70,15 @@ REFUSALS = {
 }
 
 
+def problem(call):
+    """The problem of a lesson's request, without what follows it: a long sequence numbers its actions up to 19 too."""
+    return call.prompt.partition("Fragments")[0]
+
+
 def one_in(count, fault, text="numbers 3, 5, 8, 9, 13"):
     """A fault for the lessons of one item of ten."""
     assert count == 10
-    return lambda call: fault if "13" in call.prompt.partition("Fragments")[0] else None
+    return lambda call: fault if "13" in problem(call) else None
 
 
 @pytest.mark.parametrize("kind", REFUSALS)
@@ -488,7 +493,9 @@ def commands(tmp_path, monkeypatch):
 
 
 def test_the_commands_write_what_there_is_and_count_what_the_filter_rejects(commands, capfd):
-    wrong = lambda call: teacher(call).replace("<JOIN-1>3 * 8<", "<JOIN-1>nothing<", 1 if "19" in call.prompt else 0)  # noqa: E731
+    def wrong(call):
+        return teacher(call).replace("<JOIN-1>3 * 8<", "<JOIN-1>nothing<", 1 if "19" in problem(call) else 0)
+
     with ChatServer(wrong, one_in(10, REFUSALS["azure, 400"])) as server:
         assert commands("synthesize", server) == 0
         assert "the teacher refused 1 of 10 lessons" in capfd.readouterr().err
@@ -497,8 +504,7 @@ def test_the_commands_write_what_there_is_and_count_what_the_filter_rejects(comm
         asked = len(server.calls)
         assert commands("synthesize", server, "--ask-refused") == 0 and len(server.calls) == asked + 1
     metrics = json.loads(Path("metrics.json").read_text())
-    spoiled = ["J1" in row["structure"] for row in map(json.loads, Path("written.jsonl").read_text().splitlines())]
-    assert metrics["rejected"] == ({"invented_join": 1} if spoiled[-1] else {})
+    assert metrics["rejected"] == {"invented_join": 1}
 
 
 @pytest.mark.parametrize("odd", ["a message that is text", "no choices", "an error as text", "cut before it began"])
@@ -525,7 +531,7 @@ def test_faults_of_every_kind_at_once_lose_nothing_and_pay_for_nothing_twice(tmp
     ]
 
     def fault(call):
-        if "13" in call.prompt.partition("Fragments")[0]:
+        if "13" in problem(call):
             return REFUSALS["a refusal"]
         return random.Random(call.number).choice([*passing, "server_error", *[None] * 10])
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -19,9 +20,10 @@ from asyncthink.errors import InputError
 from asyncthink.thinking import THINKING
 
 
-def episode(engine, style):
+def episode(engine, style, **settings):
     """One episode of asynchronous thinking."""
-    thought = THINKING["asynchronous"](engine, "countdown", ITEM, SETTINGS[style], {"index": 0}, (7, "test", 0))
+    settings = replace(SETTINGS[style], **settings)
+    thought = THINKING["asynchronous"](engine, "countdown", ITEM, settings, {"index": 0}, (7, "test", 0))
     return engines.run(engine, [thought])[0]
 
 
@@ -168,12 +170,13 @@ def test_tags_of_several_tokens_go_as_text():
     assert {body["stop"][-1] for body in stub.bodies} == {"</ANSWER>", "</RETURN>"}
 
 
-def test_a_server_that_takes_too_few_stops_is_told_how_to_take_more():
+@pytest.mark.parametrize("temperature", [0.7, 1.0])  # at 0.7 the first request is the check of log-probabilities
+def test_a_server_that_takes_too_few_stops_is_told_how_to_take_more(temperature):
     with (
         Server(VLLMStub("chat", most_stops=4)) as server,
         pytest.raises(InputError, match="VLLM_MAX_STOP_STRINGS=33"),
     ):
-        episode(VLLM(server.url, TOKENIZERS["chat"]), "chat")
+        episode(VLLM(server.url, TOKENIZERS["chat"]), "chat", temperature=temperature)
 
 
 def test_greedy_log_probabilities_are_zero_and_the_length_and_the_end_of_sequence_are_told():

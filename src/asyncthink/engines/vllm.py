@@ -44,11 +44,11 @@ class VLLM(Served):
         return Dialect(self.vocabulary, self.url)
 
     async def ask(self, request: Request) -> Completion:
-        async with self._checking:
-            if request.temperature not in self._tempered:
-                await self._check_logprobs(request)
         body = self.body(request)
         try:
+            async with self._checking:
+                if request.temperature not in self._tempered:
+                    await self._check_logprobs(request)
             choice = await (self._choice(body) if self.watch is None else self._heard(request, body, self.watch))
         except TooLong:
             raise
