@@ -14,7 +14,7 @@ from transformers.models.rwkv.modeling_rwkv import RwkvForCausalLM
 from trl.trainer.utils import add_fused_lm_head
 
 from asyncthink.config.params import from_mapping, merged
-from asyncthink.engines import FULL, Completion, Request, run
+from asyncthink.engines import FULL, Request, run
 from asyncthink.engines.feed import Feed
 from asyncthink.engines.forward_pass import ForwardPass, context_of, passes
 from asyncthink.engines.local import Local, decoder_of
@@ -96,11 +96,6 @@ def test_sampled_log_probabilities_equal_teacher_forced_ones_on_traces_with_join
         torch.testing.assert_close(torch.tensor(trace.logprobs)[sampled], expected[sampled], atol=1e-4, rtol=0)
 
 
-def completed(model: PreTrainedModel, tokens: int) -> Completion:
-    engine = Local(model, WORDS)
-    return run(engine, [engine.complete(Request(("t",), (5, 6, 7), STOPS, tokens, 0, 1.0))])[0]
-
-
 TRAINED = pytest.mark.parametrize("name", ["llama, biases", "gpt-2, learned positions and dropout"])
 
 
@@ -152,7 +147,8 @@ def test_each_of_several_ends_of_sequence_ends_a_trace(model):
     ends = {1, 106}
     with torch.no_grad():
         model.get_input_embeddings().weight[106] *= 3  # tied: one of them comes soon
-    completion = completed(model, 400)
+    engine = Local(model, WORDS)
+    [completion] = run(engine, [engine.complete(Request(("t",), (5, 6, 7), ("no such stop",), 400, 0, 1.0))])
     assert completion.stop == "eos" and completion.ids[-1] in ends and not ends & set(completion.ids[:-1])
 
 

@@ -17,9 +17,9 @@ from asyncthink.config import params
 from asyncthink.workflow import graph
 
 ONE_NODE = Path(__file__).parent / "slurm" / "one_node.sh"
-ARMS = ("asyncthink", "no_cold_start", "sequential", "parallel")  # enough for every rule, and for three trainings
+ARMS = ("asyncthink", "asyncthink_priced", "sequential", "parallel")  # enough for every rule, and for three trainings
 OF_ALL_ARMS = ("figures/", "metrics/tables/", "metrics/headline.json", "metrics/claims.json", "results/report/")
-WEIGHTS = "results/grpo/asyncthink/1/model.safetensors"
+PRICED = "results/grpo/asyncthink_priced/1/model.safetensors"  # a price tells apart even episodes that learned nothing
 pytestmark = pytest.mark.slow
 
 # What the user of a cluster of two cores edits in profiles/slurm/profile.yaml. Its one GPU is kept for GRPO.
@@ -173,12 +173,12 @@ def test_two_launchers_under_srun_train_as_one_process(disturbed, project):
     """As on two nodes with a process each."""
     twofold, _, _ = disturbed
     begun = load_file(project.directory / "results/sft/asyncthink/1/model.safetensors")
-    one = load_file(project.directory / WEIGHTS)
+    one = load_file(project.directory / PRICED)
     grpo = {"gpu": 0, "processes": 2, "tasks": 2, "mpi": "srun", "mem_mb": 4000, "runtime": 60}
     edit_profile(twofold, {"set-resources": {"grpo": grpo}})
-    forced = ("--allowed-rules", "grpo", "--force", "--", WEIGHTS)
+    forced = ("--allowed-rules", "grpo", "--force", "--", PRICED)
     said = twofold.run("snakemake", "--workflow-profile", "profiles/slurm", *forced)
-    two = load_file(twofold.directory / WEIGHTS)
+    two = load_file(twofold.directory / PRICED)
     moved, moved_too = ({name: end[name] - begun[name] for name in begun} for end in (one, two))
     assert "--machine_rank" in said
     assert 0 < relative_error(moved_too, moved) < 1e-4
