@@ -16,7 +16,7 @@ from asyncthink.files import json_lines
 
 
 class Shown(NamedTuple):
-    """How a person sees what a command answers: its columns, and the rows of one answer behind the line's number."""
+    """How a person sees what a command answers: its columns, and the rows of one answer, after the line's number."""
 
     columns: terminal.Table
     rows: Callable[[dict[str, Any]], Iterable[Sequence[object]]]

@@ -29,7 +29,7 @@ def arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--variant", metavar="NAME", help="only the episodes of one evaluation: headline, or its name")
     parser.add_argument("--report", metavar="ADDRESS", help="of a page: the report that it links back to")
-    parser.add_argument("--episode", metavar="ID", help="for a picture: the part behind # in the page's address")
+    parser.add_argument("--episode", metavar="ID", help="for a picture: the part after # in the page's address")
 
 
 def run(options: Namespace) -> None:

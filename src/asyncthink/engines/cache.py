@@ -100,7 +100,7 @@ class Cache(Blocks):
 
 
 def grown(tensor: Tensor, count: int) -> Tensor:
-    """The same with `count` entries in its first dimension, zeros behind; itself where it has them."""
+    """The same with `count` entries in its first dimension, zeros at the end; itself where it has them."""
     if len(tensor) >= count:
         return tensor
     larger = zeros((count, *tensor.shape[1:]), tensor.dtype, tensor.device)

@@ -3,7 +3,7 @@
 It computes what transformers' Qwen3ForCausalLM computes (a test holds the logits equal to 1e-4), with fewer operations
 a step, because small models are bound by the number of operations and by the bytes of the cache that are read:
 
-* tokens of all rows lie flat behind one another, so a row that has one token to feed (decoding) and a row that has many
+* tokens of all rows lie flat one after another, so a row that has one token to feed (decoding) and a row that has many
   (a new prompt, or text injected at a Join) share every projection;
 * query, key and value weights are one matrix, gate and up weights another;
 * the two halves of a head are interleaved in the weights, so that the rotary embedding is one complex product;
@@ -211,7 +211,7 @@ def _dense(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
 
 
 def _bias(columns: Tensor, seen: Tensor, dtype: torch.dtype) -> Tensor:
-    """0 where a column is not behind the position that looks, else -inf; (rows, 1, positions, columns)."""
+    """0 where a column does not come after the position that looks, else -inf; (rows, 1, positions, columns)."""
     hidden = columns > seen
     return torch.zeros(hidden.shape, dtype=dtype, device=hidden.device).masked_fill_(hidden, float("-inf")).unsqueeze(1)
 

@@ -133,7 +133,7 @@ class Shown:
         return explanation.events(self.schedules[0], self.plans[0], self.queries, results, answer)
 
     def trace(self, index: int) -> TraceRecord:
-        """One trace; each segment of its text with the clock behind which it begins."""
+        """One trace; each segment of its text with the clock after which it begins."""
         trace = self.episode.traces[index]
         lane = self._lane(index, trace)
         decodes = [interval for interval in lane.intervals if interval.kind != "wait"]
@@ -165,7 +165,7 @@ def _segment(segment: Segment, begins: int, first: bool) -> list[str | int]:
 
 
 def _clock(decodes: Sequence[Interval], decoded: int) -> int:
-    """The clock behind which an agent that has decoded so many tokens decodes its next one."""
+    """The clock after which an agent that has decoded so many tokens decodes its next one."""
     for interval in decodes:
         length = interval.end - interval.start
         if decoded < length:

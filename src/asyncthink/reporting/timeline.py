@@ -131,7 +131,7 @@ def _ready(join: Arrow, y: int) -> list[Mark]:
 
 
 def _bars(row: int, lane: Lane, stop: int, joined: Mapping[int, Arrow]) -> list[Mark]:
-    """The intervals of one lane; steps behind the end of the episode are paler, because nothing waits for them."""
+    """The intervals of one lane; steps after the end of the episode are paler, because nothing waits for them."""
     marks: list[Mark] = []
     for interval in lane.intervals:
         start, end = interval.start, interval.end
