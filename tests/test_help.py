@@ -42,7 +42,6 @@ READS_PARAMS = {
     "reference": [],
     "claims": ["--ledger", "claims.json"],
     "report": ["--tables", "tables", "--ledger", "claims.json", "--report", "report.html"],
-    "think": ["--model", "model", "--numbers", "1", "--target", "1"],
     "case_studies": ["--table", "case_studies.csv"],
     "items": ["--item-set", "sudoku", "--items", "sudoku.jsonl"],
 }

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import typing
 from pathlib import Path
 
@@ -182,7 +183,8 @@ def test_a_number_is_the_same_to_dvc_to_snakemake_and_to_the_commands(tmp_path, 
     from snakemake.common.configfile import load_configfile
 
     path = tmp_path / "params.yaml"
-    path.write_text(TEXT.replace("learning_rate: 2.5e-4", f"learning_rate: {text}"))
+    before, section, after = TEXT.partition("\ngrpo:\n")
+    path.write_text(before + section + re.sub(r"(?<=  learning_rate: )\S+", text, after, count=1))
     given = params.read(path)
     assert given.grpo.learning_rate == 5e-5
     assert parse_yaml(path.read_text(), path)["grpo"]["learning_rate"] == 5e-5
