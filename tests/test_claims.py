@@ -565,6 +565,18 @@ def test_the_readme_table_stands_between_its_markers_and_is_written_again_unchan
     assert "not yet been run" in claims_table.updated(readme, [])
 
 
+def test_two_scales_stand_side_by_side_and_a_single_seed_says_so():
+    two = claims.ledger(Evidence(Recordings("nano", PAPER_LIKE), [], None), "nano")
+    alone = tuple(each.of_seeds(each.seeds[:1]) for each in PAPER_LIKE)
+    one = claims.ledger(Evidence(Recordings("pretrained", alone), [], None), "pretrained")
+    table = claims_table.block([two, one])
+    assert "| | claim | paper | nano | pretrained |" in table
+    row = next(line for line in table.splitlines() if line.startswith("| C1 |"))
+    assert row.index("**reproduced**") < row.index("**this training run only")
+    assert "of this training run only in brackets" in table.splitlines()[-1]
+    assert "for a new seed on new items" in table.splitlines()[-2]
+
+
 def test_a_readme_without_markers_is_told_where_they_belong():
     with pytest.raises(InputError, match="these two lines"):
         claims_table.updated("# Title\n", [])

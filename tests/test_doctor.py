@@ -16,7 +16,7 @@ from taught_chat_model import tokenizer as byte_tokenizer
 from taught_model import WORDS
 
 from asyncthink import cli, terminal
-from asyncthink.config import params
+from asyncthink.config import params, scales
 from asyncthink.workflow import caches, doctor, estimate, surroundings
 from asyncthink.workflow.doctor import fitting_scale, tag_finding, template_finding
 from asyncthink.workflow.surroundings import Finding, Place
@@ -152,6 +152,33 @@ def test_parameters_are_counted_as_the_model_has_them():
     assert estimate.parameters(at_scale("paper", model=QWEN)) == pytest.approx(4.02e9, rel=0.01)
 
 
+SMOLLM = "HuggingFaceTB/SmolLM2-135M-Instruct"
+
+
+def test_a_pretrained_model_takes_a_night_on_two_cores_and_minutes_on_a_gpu():
+    given = params.from_mapping(params.parsed(scales.scaled(ROOT, "pretrained")))
+    assert given.model.start_from.startswith(SMOLLM) and estimate.parameters(given) == pytest.approx(
+        134_515_008, rel=1e-3
+    )
+    work = list(estimate.loads(given))
+
+    def hours(device):
+        return sum(load.hours(estimate.parameters(given), estimate.rate(given, device)) for load in work)
+
+    assert 4 < hours("cpu") / 2 < 9 and hours("gpu") < 1
+    assert estimate.rate(given, "cpu").measured and estimate.rate(NANO, "cpu") != estimate.rate(given, "cpu")
+
+
+def test_training_reads_the_prompts_of_every_trace_where_they_are_sentences():
+    words = estimate.read_tokens(100, "asynchronous", NANO.thinking)
+    sentences = dataclasses.replace(NANO.thinking, prompts="chat")
+    assert (
+        estimate.read_tokens(100, "asynchronous", sentences)
+        > estimate.read_tokens(100, "sequential", sentences)
+        > words
+    )
+
+
 def test_every_arm_is_counted_once_and_twice_the_steps_take_twice_the_hours():
     work = list(estimate.loads(NANO))
     steps = [load.step for load in work]
@@ -174,7 +201,7 @@ def test_a_step_of_known_size_takes_the_hours_that_its_operations_take():
     )
 
 
-@pytest.mark.parametrize("scale", ["smoke", "nano", "small", "paper"])
+@pytest.mark.parametrize("scale", ["smoke", "nano", "pretrained", "small", "paper"])
 def test_every_scale_can_be_estimated(scale, tmp_path, capsys, monkeypatch):
     from asyncthink.config import scales
 

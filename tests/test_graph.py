@@ -18,8 +18,9 @@ from asyncthink import cli, rewards
 from asyncthink.cli import engine_choice
 from asyncthink.config import params, scales
 from asyncthink.errors import InputError
+from asyncthink.models import language_model
 from asyncthink.settings import INERT
-from asyncthink.workflow import graph
+from asyncthink.workflow import estimate, graph
 
 ROOT = Path(__file__).parents[1]
 PARAMS = params.read(ROOT / "params.yaml")
@@ -58,11 +59,24 @@ def jobs(directory):
             yield rule, fields.get("input", []), fields["output"] + fields.get("benchmark", [])
 
 
-@pytest.mark.parametrize("scale", ["smoke", "nano", "small", "paper"])
+@pytest.mark.parametrize("scale", ["smoke", "nano", "pretrained", "small", "paper"])
 def test_a_stage_depends_on_all_that_its_rule_reads_and_has_all_that_it_makes_at_every_scale(tmp_path, scale):
     for rule, inputs, outputs in jobs(laid_out(tmp_path, scales.scaled(ROOT, scale))):
         assert not [path for path in inputs if not inside(path, DVC[rule]["deps"])], rule
         assert not [path for path in outputs if not inside(path, made(DVC[rule]))], rule
+
+
+def test_a_larger_model_is_trained_by_the_file_of_the_pretrained_one(tmp_path):
+    larger = {
+        "start_from": "Qwen/Qwen3-0.6B@c1899de289a04d12100db370d81485cdf75e47ca",
+        **{"hidden_size": 1024, "layers": 28, "heads": 16, "head_size": 128, "intermediate_size": 3072},
+    }
+    text = scales.merge(scales.scaled(ROOT, "pretrained"), json.dumps({"model": larger}))
+    given = params.from_mapping(params.parsed(text))
+    assert estimate.parameters(given) == pytest.approx(0.596e9, rel=0.01)
+    planned = [rule for rule, _, _ in jobs(laid_out(tmp_path, text))]
+    assert planned.count("grpo") == 3 and planned.count("sft") == 2 and planned.count("evaluate") == 5
+    assert language_model.pinned(given.model.start_from) == larger["start_from"]
 
 
 def test_every_rule_is_a_stage_that_asks_for_its_own_rule_and_depends_on_how_the_rules_are_wired():

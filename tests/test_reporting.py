@@ -418,12 +418,27 @@ def test_text_is_shown_as_text_and_never_as_markup(results):
     assert "".join(page.said).count(HOSTILE) > 30
 
 
+def test_what_other_scales_say_stands_beside_a_claim(results):
+    theirs = claims.ledger(evidence_of("one seed"), "pretrained")
+    shown = report.html(replace(results, others=[results.ledger, theirs]), FACTS, [])
+    judged = [row for row in theirs["claims"] if row["verdict"] != "not run at this scale"]
+    assert judged and shown.count("At scale pretrained") == len(judged)
+    assert f"At scale {results.ledger['scale']}</span>" not in shown
+    assert shown.count("test items, seeds 1)") == len(judged)
+    assert "this training run only" in shown
+
+
 def test_a_report_lists_the_deviations_of_its_own_scale():
     world = report.World.among(vars(recorded_experiment.settings()))
     scratch = {row[0] for row in report.deviations(world)}
     model, thinking = replace(world.model, start_from="Qwen/Qwen3-4B"), replace(world.thinking, latency_budget=128)
     pretrained = {row[0] for row in report.deviations(replace(world, model=model))}
     assert "Base model" in scratch and "Base model" not in pretrained
+    other = report.deviations(replace(world, model=replace(model, start_from="SmolLM2-135M-Instruct")))
+    assert ["another pretrained model" in row[2] for row in other if row[0] == "Base model"] == [True]
+    taught = {"Teacher of the cold start", "Branches of the game", "Game"}
+    asked = replace(world, model=model, synthesize=replace(world.synthesize, teacher="openai"))
+    assert taught <= scratch & pretrained and taught & {row[0] for row in report.deviations(asked)} == {"Game"}
     assert "Budget on the critical path" not in scratch and "Parallel thinking" in scratch & pretrained
     assert "Budget on the critical path" in {row[0] for row in report.deviations(replace(world, thinking=thinking))}
     chat = {row[0] for row in report.deviations(replace(world, thinking=replace(thinking, prompts="chat")))}

@@ -13,7 +13,9 @@ import yaml
 from asyncthink.config import params, scales
 from asyncthink.errors import InputError
 from asyncthink.evaluation.claims_of_frontier import FEWEST_BUDGETS
-from asyncthink.evaluation.evidence import ALSO, ASYNC, BASELINES
+from asyncthink.evaluation.evidence import ALSO, ASYNC, BASELINES, NO_COLD_START, NO_RL
+from asyncthink.evaluation.histories import FEWEST_STEPS
+from asyncthink.settings import HEADLINE
 
 ROOT = Path(__file__).parents[1]
 NAMES = sorted(path.stem for path in (ROOT / "workflow" / "scales").glob("*.yaml"))
@@ -66,13 +68,23 @@ def test_a_number_is_read_however_dvc_writes_it(text, value):
     assert params.from_mapping(raw).grpo.learning_rate == value
 
 
-@pytest.mark.parametrize("name", sorted({*NAMES} - {"smoke"}))
+@pytest.mark.parametrize("name", sorted({*NAMES} - {"smoke", "pretrained"}))  # which leave out C9
 def test_a_scale_evaluates_as_many_budgets_as_the_claim_on_frontiers_needs(name):
     given = params.from_mapping(yaml.safe_load(scales.merge(SHIPPED, scale_file(name))))
     for arm in (ASYNC, *BASELINES):
         found = [each for own in trained(given, arm) for each in given.evaluations(own).values()]
         alike = {astuple(each) for each in found if each.capacity == given.arm_params(arm).thinking.capacity}
         assert len(alike) >= FEWEST_BUDGETS, arm
+
+
+def test_a_pretrained_model_is_held_against_its_baselines_and_ablations_at_their_own_latency_too():
+    given = params.from_mapping(yaml.safe_load(scales.merge(SHIPPED, scale_file("pretrained"))))
+    assert {*given.arms} == {ASYNC, NO_COLD_START, NO_RL, *BASELINES}
+    for arm in (ASYNC, *BASELINES):
+        runs = given.evaluations(arm)
+        assert runs[HEADLINE].organizer_budget == given.thinking.organizer_budget
+        assert len({each.organizer_budget for each in runs.values()}) >= (1 if arm == ASYNC else 3)
+    assert given.grpo.steps >= FEWEST_STEPS
 
 
 def trained(given: params.Params, arm: str) -> list[str]:

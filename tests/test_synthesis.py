@@ -11,12 +11,13 @@ import yaml
 from countdown_world import BRANCH, ITEMS, NAME, demonstrations, hits, named, searched, settings_with, told
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Regex, pre_tokenizers
 
 from asyncthink import protocol
 from asyncthink.cli import main
 from asyncthink.synthesis import demonstration, documents, format_filter, solver_teacher, structures
 from asyncthink.synthesis.demonstration import Demonstration
-from asyncthink.synthesis.surfaces import COUNTS
+from asyncthink.synthesis.surfaces import COUNTS, SURFACES
 from asyncthink.tasks import countdown, sudoku
 from asyncthink.tasks.countdown_puzzles import number_sets
 from asyncthink.tasks.countdown_search import BRANCH_NAMES, branches
@@ -53,6 +54,46 @@ def test_no_budget_is_exceeded_whatever_it_is(organizer, worker, capacity, form,
     chosen = settings_with(thinking=thinking, synthesize={"demonstrations": 8})
     for each in demonstrations(chosen, form, [ITEMS[index]]):
         assert format_filter.reason(each, chosen.thinking, COUNTS["word"]) is None
+
+
+# How SmolLM2 and Qwen3 cut a text before they look for their tokens: no token reaches over a cut.
+CUTS = {
+    "SmolLM2": pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(False)]
+    ),
+    "Qwen3": pre_tokenizers.Split(
+        Regex(r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"), "isolated"
+    ),
+}
+
+
+@pytest.mark.parametrize("family", CUTS)
+def test_sentences_keep_their_budgets_in_the_tokens_of_a_real_model_too(family):
+    chosen = settings_with(thinking={"prompts": "chat", "organizer_budget": 450, "worker_budget": 300})
+    pieces = [
+        (len(CUTS[family].pre_tokenize_str(text)), COUNTS["chat"](text))
+        for form in ("asynchronous", "sequential")
+        for each in demonstrations(chosen, form, ITEMS)
+        for text in (each.organizer, *each.workers.values())
+    ]
+    assert all(cut <= counted for cut, counted in pieces)
+    assert sum(counted for _, counted in pieces) < 1.1 * sum(cut for cut, _ in pieces)
+
+
+def test_a_search_in_sentences_goes_on_behind_a_solution_with_a_sentence_of_its_own():
+    for item in ITEMS:
+        numbers = tuple(sorted(item["numbers"], reverse=True))
+        for branch in branches(numbers):
+            steps = list(SURFACES["chat"].steps(branch, item["target"]))
+            assert all(re.match(r"\d|With \d|Also ", text) and text.endswith(".") for text, _ in steps)
+            assert [solution for _, solution in steps if solution] == branch.hits(item["target"])
+            told = " ".join(text for text, _ in steps)
+            results = [
+                f"{line.left} {move.operation} {line.right} = {move.result}"
+                for line in branch.lines
+                for move in line.moves
+            ]
+            assert re.findall(r"(?<![(\d])\d+ [-+*/] \d+ = \d+", told)[1:] == results
 
 
 def test_an_answer_tells_what_the_search_and_the_joined_workers_found_in_that_order():

@@ -137,6 +137,7 @@ rule report:
         ledger=rules.claims.output.ledger,
         figures=expand("figures/{figure}.svg", figure=graph.FIGURES),
         times=TIMES,
+        reference=sorted(glob("metrics/reference/*.json")),
     output:
         report=ensure("results/report/index.html", non_empty=True),
     log:
@@ -156,6 +157,7 @@ rule report:
         " --ledger {input.ledger:q}"
         " --figures {input.figures:q}"
         " --times {input.times:q}"
+        " --others {input.reference:q}"
         " --report {output.report:q}"
         " > {log:q} 2>&1"
 

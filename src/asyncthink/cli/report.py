@@ -19,6 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ledger", type=Path, help="the ledger of claims, JSON")
     parser.add_argument("--figures", nargs="*", type=Path, default=[], help="figures, SVG; each named as its table")
     parser.add_argument("--times", nargs="*", type=Path, default=[], help="what jobs took: .../times/STEP/*.tsv")
+    parser.add_argument("--others", nargs="*", type=Path, default=[], help="ledgers of other scales, to stand beside")
     parser.add_argument("--reference", type=Path, help="metrics/reference/SCALE, in place of all the above")
     parser.add_argument("--report", required=True, type=Path, help="written: one HTML file")
 
@@ -44,6 +45,7 @@ def _of_run(args: argparse.Namespace) -> "Results":
         figures={path.stem: path.read_text(encoding="utf-8") for path in args.figures},
         ledger=ledger.read(args.ledger),
         world=report.World.among(vars(given)),
+        others=[ledger.read(path) for path in args.others],
     )
 
 
@@ -51,7 +53,7 @@ def _of_reference(folder: Path) -> "Results":
     """Tables and figures made again from the records of `asyncthink reference`; its episodes are not committed."""
     from asyncthink.config import params
     from asyncthink.evaluation import evidence, ledger
-    from asyncthink.reporting import case_table, plots, report, style, tables
+    from asyncthink.reporting import case_table, claims_table, plots, report, style, tables
     from asyncthink.reporting.source import Source
     from asyncthink.workflow import provenance, records
 
@@ -67,4 +69,5 @@ def _of_reference(folder: Path) -> "Results":
     cases = tables.read(folder, "case_studies") if kept else tables.as_read(case_table.frame([], given.scale))
     shown["case_studies"] = cases
     figures = {name: style.svg(draw(shown[name])) for name, draw in plots.FIGURES.items()}
-    return report.Results(shown, figures, source.ledger, report.World.among(vars(given)), episodes=False)
+    world, others = report.World.among(vars(given)), claims_table.ledgers(folder.parent)
+    return report.Results(shown, figures, source.ledger, world, others, episodes=False)

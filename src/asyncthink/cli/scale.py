@@ -9,7 +9,7 @@ EXAMPLE = "asyncthink scale smoke --into work/smoke"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", help="a file of workflow/scales: smoke, nano, small, paper")
+    parser.add_argument("name", help="a file of workflow/scales: smoke, nano, pretrained, small, paper")
     parser.add_argument(
         "--into", type=Path, metavar="DIR", help="leave this params.yaml alone and lay out DIR for the scale"
     )

@@ -10,7 +10,7 @@ from asyncthink.evaluation.paper import PAPER
 
 BEGIN = "<!-- claims: written by `asyncthink claims --readme README.md`; do not edit by hand -->"
 END = "<!-- end of claims -->"
-ORDER = ("smoke", "nano", "small", "paper")
+ORDER = ("smoke", "nano", "pretrained", "small", "paper")
 
 
 def ledgers(folder: Path) -> list[Ledger]:

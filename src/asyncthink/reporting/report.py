@@ -39,6 +39,7 @@ from asyncthink.settings import (
 )
 
 HERE = Path(__file__).parent
+THEIRS = "Qwen3-4B"  # the paper's base model
 # What stands in a figure -> the page's colour, so that figures follow light and dark.
 PAGE_COLOURS = {
     INK: "var(--ink)",
@@ -79,13 +80,14 @@ class World:
 class Results:
     """What a report shows: tables by name, figures (SVG text) by name, the ledger, the parameters.
 
-    episodes: whether the page of episodes lies beside it.
+    others: ledgers, of which those of other scales stand beside. episodes: whether the page of episodes lies beside it.
     """
 
     tables: Mapping[str, pd.DataFrame]
     figures: Mapping[str, str]
     ledger: Ledger
     world: World
+    others: Sequence[Ledger] = ()
     episodes: bool = True
 
 
@@ -124,6 +126,7 @@ def html(results: Results, facts: Mapping[str, str], durations: Sequence[Duratio
         words=glossary.WORDS,
         strips={row["id"]: forest.strip(row) for row in claims},
         weakest={row["id"]: forest.weakest(row) for row in claims},
+        elsewhere=elsewhere(results.ledger, results.others),
         ledger_sentence=LEDGER.sentence(pd.DataFrame(claims)),
         exhibits=EXHIBITS,
         tables=results.tables,
@@ -208,11 +211,26 @@ def pretrained(results: Results) -> int:
     return of_one * len(results.ledger["seeds"])
 
 
+def elsewhere(own: Ledger, others: Sequence[Ledger]) -> dict[str, list[dict[str, str]]]:
+    """By claim what the ledgers of other scales say of it, where it was run there."""
+    told: dict[str, list[dict[str, str]]] = {row["id"]: [] for row in own["claims"]}
+    for other in (ledger for ledger in others if ledger["scale"] != own["scale"]):
+        seeds = f"{other['items']} test items, seeds {', '.join(map(str, other['seeds']))}"
+        for row in other["claims"]:
+            if row["id"] in told and row["verdict"] != NOT_RUN:
+                said = {"verdict": row["verdict"], "words": row["ours"] or row["reason"] or "no figure"}
+                told[row["id"]].append({"scale": other["scale"], "seeds": seeds, **said})
+    return told
+
+
 def deviations(world: World) -> list[list[str]]:
     """What differs from the paper, from the committed list: what, the paper's way, ours."""
     rows: dict[str, list[list[str]]] = json.loads(HERE.joinpath("deviations.json").read_text(encoding="utf-8"))
+    start = world.model.start_from
     holds = {
-        "from scratch": world.model.start_from is None,
+        "from scratch": start is None,
+        "another base": start is not None and THEIRS not in start,
+        "solver teacher": world.synthesize.teacher == "solver",
         "chat prompts": world.thinking.prompts == "chat",
         "latency budget": world.thinking.latency_budget is not None,
         "gated reward": world.reward.concurrency_gate != "always",

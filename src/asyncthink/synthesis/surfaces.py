@@ -54,8 +54,11 @@ def words(text: str) -> int:
 
 
 def estimate(text: str) -> int:
-    """An estimate, rather too high, of a byte-pair tokenizer's tokens: digits and signs one each, words whole."""
-    return len(re.findall(r"\d|[^\W\d]+|[^\w\s]|\n", text))
+    """An estimate, rather too high, of a byte-pair tokenizer's tokens: digits and signs one each, words whole.
+
+    Capitals are two a token. A space belongs to the word or the sign behind it; before a digit it is one of its own.
+    """
+    return len(re.findall(r"\d|[A-Z]{1,2}(?![a-z])|[^\W\d]+|[^\w\s]|\n| (?=\d)", text))
 
 
 def listed(solutions: Iterable[str]) -> str:
@@ -88,19 +91,25 @@ def _word_query(numbers: Numbers, target: int, branches: Sequence[Branch]) -> st
 
 
 def _chat_steps(branch: Branch, target: int) -> Iterator[Step]:
-    said = f"{_spaced(branch)} = {branch.result}."
+    """`13 - 10 = 3. With 11 left, 12 and 3 must make 13 or 35: 12 + 3 = 15; 12 * 3 = 36.`
+
+    A stretch that goes on behind a solution begins a sentence of its own.
+    """
+    sentences = [f"{_spaced(branch)} = {branch.result}."]
     for line in branch.lines:
         goals = " or ".join(str(goal) for _, goal in line.goals(target)) or "nothing"
-        said += f" With {line.leftover} left, {line.left} and {line.right} must make {goals}:"
+        opening = f"With {line.leftover} left, {line.left} and {line.right} must make {goals}:"
+        results: list[str] = []
         for move in line.moves:
-            said += f" {line.left} {move.operation} {line.right} = {move.result}"
+            results.append(f"{line.left} {move.operation} {line.right} = {move.result}")
             for final in move.hits(target):
-                yield f"{said}, so {final.expression} = {target}.", final.expression
-                said = ""
-            said += ";"
-        said = said.removesuffix(";") + "."
-    if said.strip(" .;"):
-        yield said.strip(), None
+                found = f"{opening} {'; '.join(results)}, so" if results else opening
+                yield " ".join([*sentences, f"{found} {final.expression} = {target}."]), final.expression
+                sentences, results, opening = [], [], "Also"
+        if results or opening != "Also":
+            sentences.append(f"{opening} {'; '.join(results) or 'nothing'}.")
+    if sentences:
+        yield " ".join(sentences), None
 
 
 def _spaced(branch: Branch) -> str:

@@ -29,6 +29,7 @@ PATIENCE = 5  # seconds for a program of the machine; sinfo hangs where its cont
 NEEDS = {  # bytes of disk and of main memory: what the scale's run left behind and used, rounded up
     "smoke": (2e9, 4e9),
     "nano": (5e9, 4e9),
+    "pretrained": (16e9, 22e9),
     "small": (20e9, 16e9),
     "paper": (3000e9, 64e9),  # by the estimate
 }
@@ -39,7 +40,7 @@ ON_A_CLUSTER = (
     "export ASYNCTHINK_ENGINE=vllm",
     "snakemake --workflow-profile profiles/slurm",
 )
-COMMANDS = {"nano": HERE, "small": HERE, "paper": ON_A_CLUSTER}  # after `asyncthink scale`
+COMMANDS = {"nano": HERE, "pretrained": HERE, "small": HERE, "paper": ON_A_CLUSTER}  # after `asyncthink scale`
 
 
 UNSEEN = Finding("note", "not looked at: the model's tokenizer is not on this machine yet")

@@ -22,10 +22,10 @@ USED = 0.6  # of a trace's budget; the paper's reported latencies use about as m
 ITEMS = 50  # of a test set whose size params.yaml leaves to its source: AMC-23 has 40, AIME-24 has 30
 FORKS = 1.5  # workers an organizer starts: the paper ends at 1.4
 AGENTS = 1.5  # of an episode at work at once: the paper ends at 65 % of two
-CONTEXT = 1.3  # tokens that training reads for each decoded one: prompts and injected text come on top
+CONTEXT = 1.3  # tokens that training reads for each decoded one: injected text and what words ask come on top
 WORDS = 314  # of the vocabulary of models trained from scratch, at nano
-SUBWORDS = 151_936  # of the Qwen3 family's
-MOST_KEY_HEADS = 8  # of the Qwen3 family; models trained from scratch have as many as heads
+FAMILIES = {"smollm2-135m": (49_152, 3), "": (151_936, 8)}  # by name: vocabulary, key heads; "": Qwen3, or unknown
+PROMPT = 150  # tokens before a trace in the chat style: 250 of an organizer's, 60 to 100 of others
 LARGE = 1e8  # parameters from which on a GPU computes in bfloat16 and recomputes activations (models.language_model)
 STATE_BYTES = 16  # a parameter in a training state: weights, gradients, two moments
 KEPT_STATES = 2
@@ -82,7 +82,8 @@ class Load:
 
 def rate(params: Params, device: str) -> Rate:
     """Of a cpu or a gpu, for the model of params.yaml."""
-    return rates()["gpu_small" if device == "gpu" and parameters(params) <= LARGE else device]
+    small = parameters(params) <= LARGE
+    return rates()[{"gpu": "gpu_small" if small else "gpu", "cpu": "cpu" if small else "cpu_large"}[device]]
 
 
 def sharing(parameters: int, rate: Rate) -> int:
@@ -93,7 +94,7 @@ def sharing(parameters: int, rate: Rate) -> int:
 def fitting(params: Params, rate: Rate) -> float:
     """Sequences of which keys and values fit into a vLLM's share of a GPU, half of an organizer's tokens each."""
     shape, count = params.model, parameters(params)
-    token = 2 * 2 * shape.layers * min(shape.heads, MOST_KEY_HEADS) * shape.head_size
+    token = 2 * 2 * shape.layers * _family(params)[1] * shape.head_size
     context = USED * params.thinking.organizer_budget / 2
     return (VLLM_SHARE * rate.memory - 2 * count - VLLM_BYTES) / (token * context)
 
@@ -106,11 +107,19 @@ def rates() -> dict[str, Rate]:
 
 def parameters(params: Params) -> int:
     """N, embeddings included, of the model that params.model describes."""
-    shape, pretrained = params.model, params.model.start_from is not None
-    inner = shape.heads * shape.head_size
-    keys = min(shape.heads, MOST_KEY_HEADS if pretrained else shape.heads) * shape.head_size
+    shape, (vocabulary, key_heads) = params.model, _family(params)
+    inner, keys = shape.heads * shape.head_size, key_heads * shape.head_size
     layer = 2 * shape.hidden_size * (inner + keys) + 3 * shape.hidden_size * shape.intermediate_size
-    return shape.layers * layer + (SUBWORDS if pretrained else WORDS) * shape.hidden_size
+    return shape.layers * layer + vocabulary * shape.hidden_size
+
+
+def _family(params: Params) -> tuple[int, int]:
+    """Vocabulary and key heads of the model; one that is trained from scratch has as many as heads."""
+    start, heads = params.model.start_from, params.model.heads
+    if start is None:
+        return WORDS, heads
+    vocabulary, key_heads = next(own for name, own in FAMILIES.items() if name in start.lower())
+    return vocabulary, min(heads, key_heads)
 
 
 def episode_tokens(mode: str, thinking: Thinking) -> float:
@@ -123,21 +132,29 @@ def episode_tokens(mode: str, thinking: Thinking) -> float:
     return USED * traces[mode]
 
 
+def read_tokens(decoded: float, mode: str, thinking: Thinking) -> float:
+    """Tokens that training reads of an episode in which so many are decoded."""
+    traces = {"sequential": 1, "parallel": thinking.capacity, "asynchronous": 1 + FORKS}
+    return decoded * CONTEXT + (PROMPT * traces[mode] if thinking.prompts == "chat" else 0)
+
+
 def loads(params: Params) -> Iterator[Load]:
     """Every step that computes, in the order of the graph."""
     seeds = len(params.seeds)
     if params.model.start_from is None:
         yield Load("pretrain", seeds, trained=params.pretrain.tokens * seeds)
-    read = params.synthesize.demonstrations * params.sft.epochs * seeds * CONTEXT
     for name in graph.cold_starts("sft", params):
-        yield Load(f"sft {name}", seeds, trained=read * demonstration_tokens(params.arm_params(name)))
+        own = params.arm_params(name)
+        read = read_tokens(demonstration_tokens(own), own.arm.form, own.thinking)
+        yield Load(f"sft {name}", seeds, trained=own.synthesize.demonstrations * own.sft.epochs * seeds * read)
     for name in graph.trained(params):
         own = params.arm_params(name)
         batch, times = own.grpo.prompts_per_step * own.grpo.group, own.grpo.steps * seeds
-        decoded = times * batch * episode_tokens(own.arm.mode, own.thinking)
+        each = episode_tokens(own.arm.mode, own.thinking)
+        decoded, read = times * batch * each, times * batch * read_tokens(each, own.arm.mode, own.thinking)
         together = AGENTS * batch if own.arm.mode == "asynchronous" else batch
         longest = times * own.thinking.organizer_budget
-        yield Load(f"grpo {name}", seeds, decoded, decoded * CONTEXT, together, longest)
+        yield Load(f"grpo {name}", seeds, decoded, read, together, longest)
     for test_set, arms in graph.answered(params).items():
         yield from (_evaluation(params, test_set, arm) for arm in arms)
 
@@ -169,15 +186,15 @@ def memory(params: Params, shared: Sequence[int]) -> list[int]:
     """
     from asyncthink.training import memory_trace, micro_batches
 
-    shape, pretrained = params.model, params.model.start_from is not None
+    shape, (vocabulary, key_heads) = params.model, _family(params)
     config = memory_trace.qwen3(
         shape.layers,
         shape.hidden_size,
         shape.intermediate_size,
         shape.heads,
-        min(shape.heads, MOST_KEY_HEADS) if pretrained else shape.heads,
+        key_heads,
         shape.head_size,
-        SUBWORDS if pretrained else WORDS,
+        vocabulary,
     )
     large, thinking = parameters(params) > LARGE, params.thinking
     most = micro_batches.most_tokens(config, recomputed=large)
