@@ -104,6 +104,11 @@ def test_the_gap_is_drawn_sooner_or_later_than_parallel_thinking():
         assert said in [text.get_text() for text in plots.frontier(table).axes[0].texts]
 
 
+def test_at_a_floor_no_gap_is_drawn():
+    table = pd.DataFrame([_point("asyncthink", 50.0, 0.0), _point("parallel", 60.0, 0.0)])
+    assert not any(text.get_text().endswith(("sooner", "later")) for text in plots.frontier(table).axes[0].texts)
+
+
 def _point(arm, latency, accuracy):
     named = {"arm": arm, "way": arm, "label": arm, "variant": "headline", "best": True, "items": 9, "seeds": "1"}
     ends = {

@@ -233,6 +233,8 @@ def _gap(axes: Axes, table: pd.DataFrame) -> None:
         return
     point = ours.iloc[0]
     needed = latency_at(point.accuracy, list(theirs.latency), list(theirs.accuracy))
+    if not needed > 0:  # a floor: nothing is as accurate sooner or later
+        return
     share, beyond = 100 * (1 - point.latency / needed), " or more" * bool(theirs.accuracy.max() < point.accuracy)
     look = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.1, "shrinkA": 0, "shrinkB": 7}
     axes.annotate("", (point.latency, point.accuracy), (needed, point.accuracy), arrowprops=look, zorder=4)
