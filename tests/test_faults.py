@@ -63,8 +63,6 @@ BAD_INPUT = [
     ("synthesize", TRAIN, broken_line, f"{TRAIN}: line 2 {NOT_JSON}"),
     ("filter", "data/synthesize/asyncthink.jsonl", gone, NOT_THERE),
     ("filter", "data/synthesize/asyncthink.jsonl", broken_line, f"line 2 {NOT_JSON}"),
-    ("pretrain", TRAIN, gone, NOT_THERE),
-    ("pretrain", TRAIN, broken_line, f"{TRAIN}: line 2 {NOT_JSON}"),
     ("sft", "data/filter/asyncthink.jsonl", gone, NOT_THERE),
     ("sft", "data/filter/asyncthink.jsonl", broken_line, f"line 2 {NOT_JSON}"),
     ("sft", WEIGHTS, gone, NOT_A_MODEL),
@@ -97,7 +95,10 @@ BAD_INPUT = [
     ("page", EPISODES, gone, NOT_THERE),
     ("page", EPISODES, torn, f"{EPISODES}: not readable"),
     ("page", EPISODES, scrambled, f"{EPISODES}: not readable"),
-    *[(step, "params.yaml", mistyped, "unknown key") for step in ("puzzles", "synthesize", "sft", "grpo", "claims")],
+    *[
+        (step, "params.yaml", mistyped, "unknown key")
+        for step in ("puzzles", "synthesize", "pretrain", "sft", "grpo", "claims")
+    ],
 ]
 
 
