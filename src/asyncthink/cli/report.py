@@ -21,6 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--times", nargs="*", type=Path, default=[], help="what jobs took: .../times/STEP/*.tsv")
     parser.add_argument("--others", nargs="*", type=Path, default=[], help="ledgers of other scales, to stand beside")
     parser.add_argument("--reference", type=Path, help="metrics/reference/SCALE, in place of all the above")
+    parser.add_argument("--draw", type=Path, metavar="FOLDER", help="the figures are written there as SVG too")
     parser.add_argument("--report", required=True, type=Path, help="written: one HTML file")
 
 
@@ -31,6 +32,8 @@ def run(args: argparse.Namespace) -> None:
     if args.reference is None and None in (args.tables, args.ledger):
         raise InputError("give --tables and --ledger of a run, or the folder of a --reference")
     results = _of_reference(args.reference) if args.reference else _of_run(args)
+    for name, figure in (results.figures if args.draw else {}).items():
+        files.write_text(args.draw / f"{name}.svg", figure)
     files.write_text(args.report, report.html(results, run_facts.facts(), run_facts.durations(args.times)))
 
 
