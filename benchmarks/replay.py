@@ -62,7 +62,7 @@ class Replay:
     """An engine that says demonstrations: each call a stretch up to the next tag that the runtime acts on."""
 
     def __init__(self, local: Local, script: Script) -> None:
-        self.local, self.script = local, script
+        self.local, self.script, self.vocabulary = local, script, local.vocabulary
         self.encode, self.decode = local.encode, local.decode
         self._stretches: dict[tuple[Any, ...], deque[str]] = {}
         self._decoded: dict[tuple[Any, ...], tuple[int, tuple[int, ...]]] = {}  # length of the context said, decoded
@@ -86,7 +86,7 @@ class Replay:
         text = self.upcoming(request.trace).popleft()
         ids = tuple(self.encode(text))
         known, decoded = self._decoded.get(request.trace, (0, ()))
-        context = (*decoded, *request.ids[known:])  # what a Join injected comes behind what was decoded
+        context = (*decoded, *request.ids[known:])  # what a Join injected comes after what was decoded
         done = await self.local.complete(replace(request, ids=context, stops=NEVER, max_tokens=len(ids)))
         self._decoded[request.trace] = len(request.ids) + len(ids), (*context, *done.ids)
         return Completion(ids, (0.0,) * len(ids), text.split()[-1])

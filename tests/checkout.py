@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[1]
+MOVING = "asyncthink_priced"  # at smoke scale no other organizer earns, and so no other one's weights move
 LEFT_OUT = (
     "metrics/reference/",
     "metrics/attempts/",

@@ -6,11 +6,10 @@ Kills under `dvc repro` are in tests/test_smoke.py; benchmarks/soak.py draws man
 import shutil
 
 import pytest
-from checkout import Project
+from checkout import MOVING, Project
 from kills import Moment, leaf_commands, run, struck
 
 pytestmark = pytest.mark.slow
-PRICED = "asyncthink_priced"
 
 
 @pytest.fixture(scope="module")
@@ -50,20 +49,17 @@ def test_record_goes_on_though_dvc_lock_was_cut_off(project, copy, tmp_path):
 
 
 def test_a_training_that_was_killed_by_hand_goes_on_to_the_same_bytes(project, copy, tmp_path):
-    """While it samples in step 2, while it updates in step 2 again, while it saves the state after it.
-
-    The arm whose tokens have a price: at smoke scale no other one earns, and so no other one moves.
-    """
+    """While it samples in step 2, while it updates in step 2 again, while it saves the state after it."""
     moments = [
         Moment("grpo", "sampling", call=2, delay=0.1),
         Moment("grpo", "updating"),
         Moment("grpo", "saving", delay=0.01),
     ]
     wanted = project.made()
-    command = next(words for words in leaf_commands(copy) if words[1:2] == ["grpo"] and PRICED in words[2:])
-    weights = [f"results/{step}/1/model.safetensors" for step in ("sft/asyncthink", f"grpo/{PRICED}")]
+    command = next(words for words in leaf_commands(copy) if words[1:2] == ["grpo"] and MOVING in words[2:])
+    weights = [f"results/{step}/1/model.safetensors" for step in ("sft/asyncthink", f"grpo/{MOVING}")]
     assert wanted[weights[0]] != wanted[weights[1]]
-    without(copy, wanted, f"grpo/{PRICED}/")
+    without(copy, wanted, f"grpo/{MOVING}/")
     said = killed(copy, command, moments, tmp_path)
     assert "going on from work/" in said
     assert copy.made() == wanted

@@ -7,7 +7,7 @@ import signal
 import subprocess
 
 import pytest
-from checkout import ROOT, Project
+from checkout import MOVING, ROOT, Project
 from kills import Moment
 from kills import run as killed
 
@@ -170,7 +170,7 @@ def get_results(home, commands):
 
 def try_a_number(home, commands):
     """Of one stage and what it depends on: without a name, all that follows would be made again."""
-    before, weights = home.made(), "results/grpo/asyncthink/1/model.safetensors"
+    before, weights = home.made(), f"results/grpo/{MOVING}/1/model.safetensors"
     said = typed(home, f"{commands[0]} grpo")
     assert set(re.findall(r"-m asyncthink (\w+) ", said)) == {"grpo"}
     key, value = re.search(r"-S (\S+)=(\S+)", commands[0]).groups()

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from checkout import Project
+from checkout import MOVING, Project
 from kills import Moment, repeated
 from safetensors.torch import load_file
 from training_oracle import relative_error
@@ -165,7 +165,7 @@ def test_dvc_repro_makes_every_byte_again_though_it_is_killed(project, tmp_path)
 
 
 def test_the_rule_in_two_processes_that_share_a_model_trains_as_in_one_and_nothing_gets_stale(project, tmp_path):
-    weights = "results/grpo/asyncthink/1/model.safetensors"
+    weights = f"results/grpo/{MOVING}/1/model.safetensors"
     two = Project(shutil.copytree(project.directory, tmp_path / "project", symlinks=True))
     asked = ("--allowed-rules", "grpo", "--force", "--set-resources", "grpo:processes=2", "grpo:shard=1")
     said = two.run("snakemake", "--cores", "2", *asked, "--", weights)
