@@ -120,14 +120,12 @@ def test_a_tokenizer_that_was_read_wrongly_is_refused():
 
 
 def test_a_gguf_file_that_cannot_be_read_is_told_in_one_line(elsewhere):
-    pytest.importorskip("gguf")
     (elsewhere / "torn.gguf").write_bytes(b"GGUF and nothing else")
     with pytest.raises(gguf.InputError, match=r"torn.gguf: transformers cannot read it .*llama-server"):
         gguf.imported(elsewhere / "torn.gguf")
 
 
 def test_a_gguf_file_is_the_model_that_was_written(elsewhere):
-    pytest.importorskip("gguf")
     model = tiny_model("llama, tied", TOKENIZER)
     gguf_file.write(model, TOKENIZER, elsewhere / "tiny.gguf")
     found, tokenizer = language_model.load(elsewhere / "tiny.gguf")
