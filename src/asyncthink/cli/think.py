@@ -22,7 +22,7 @@ What a model of the scale nano writes, word by word: `8 - 3 5 .` is a step and i
 what follows is a whole solution; `none` is an answer, or a return, without one. Tags begin and end what an agent hands
 out (FORK), takes in (JOIN), returns (RETURN) and answers (ANSWER)."""
 MODES = ("asynchronous", "sequential", "parallel")
-EXAMPLE = "asyncthink think --model results/grpo/asyncthink/1 --numbers 3 5 7 9 --target 24"
+EXAMPLE = "asyncthink think --model docs/nano --numbers 12 10 8 2 --target 20"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,42 @@
+"""The model in docs/nano is the reference's: it answers the first test items as the records say."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from asyncthink.config import params
+from asyncthink.files import read_json_lines, write_json_lines
+from asyncthink.tasks import countdown_puzzles
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "metrics/reference/nano"
+ITEMS, ALIKE = 24, 20  # another processor rounds sums otherwise, and so may draw another word now and then
+
+
+def test_it_answers_as_the_records_of_the_reference_say(tmp_path):
+    raw = json.loads((REFERENCE / "manifest.json").read_text())["params"]
+    raw["evaluate"]["variants"] = {}
+    (tmp_path / "params.yaml").write_text(json.dumps({**raw, "seeds": [1]}))
+    given = params.read(tmp_path / "params.yaml")
+    write_json_lines(tmp_path / "items.jsonl", countdown_puzzles.drawn(given.puzzles, given.seed, "test", ITEMS))
+    arguments = "evaluate --test-set countdown --split test --arm asyncthink --seed 1 --items items.jsonl"
+    written = ["--model", ROOT / "docs/nano", "--episodes", "e.jsonl.gz", "--recording", "r.json"]
+    subprocess.run([sys.executable, "-m", "asyncthink", *arguments.split(), *written], cwd=tmp_path, check=True)
+    episodes = read_json_lines(tmp_path / "e.jsonl.gz")
+    records = json.loads((REFERENCE / "evaluate/countdown/asyncthink/1.json").read_text())
+    recorded = records["evaluations"]["headline"]["episodes"]
+    alike = [
+        (episode["score"]["correct"], episode["schedule"]["elapsed"]) == (correct, elapsed)
+        for episode, correct, elapsed in zip(episodes, recorded["correct"], recorded["elapsed"], strict=False)
+    ]
+    assert len(alike) == ITEMS and sum(alike) >= ALIKE
+
+
+def test_its_page_says_what_the_ledger_says():
+    page = (ROOT / "docs/nano/README.md").read_text(encoding="utf-8")
+    ledger = json.loads(REFERENCE.with_suffix(".json").read_text())
+    latency = next(row for row in ledger["claims"] if row["id"] == "C3")["ours"]
+    share, tokens = latency.partition(": ")[2].split(" % at ")[0], latency.split(" % at ")[1].split(" tokens")[0]
+    assert f"{share} % of what is asked, at {round(float(tokens))} tokens" in page.replace("\n", " ")
+    assert f"commit {ledger['commits']['records']}" in page
