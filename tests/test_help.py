@@ -15,7 +15,7 @@ from asyncthink import cli
 from asyncthink.config import scales
 
 ROOT = Path(__file__).parents[1]
-AFTER_TRAINING = ("think", "pretrain", "sft", "grpo", "evaluate")
+AFTER_TRAINING = ("pretrain", "sft", "grpo", "evaluate")
 REFUSED = {  # before a run, in a folder that git does not know
     "record": "record: no dvc.yaml here",
     "adopt": "adopt: no dvc.lock here",
@@ -57,7 +57,8 @@ def project(tmp_path_factory):
     """A folder laid out for a small run, with the committed reference and an arm's recorded episodes."""
     folder = tmp_path_factory.mktemp("project")
     scales.lay_out(ROOT, folder, scales.merge((ROOT / "params.yaml").read_text(), SMALL))
-    shutil.copytree(ROOT / "metrics/reference", folder / "metrics/reference")
+    for committed in ("metrics/reference", "docs/nano"):
+        shutil.copytree(ROOT / committed, folder / committed)
     episodes, _ = record(settings(items=8), "asyncthink", 1, folder / "results/evaluate/countdown")
     assert episodes
     return folder
