@@ -337,3 +337,12 @@ def test_a_run_at_work_and_what_a_killed_one_left_are_told(tmp_path):
     (tmp_path / ".snakemake/locks").mkdir()
     (tmp_path / ".snakemake/locks/0.input.lock").touch()
     assert "asyncthink unlock" in surroundings.locks(place(root=tmp_path)).said
+
+
+@pytest.mark.parametrize("scale", ["smoke", "nano", "pretrained", "small"])
+def test_an_estimate_in_a_pipe_is_json_that_any_reader_takes(tmp_path, capsys, scale):
+    path = tmp_path / "params.yaml"
+    path.write_text(scales.scaled(ROOT, scale), encoding="utf-8")
+    assert cli.main(["estimate", "--params", str(path), "--json"]) == 0
+    rows = [json.loads(line, parse_constant=pytest.fail) for line in capsys.readouterr().out.splitlines()]
+    assert {row["together"] for row in rows if row["step"].startswith("sft")} == {None}

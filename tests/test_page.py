@@ -542,3 +542,12 @@ def test_a_plan_that_is_none_is_refused_with_the_name_of_its_episode():
     broken.plan["organizer"] = [{"ponder": 3}]
     with pytest.raises(InputError, match="index-7-sample-0-seed-1: action 1 of the organizer"):
         html([broken])
+
+
+def test_a_variant_that_no_episode_is_of_is_refused_and_the_page_before_stays(tmp_path, capsys):
+    file, page = tmp_path / "episodes.jsonl", tmp_path / "page.html"
+    write(file, [replace(EXAMPLE, key=EXAMPLE.key | {"variant": "headline"})])
+    page.write_text("the page before")
+    assert main(["page", str(file), "--variant", "headlin", "-o", str(page)]) == 2
+    said = "asyncthink page: no episode is of the variant 'headlin'; did you mean headline?\n"
+    assert capsys.readouterr().err == said and page.read_text() == "the page before"

@@ -177,6 +177,17 @@ def test_a_key_that_stands_there_twice_or_a_broken_file_is_refused_in_one_line(t
     assert said.startswith(f"asyncthink estimate: {path}: not YAML: ") and said.count("\n") == 1
 
 
+@pytest.mark.parametrize(("content", "reason"), [(b"\xff\xfe", "not UTF-8"), (b"[" * 10_000, "nested too deeply")])
+@pytest.mark.parametrize("command", ["estimate", "doctor"])
+def test_a_file_that_is_no_text_or_nested_without_end_is_refused_in_one_line(
+    tmp_path, capsys, command, content, reason
+):
+    path = tmp_path / "params.yaml"
+    path.write_bytes(content)
+    assert cli.main([command, "--params", str(path)]) == 2
+    assert capsys.readouterr().err == f"asyncthink {command}: {path}: {reason}\n"
+
+
 @pytest.mark.parametrize("text", ["5.0e-5", "5e-05", "5E-5", "0.00005"])
 def test_a_number_is_the_same_to_dvc_to_snakemake_and_to_the_commands(tmp_path, text):
     from dvc.utils.serialize import parse_yaml

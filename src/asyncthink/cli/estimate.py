@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import os
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -35,9 +36,10 @@ def run(args: argparse.Namespace) -> None:
     api = _teacher(given, args.puzzles)
     if not terminal.for_people(args):
         for load, spent in zip(work, hours, strict=True):
-            print(json.dumps({**asdict(load), "hours": spent}))
+            together = load.together if math.isfinite(load.together) else None  # training waits for no episode
+            print(json.dumps({**asdict(load), "together": together, "hours": spent}, allow_nan=False))
         whole = {"hours": sum(hours), "measured": own.measured, "bytes": disk(given, work), "api": api}
-        print(json.dumps({"step": "all", **whole}))
+        print(json.dumps({"step": "all", **whole}, allow_nan=False))
         return
     print(f"scale {given.scale}, {count / 1e6:,.1f}M parameters, time of {own.device} ({own.source})\n")
     rows = [[d.step, d.runs, round(d.decoded), round(d.trained), _span(h)] for d, h in zip(work, hours, strict=True)]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from asyncthink import schedule
+from asyncthink.config.refusals import nearest
 from asyncthink.episode import Episode, Trace, from_mapping
 from asyncthink.errors import InputError
 from asyncthink.files import json_lines, write_text
@@ -56,14 +57,19 @@ MAKERS = {".html": _html, ".svg": _picture}
 
 
 def _recorded(paths: list[str], variant: str | None) -> Iterator[Episode]:
+    """The episodes of a variant, or all; InputError at the end for a variant that no episode is of."""
+    variants: set[str] = set()
     for number, (where, given) in enumerate(line for path in paths for line in json_lines(path)):
         try:
             each = _planned(given, number) if "organizer" in given else from_mapping(given)
         except InputError as error:
             what = "a plan" if "organizer" in given else "an episode"
             raise InputError(f"{where} is not {what}: {error}") from None
+        variants.add(str(each.key.get("variant")))
         if variant is None or each.key.get("variant") == variant:
             yield each
+    if variant is not None and variant not in variants:
+        raise InputError(f"no episode is of the variant {variant!r}; {nearest(variant, sorted(variants))}")
 
 
 def _planned(given: dict[str, Any], number: int) -> Episode:

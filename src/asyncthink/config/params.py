@@ -123,6 +123,8 @@ def read(path: str | Path = "params.yaml") -> Params:
         return _with_overrides(from_mapping(parsed(Path(path).read_text(encoding="utf-8"))))
     except FileNotFoundError:
         raise absent(path) from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not UTF-8") from None
     except InputError as error:
         raise InputError(str(error).replace("params.yaml", str(path), 1)) from None
 
@@ -147,6 +149,8 @@ def parsed(text: str) -> Any:
         return YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:
         raise InputError(f"params.yaml: not YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise InputError("params.yaml: nested too deeply") from None
 
 
 def from_mapping(raw: Any) -> Params:
