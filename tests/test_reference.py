@@ -216,6 +216,8 @@ def test_a_reference_has_a_report_without_a_run_and_names_no_page_of_episodes(fi
     capsys.readouterr()
     shutil.rmtree(first / "metrics/reference/nano")
     assert "no reference there" in refused(capsys, *report)
+    report[2] += ".json"
+    assert "nano.json: a file; the reference is the folder of the same name" in refused(capsys, *report)
 
 
 def contents(folder):

@@ -60,6 +60,8 @@ def _of_reference(folder: Path) -> "Results":
     from asyncthink.reporting.source import Source
     from asyncthink.workflow import provenance, records
 
+    if folder.is_file():
+        raise InputError(f"{folder}: a file; the reference is the folder of the same name, {folder.with_suffix('')}")
     manifest, lying = provenance.read_manifest(folder), records.lying_in(folder)
     if manifest is None:
         raise InputError(f"{folder}: no reference there; `asyncthink reference` makes one of a whole run")
