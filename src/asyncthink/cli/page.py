@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from asyncthink import schedule
-from asyncthink.config.refusals import nearest
 from asyncthink.episode import Episode, Trace, from_mapping
-from asyncthink.errors import InputError
+from asyncthink.errors import InputError, nearest
 from asyncthink.files import json_lines, write_text
 from asyncthink.reporting import page
 

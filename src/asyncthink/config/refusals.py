@@ -3,14 +3,13 @@
 What is allowed is read from the JSON Schema of the records themselves, so it cannot differ from what is checked.
 """
 
-import difflib
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from asyncthink.errors import InputError
+from asyncthink.errors import InputError, nearest
 from asyncthink.rewards import REWARDS
 
 Record = TypeVar("Record")
@@ -33,13 +32,6 @@ def json_schema(kind: type) -> dict[str, Any]:
     if "Reward" in whole.get("$defs", {}):
         whole["$defs"]["Reward"]["properties"]["name"]["enum"] = [*REWARDS]
     return whole
-
-
-def nearest(name: str, allowed: Iterable[str]) -> str:
-    """The name that was probably meant, or all that there are."""
-    names = list(allowed)
-    close = difflib.get_close_matches(name, names, n=1)
-    return f"did you mean {close[0]}?" if close else f"allowed: {', '.join(names)}"
 
 
 def _sentence(problem: Mapping[str, Any], kind: type, where: str) -> str:
