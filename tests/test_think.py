@@ -66,8 +66,17 @@ REFUSED = {
     "a task that is not there": (["--task", "chess", *PUZZLE], "no task 'chess'"),
     "an item that is none": (["--item", "[1]"], "--item is not a JSON object, but [1]"),
     "an item that is not JSON": (["--item", "{"], "--item is not JSON"),
-    "a temperature that is no number": ([*PUZZLE, "--temperature", "nan"], "--temperature must be at least 0, not nan"),
-    "too small a pool": ([*PUZZLE, "--capacity", "0"], "--capacity must be at least 1"),
+    "a temperature that is no number": (
+        [*PUZZLE, "--temperature", "nan"],
+        "--temperature must be finite and at least 0, not nan",
+    ),
+    "too small a pool": ([*PUZZLE, "--capacity", "0"], "--capacity must be finite and at least 1"),
+    "a pace that goes backwards": ([*PUZZLE, "--pace", "-1"], "--pace must be finite and at least 0, not -1.0"),
+    "a pace that is no number": ([*PUZZLE, "--pace", "nan"], "--pace must be finite and at least 0, not nan"),
+    "a temperature of greedy thinking": (
+        [*PUZZLE, "--greedy", "--temperature", "1"],
+        "argument --temperature: not allowed with argument --greedy; see `asyncthink think --help`",
+    ),
     "more numbers than there are": ([*PUZZLE, "--uses", "9"], "uses must be"),
 }
 
@@ -83,7 +92,8 @@ def test_an_item_with_too_few_solutions_and_a_folder_that_is_none_are_said(model
     assert think(model, "--greedy", "--required", "99") == 0
     assert re.search(r"^note: the item has \d+ solutions?; 99 are asked for$", capsys.readouterr().err, re.MULTILINE)
     assert cli.main(["think", "--model", "results/grpo/nothing/1", *PARAMS, *PUZZLE]) == 2
-    assert capsys.readouterr().err.endswith("no such folder; `make reproduce` trains it, or give a name of the hub\n")
+    said = "no such folder; `make reproduce` trains those of the graph; a hub name is ORG/NAME\n"
+    assert capsys.readouterr().err.endswith(said)
 
 
 def test_panes_stand_side_by_side_and_show_who_waits():

@@ -37,8 +37,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--capacity", type=int, help="agents in the pool, the organizer included")
     parser.add_argument("--budget", type=int, help="tokens that each agent may decode")
     parser.add_argument("--reasoning", action="store_true", help="let a model that can switch it reason first")
-    parser.add_argument("--temperature", type=float, help="of the sampling")
-    parser.add_argument("--greedy", action="store_true", help="temperature 0")
+    sampling = parser.add_mutually_exclusive_group()
+    sampling.add_argument("--temperature", type=float, help="of the sampling")
+    sampling.add_argument("--greedy", action="store_true", help="temperature 0")
     parser.add_argument("--seed", type=int, default=0, help="of the sampling")
     parser.add_argument("--pace", type=float, default=25, help="steps a second on a terminal; 0: as fast as it goes")
     parser.add_argument("--params", help="budgets, and what the flags leave open (default: params.yaml, where it is)")
@@ -91,10 +92,10 @@ def _engine(args: argparse.Namespace) -> Iterator["Engine"]:
     from rich.console import Console
 
     from asyncthink.cli.panes import Lines, Observed, Panes
+    from asyncthink.models import names
 
     console, choice = Console(), engine_choice.chosen(args, os.environ)
-    if choice.name == "local" and not args.model.is_dir() and (args.model.is_absolute() or len(args.model.parts) > 2):
-        raise InputError(f"{args.model}: no such folder; `make reproduce` trains it, or give a name of the hub")
+    names.check(args.model)
     if console.is_terminal and not args.json:
         print(f"loading {args.model} ...", file=sys.stderr, flush=True)
     engine = choice.opened(args.model)
