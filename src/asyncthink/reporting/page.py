@@ -58,8 +58,6 @@ def _chosen(episodes: Iterable[Episode], wanted: str | None) -> Episode:
         first = first or identify(episode)
         if wanted in (None, identify(episode)):
             return episode
-    if first is None:
-        raise InputError("there are no episodes in these files")
     raise InputError(f"no episode is called {wanted}; the first is called {first}")
 
 
