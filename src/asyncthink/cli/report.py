@@ -76,4 +76,4 @@ def _of_reference(folder: Path) -> "Results":
     shown["case_studies"] = cases
     figures = {name: style.svg(draw(shown[name])) for name, draw in plots.FIGURES.items()}
     world, others = report.World.among(vars(given)), claims_table.ledgers(folder.parent)
-    return report.Results(shown, figures, source.ledger, world, others, episodes=False)
+    return report.Results(shown, figures, source.ledger, world, others, of_run=False)

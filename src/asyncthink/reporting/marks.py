@@ -53,7 +53,7 @@ def from_zero(axes: Axes, least: float) -> None:
 def steps(axes: Axes, label: str) -> None:
     """Name the axis of training steps, which are whole."""
     axes.set_xlabel(label)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
 
 
 def footer(figure: Figure, table: pd.DataFrame, *more: str) -> None:

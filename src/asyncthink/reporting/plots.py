@@ -180,7 +180,8 @@ def _concurrency_marks(axes: Axes, rows: pd.DataFrame) -> None:
     for name, column in (("1/c", "alone"), ("τ", "target")):
         for share in rows[column].dropna().head(1):
             axes.axhline(100 * share, color=MUTED, linewidth=0.9, linestyle=(0, (2, 2)), zorder=0)
-            axes.annotate(name, (1, 100 * share), (0, 2), textcoords="offset points", fontsize=7.5, color=MUTED)
+            below: style.Look = {"textcoords": "offset points", "va": "top", "fontsize": 7.5, "color": MUTED}
+            axes.annotate(name, (1, 100 * share), (0, -2), **below)
 
 
 @drawn
@@ -258,8 +259,7 @@ def organization(table: pd.DataFrame) -> Figure:
     best = first[first.measure == "predicted"]
     order.plot(best.x, best.ours, color=INK, linestyle=":", label="best order that the numbers tell")
     for chance in first[first.measure == "chance"].ours:
-        order.axhline(chance, color=MUTED, linewidth=0.9)
-        order.annotate("chance", (1, chance), (0, 3), textcoords="offset points", fontsize=7.5, color=MUTED)
+        order.axhline(chance, color=MUTED, linewidth=0.9, label="chance")
     order.set_title("Branches with a hit, %")
     order.set_xlabel("Their order")
     for arm in [arm for arm in (*ORGANIZERS, *TIMED) if arm in set(table.arm)]:

@@ -56,12 +56,12 @@ def scene(
         marks += [["name", "strong", _y(row) + BAR - 6, name]]
     marks += _path(_stretches(schedules))
     marks += _arrows(schedules[0])
+    marks += _end(error, stop, span, floor)
     for row, lane in enumerate(lanes):
         marks += _bars(row, lane, stop, _joined(schedules[0]))
         marks += _heading(row, lane, queries, span)
     for row, (schedule, plan) in enumerate(zip(schedules, plans, strict=True)):
         marks += _tag_labels(row, schedule, plan)
-    marks += _end(error, stop, span, floor)
     marks += _active(lanes, max(plan["capacity"] for plan in plans), stop, floor) + _axis(span, floor + STRIP)
     return {"span": span, "height": floor + STRIP + AXIS, "marks": marks}
 
