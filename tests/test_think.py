@@ -10,7 +10,10 @@ from rich.console import Console
 from taught_model import WORDS, taught_model
 
 from asyncthink import cli, episode
+from asyncthink.cli import think as think_command
 from asyncthink.cli.panes import Lines, Panes
+from asyncthink.synthesis.surfaces import SURFACES
+from asyncthink.tasks.countdown_search import branches
 
 PUZZLE = ["--numbers", "3", "5", "8", "9", "11", "--uses", "2", "--target", "24"]
 PARAMS = ["--params", str(Path(__file__).parent.parent / "params.yaml")]
@@ -94,6 +97,12 @@ def test_an_item_with_too_few_solutions_and_a_folder_that_is_none_are_said(model
     assert cli.main(["think", "--model", "results/grpo/nothing/1", *PARAMS, *PUZZLE]) == 2
     said = "no such folder; `make reproduce` trains those of the graph; a hub name is ORG/NAME\n"
     assert capsys.readouterr().err.endswith(said)
+
+
+def test_the_help_explains_the_language_that_nano_speaks():
+    spoken = " ".join(step for each in branches((13, 12, 11, 10)) for step, _ in SURFACES["word"].steps(each, 3))
+    explained = re.findall(r"`([^`]+)`", " ".join(think_command.WORDS.split()))
+    assert len(explained) == 4 and all(example in f"{spoken} none" for example in explained)
 
 
 def test_panes_stand_side_by_side_and_show_who_waits():

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 MOST_SOLVED = 5  # numbers of an item whose solutions are counted at once
 WORDS = """\
-What a model of the scale nano writes, word by word: `8 - 3 5 .` is a step and its result; `!-` and its like say that
-what follows is a whole solution; `none` is an answer, or a return, without one. Tags begin and end what an agent hands
-out (FORK), takes in (JOIN), returns (RETURN) and answers (ANSWER)."""
+What a model of the scale nano writes: `| a-d 13 10 3` begins a branch, the largest number less the fourth, 13 - 10 = 3.
+With 11 left over, `11 -! 8 !- 14` says what the other two must make for 3: 8, for 11 - 8, or 14, for 14 - 11; what
+they do make follows. A sign like `!-` and a whole expression is a solution; `none` is a return, or answer, without one.
+Tags begin and end what an agent hands out (FORK), takes in (JOIN), returns (RETURN) and answers (ANSWER)."""
 MODES = ("asynchronous", "sequential", "parallel")
 EXAMPLE = "asyncthink think --model docs/nano --numbers 12 10 8 2 --target 20"
 

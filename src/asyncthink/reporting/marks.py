@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from asyncthink.reporting.style import MUTED, PAPER_COLOUR, Look
 
 LETTERS = 16  # of the footer, an inch
+HALO = [withStroke(linewidth=2.5, foreground="white")]  # no line strikes a number
 
 
 def errors(rows: pd.DataFrame, name: str = "") -> np.ndarray:
