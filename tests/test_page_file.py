@@ -16,6 +16,7 @@ from asyncthink.cli import main
 from asyncthink.cli import page as page_command
 from asyncthink.episode import read, write
 from asyncthink.errors import InputError
+from asyncthink.reporting import timeline_picture
 from asyncthink.reporting.page import html, picture
 from asyncthink.reporting.page_record import identify, record
 
@@ -148,6 +149,14 @@ def test_the_picture_is_one_well_formed_file_that_loads_nothing_and_escapes_text
     }
     assert "var(" not in text and "light-dark" not in text and "url(" not in text
     assert "<script>window" in "".join(root.itertext())
+
+
+def test_the_picture_says_what_its_colours_mean_and_shows_the_same_tokens_one_after_another():
+    root = ElementTree.fromstring(picture([EXAMPLE], None))
+    said = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert set(timeline_picture.KEY.values()) <= set(said) and "sequence" in said
+    [bar] = [text for text in said if text.endswith(" steps one after another")]
+    assert int(bar.split()[0]) == EXAMPLE.schedule["work"] > EXAMPLE.schedule["latency"]
 
 
 def test_the_command_writes_a_page_and_a_picture_from_plain_and_gzipped_recordings(tmp_path):
