@@ -97,8 +97,8 @@ def _teacher(given: params.Params, puzzles: list[dict[str, Any]] | None) -> list
     from asyncthink.synthesis.cost_estimate import estimate, told
 
     own = {name: given.arm_params(name) for name in graph.cold_starts("synthesize", given)}
-    items = {task: _items(given, task) for task in {arm.arm.task for arm in own.values()}}
-    items |= {} if puzzles is None else {COUNTDOWN: puzzles}
+    tasks = {arm.arm.task for arm in own.values()}
+    items = {task: puzzles if puzzles and task == COUNTDOWN else _items(given, task) for task in tasks}
     costs = {}
     for name, arm in own.items():
         assignment = Assignment(arm.arm.form, arm.seed, arm.synthesize, arm.thinking)
