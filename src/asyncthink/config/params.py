@@ -16,9 +16,9 @@ from pydantic.dataclasses import dataclass
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from asyncthink.config.refusals import checked, nearest
+from asyncthink.config.refusals import checked
 from asyncthink.config.rules import check, check_arms
-from asyncthink.errors import InputError
+from asyncthink.errors import InputError, nearest
 from asyncthink.settings import (
     CLOSED,
     COUNTDOWN,

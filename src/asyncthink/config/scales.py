@@ -16,8 +16,7 @@ from ruamel.yaml.error import CommentMark, YAMLError
 from ruamel.yaml.tokens import CommentToken
 
 from asyncthink.config.params import from_mapping, parsed, read
-from asyncthink.config.refusals import nearest
-from asyncthink.errors import InputError
+from asyncthink.errors import InputError, nearest
 from asyncthink.files import write_text
 
 # What a run needs beside its own params.yaml.

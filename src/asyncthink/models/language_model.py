@@ -89,7 +89,7 @@ def load(
     name, revision = located(folder)
     with _loading(folder):
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
-        model, told = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             name,
             revision=revision,
             dtype=dtype,
@@ -97,6 +97,7 @@ def load(
             ignore_mismatched_sizes=True,  # told below, by name
             output_loading_info=True,
         )
+        model, told = loaded
         whole = checkpoint_files.whole_numbers(Path(name))
     if wrong := _unloaded(told) or whole:
         raise InputError(f"{folder}: its weights are not what its config.json says: {wrong}; fetch it anew")
