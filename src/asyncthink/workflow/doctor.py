@@ -257,6 +257,7 @@ CHECKS: dict[str, Callable[[Place], Finding]] = {
     "packages": packages,
     "vllm": vllm,
     "gpu": gpu,
+    "attention": surroundings.attention,
     "memory": memory,
     "disk": disk,
     "temporary": surroundings.temporary,
