@@ -1,12 +1,13 @@
 """The tokens that `asyncthink estimate` expects, against those that the committed reference took."""
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from asyncthink.config import params
+from asyncthink.config import params, scales
 from asyncthink.workflow import estimate, graph
 
 REFERENCE = Path(__file__).parent.parent / "metrics" / "reference" / "nano"
@@ -50,3 +51,27 @@ def test_the_reference_trained_what_the_estimate_counts():
     trained = {path.parent.name for path in REFERENCE.glob("grpo/*/*.jsonl")}
     assert {load.step for load in LOADS if load.step.startswith("grpo")} == {f"grpo {name}" for name in trained}
     assert trained == set(graph.trained(GIVEN))
+
+
+def test_a_folder_tells_the_shape_of_its_model(tmp_path):
+    config = {
+        "hidden_size": 1024,
+        "num_hidden_layers": 28,
+        "num_attention_heads": 16,
+        "num_key_value_heads": 8,
+        "head_dim": 128,
+        "intermediate_size": 3072,
+        "vocab_size": 151_936,
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    started = dataclasses.replace(GIVEN, model=dataclasses.replace(GIVEN.model, start_from=str(tmp_path)))
+    assert estimate.parameters(started) == pytest.approx(0.596e9, rel=0.01)
+    (tmp_path / "config.json").write_text("torn")
+    assert estimate.parameters(started) < 0.1e9
+
+
+def test_the_papers_hours_are_those_of_the_arithmetic():
+    given = params.from_mapping(params.parsed(scales.scaled(REFERENCE.parents[2], "paper")))
+    rate, count = estimate.rate(given, "gpu"), estimate.parameters(given)
+    fit = estimate.fitting(given, rate)
+    assert 700 < sum(load.hours(count, rate, fit) for load in estimate.loads(given)) < 1800

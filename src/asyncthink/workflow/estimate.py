@@ -11,11 +11,13 @@ tokens a test holds them, and in sentences the paper's. Hours are good to a fact
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
 from asyncthink.config.params import Params
-from asyncthink.settings import Arm, Thinking
+from asyncthink.settings import Arm, Model, Thinking
 from asyncthink.workflow import graph
 
 ITEMS = 50  # of a test set whose size params.yaml leaves to its source: AMC-23 has 40, AIME-24 has 30
@@ -108,8 +110,8 @@ def sharing(parameters: int, rate: Rate) -> int:
 
 def fitting(params: Params, rate: Rate) -> float:
     """Sequences of which keys and values fit into a vLLM's share of a GPU, half of an organizer's tokens each."""
-    shape, count = params.model, parameters(params)
-    token = 2 * 2 * shape.layers * _family(params)[1] * shape.head_size
+    (shape, _, key_heads), count = _described(params), parameters(params)
+    token = 2 * 2 * shape.layers * key_heads * shape.head_size
     context = HABITS[params.thinking.prompts].used * params.thinking.organizer_budget / 2
     return (VLLM_SHARE * rate.memory - 2 * count - VLLM_BYTES) / (token * context)
 
@@ -122,19 +124,35 @@ def rates() -> dict[str, Rate]:
 
 def parameters(params: Params) -> int:
     """N, embeddings included, of the model that params.model describes."""
-    shape, (vocabulary, key_heads) = params.model, _family(params)
+    shape, vocabulary, key_heads = _described(params)
     inner, keys = shape.heads * shape.head_size, key_heads * shape.head_size
     layer = 2 * shape.hidden_size * (inner + keys) + 3 * shape.hidden_size * shape.intermediate_size
     return shape.layers * layer + vocabulary * shape.hidden_size
 
 
-def _family(params: Params) -> tuple[int, int]:
-    """Vocabulary and key heads of the model; one that is trained from scratch has as many as heads."""
-    start, heads = params.model.start_from, params.model.heads
-    if start is None:
-        return WORDS, heads
-    vocabulary, key_heads = next(own for name, own in FAMILIES.items() if name in start.lower())
-    return vocabulary, min(heads, key_heads)
+def _described(params: Params) -> tuple[Model, int, int]:
+    """The model's shape, vocabulary and key heads: as the folder it starts from says, else as params.yaml does."""
+    given = params.model
+    if given.start_from is None:
+        return given, WORDS, given.heads
+    try:
+        return _configured(given, json.loads((Path(given.start_from) / "config.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):  # a hub name, or a folder that loading will refuse
+        vocabulary, key_heads = next(own for name, own in FAMILIES.items() if name in given.start_from.lower())
+        return given, vocabulary, min(given.heads, key_heads)
+
+
+def _configured(given: Model, config: dict[str, Any]) -> tuple[Model, int, int]:
+    hidden, heads = config["hidden_size"], config["num_attention_heads"]
+    shape = replace(
+        given,
+        hidden_size=hidden,
+        layers=config["num_hidden_layers"],
+        heads=heads,
+        head_size=config.get("head_dim") or hidden // heads,
+        intermediate_size=config["intermediate_size"],
+    )
+    return shape, config["vocab_size"], config.get("num_key_value_heads") or heads
 
 
 def episode_tokens(mode: str, thinking: Thinking) -> float:
@@ -207,7 +225,7 @@ def memory(params: Params, shared: Sequence[int]) -> list[int]:
     """
     from asyncthink.training import memory_trace, micro_batches
 
-    shape, (vocabulary, key_heads) = params.model, _family(params)
+    shape, vocabulary, key_heads = _described(params)
     config = memory_trace.qwen3(
         shape.layers,
         shape.hidden_size,
