@@ -355,3 +355,20 @@ def test_an_estimate_in_a_pipe_is_json_that_any_reader_takes(tmp_path, capsys, s
     assert cli.main(["estimate", "--params", str(path), "--json"]) == 0
     rows = [json.loads(line, parse_constant=pytest.fail) for line in capsys.readouterr().out.splitlines()]
     assert {row["together"] for row in rows if row["step"].startswith("sft")} == {None}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "no such file"),
+        ("", "holds no items"),
+        ("nope", "line 1 is not JSON"),
+        ('{"numbers": [1, 2], "target": 3}', "line 1: the item has no required"),
+    ],
+)
+def test_puzzles_that_are_none_are_refused_whoever_the_teacher_is(tmp_path, capsys, text, said):
+    path = tmp_path / "items.jsonl"
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    assert cli.main(["estimate", "--params", str(ROOT / "params.yaml"), "--puzzles", str(path)]) == 2
+    assert capsys.readouterr().err.startswith(f"asyncthink estimate: {path}: {said}")

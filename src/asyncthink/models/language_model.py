@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-# Before the first import of huggingface_hub: training talks to no one.
+# Before the first import of huggingface_hub: training talks to no one, and what the hub refuses is told in one line.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("HF_HUB_VERBOSITY", "error")
 
 import torch
 import transformers
@@ -26,7 +27,7 @@ from transformers import (
 from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 
 from asyncthink.errors import InputError
-from asyncthink.models import checkpoint_files, gguf
+from asyncthink.models import checkpoint_files, gguf, names
 from asyncthink.settings import Model
 
 _LARGE = 100_000_000  # parameters from which on a GPU computes in bfloat16 and recomputes activations
@@ -71,7 +72,8 @@ def located(folder: str | Path) -> tuple[str, str]:
 
     A GGUF file is imported, and is then a folder.
     """
-    if Path(folder).suffix == gguf.SUFFIX:
+    names.check(folder)
+    if Path(folder).suffix == names.SUFFIX:
         return str(gguf.imported(Path(folder))), "main"
     if Path(folder).is_dir():
         return str(folder), "main"
