@@ -6,11 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from taught_chat_model import tokenizer as chat_tokenizer
+from tiny_models import tiny_model
 
+from asyncthink import cli
 from asyncthink.config import params, scales
-from asyncthink.workflow import estimate, graph
+from asyncthink.errors import InputError
+from asyncthink.models import language_model
+from asyncthink.workflow import estimate, graph, probe
 
-REFERENCE = Path(__file__).parent.parent / "metrics" / "reference" / "nano"
+ROOT = Path(__file__).parent.parent
+REFERENCE = ROOT / "metrics" / "reference" / "nano"
 MANIFEST = json.loads((REFERENCE / "manifest.json").read_text(encoding="utf-8"))
 GIVEN = params.from_mapping({**MANIFEST["params"], "seeds": MANIFEST["seeds"]})
 LOADS = list(estimate.loads(GIVEN))
@@ -71,7 +77,40 @@ def test_a_folder_tells_the_shape_of_its_model(tmp_path):
 
 
 def test_the_papers_hours_are_those_of_the_arithmetic():
-    given = params.from_mapping(params.parsed(scales.scaled(REFERENCE.parents[2], "paper")))
+    given = params.from_mapping(params.parsed(scales.scaled(ROOT, "paper")))
     rate, count = estimate.rate(given, "gpu"), estimate.parameters(given)
     fit = estimate.fitting(given, rate)
     assert 700 < sum(load.hours(count, rate, fit) for load in estimate.loads(given)) < 1800
+
+
+@pytest.fixture
+def brief(monkeypatch):
+    monkeypatch.setattr(probe, "SECONDS", 0.2)
+
+
+def test_a_probe_tells_the_hours_of_this_machine(brief, monkeypatch, tmp_path, capsys):
+    known = estimate.rate(GIVEN, "cpu")
+    found = probe.measured(GIVEN, known)
+    assert 0 < found.decode != known.decode and 0 < found.train != known.train and "probe" in found.source
+    monkeypatch.setattr(probe, "_speed", lambda turn: 1e4)
+    (tmp_path / "params.yaml").write_text(scales.scaled(ROOT, "nano"), encoding="utf-8")
+    assert cli.main(["estimate", "--probe", "--params", str(tmp_path / "params.yaml")]) == 0
+    loads = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    [pretrain] = [load for load in loads if load["step"] == "pretrain"]
+    assert pretrain["hours"] == pytest.approx(pretrain["trained"] / 1e4 / 3600)
+
+
+def test_a_probe_takes_a_model_in_a_folder_and_refuses_the_hub(brief, tmp_path):
+    tokenizer = chat_tokenizer()
+    language_model.write(tiny_model("llama, tied", tokenizer), tokenizer, tmp_path)
+    here = dataclasses.replace(GIVEN, model=dataclasses.replace(GIVEN.model, start_from=str(tmp_path)))
+    assert probe.measured(here, estimate.rate(here, "cpu")).train > 0
+    away = dataclasses.replace(here, model=dataclasses.replace(GIVEN.model, start_from="ORG/NAME"))
+    with pytest.raises(InputError, match="needs the model in a folder"):
+        probe.measured(away, estimate.rate(away, "cpu"))
+
+
+def test_a_probe_of_a_gpu_is_refused(tmp_path, capsys):
+    (tmp_path / "params.yaml").write_text(scales.scaled(ROOT, "small"), encoding="utf-8")
+    assert cli.main(["estimate", "--probe", "--params", str(tmp_path / "params.yaml")]) == 2
+    assert "say --device cpu" in capsys.readouterr().err
