@@ -87,6 +87,15 @@ def test_requirements_are_met_here_and_a_wrong_version_is_named():
     assert "not installed" in doctor._unmet(Requirement("no-such-package-here>=1"))
 
 
+def test_a_model_that_a_run_would_refuse_is_told_before(tmp_path):
+    unpinned = at_scale("pretrained", model={"start_from": "work/nothing"})
+    assert doctor.model(place(unpinned)).state == "lacks" and "NAME@COMMIT" in doctor.model(place(unpinned)).said
+    (tmp_path / "config.json").write_text("{")
+    torn = place(at_scale("pretrained", model={"start_from": str(tmp_path)}, thinking={"prompts": "chat"}))
+    assert doctor.model(torn).state == "lacks" and "config.json is not JSON" in doctor.model(torn).said
+    assert doctor.chat_template(torn) == doctor.tags(torn) == doctor.UNSEEN
+
+
 def test_a_machine_with_too_little_disk_for_a_scale_is_told(monkeypatch):
     free = shutil.disk_usage(ROOT).free
     monkeypatch.setitem(doctor.NEEDS, "paper", (free * 2, 1e6))

@@ -14,7 +14,7 @@ from asyncthink.errors import InputError
 from asyncthink.files import json_lines
 from asyncthink.settings import COUNTDOWN
 from asyncthink.workflow import graph
-from asyncthink.workflow.estimate import disk, fitting, loads, memory, parameters, rate
+from asyncthink.workflow.estimate import Rate, disk, fitting, loads, memory, parameters, rate
 
 SHARING = (2, 4, 8)  # processes that a model is shared by
 PUZZLES = Path("data/puzzles/train.jsonl")
@@ -25,6 +25,7 @@ EXAMPLE = "asyncthink estimate --device gpu"
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
     parser.add_argument("--device", choices=("cpu", "gpu"), help="default: gpu at the scales small and paper")
+    parser.add_argument("--probe", action="store_true", help="measure a core of this machine first, for ten seconds")
     parser.add_argument("--puzzles", type=Path, help=f"items of countdown, for the API cost (default: {PUZZLES})")
     terminal.argument(parser)
 
@@ -32,7 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     given = params.read(args.params)
     device = args.device or ("gpu" if given.scale in ("small", "paper") else "cpu")
-    own, count, work = rate(given, device), parameters(given), list(loads(given))
+    own, count, work = _rate(given, device, args.probe), parameters(given), list(loads(given))
     fit = fitting(given, own)
     hours = [load.hours(count, own, fit) for load in work]
     api = _teacher(given, None if args.puzzles is None else _read(args.puzzles, COUNTDOWN))
@@ -56,6 +57,17 @@ def run(args: argparse.Namespace) -> None:
     print(f"disk  about {disk(given, work) / 1e9:,.1f} GB, of which DVC's cache is half")
     for line in api:
         print(f"API   {line}")
+
+
+def _rate(given: params.Params, device: str, probed: bool) -> Rate:
+    known = rate(given, device)
+    if not probed:
+        return known
+    if device == "gpu":
+        raise InputError("--probe measures a core, and the estimate is of a GPU; say --device cpu beside it")
+    from asyncthink.workflow import probe
+
+    return probe.measured(given, known)
 
 
 def _span(hours: float) -> str:
