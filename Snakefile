@@ -26,6 +26,7 @@ rule all:
 
 
 onstart:
+    links.part_times()
     outlook.follow(workflow, PARAMS)
 
 

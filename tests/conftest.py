@@ -50,3 +50,19 @@ def project(smoke_run, tmp_path_factory):
     """A copy of the smoke run, for the tests of one file."""
     directory = tmp_path_factory.mktemp("project") / "project"
     return Project(shutil.copytree(smoke_run / "project", directory, symlinks=True))
+
+
+@pytest.fixture(scope="module")  # while it is open, an event loop runs in this thread
+def browser():
+    """A headless browser."""
+    from opened_page import launched
+
+    yield from launched()
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """Opens a page of some episodes; at the end nothing may have been said on the console or asked of a network."""
+    from opened_page import opener
+
+    yield from opener(browser, tmp_path)

@@ -87,6 +87,15 @@ def test_requirements_are_met_here_and_a_wrong_version_is_named():
     assert "not installed" in doctor._unmet(Requirement("no-such-package-here>=1"))
 
 
+def test_a_model_that_a_run_would_refuse_is_told_before(tmp_path):
+    unpinned = at_scale("pretrained", model={"start_from": "work/nothing"})
+    assert doctor.model(place(unpinned)).state == "lacks" and "NAME@COMMIT" in doctor.model(place(unpinned)).said
+    (tmp_path / "config.json").write_text("{")
+    torn = place(at_scale("pretrained", model={"start_from": str(tmp_path)}, thinking={"prompts": "chat"}))
+    assert doctor.model(torn).state == "lacks" and "config.json is not JSON" in doctor.model(torn).said
+    assert doctor.chat_template(torn) == doctor.tags(torn) == doctor.UNSEEN
+
+
 def test_a_machine_with_too_little_disk_for_a_scale_is_told(monkeypatch):
     free = shutil.disk_usage(ROOT).free
     monkeypatch.setitem(doctor.NEEDS, "paper", (free * 2, 1e6))
@@ -346,3 +355,20 @@ def test_an_estimate_in_a_pipe_is_json_that_any_reader_takes(tmp_path, capsys, s
     assert cli.main(["estimate", "--params", str(path), "--json"]) == 0
     rows = [json.loads(line, parse_constant=pytest.fail) for line in capsys.readouterr().out.splitlines()]
     assert {row["together"] for row in rows if row["step"].startswith("sft")} == {None}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "no such file"),
+        ("", "holds no items"),
+        ("nope", "line 1 is not JSON"),
+        ('{"numbers": [1, 2], "target": 3}', "line 1: the item has no required"),
+    ],
+)
+def test_puzzles_that_are_none_are_refused_whoever_the_teacher_is(tmp_path, capsys, text, said):
+    path = tmp_path / "items.jsonl"
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    assert cli.main(["estimate", "--params", str(ROOT / "params.yaml"), "--puzzles", str(path)]) == 2
+    assert capsys.readouterr().err.startswith(f"asyncthink estimate: {path}: {said}")

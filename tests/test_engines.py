@@ -17,7 +17,7 @@ from asyncthink.engines.feed import Feed
 from asyncthink.engines.local import Local, sample, uniforms
 from asyncthink.engines.scripted import Scripted
 from asyncthink.engines.vocabulary import Vocabulary, shared
-from asyncthink.errors import InputError
+from asyncthink.errors import InputError, NotFinite
 from asyncthink.models import kernels
 from asyncthink.thinking import THINKING
 
@@ -300,7 +300,7 @@ def test_a_model_that_has_diverged_ends_the_run(taught, computes):
     with torch.no_grad():
         model.model.norm.weight.fill_(float("nan"))
     engine = Local(model, WORDS)
-    with pytest.raises(FloatingPointError, match="not finite"):
+    with pytest.raises(NotFinite, match="not finite"):
         run(engine, [engine.complete(_request(0, tokens=5))])
 
 

@@ -132,6 +132,36 @@ def test_a_command_given_in_a_folder_of_the_project_says_where_the_root_is(tmp_p
     assert capsys.readouterr().err.endswith(f"run this in the root of the project: cd {tmp_path}\n")
 
 
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_a_flag_that_is_none_is_refused_in_one_line(name, capsys):
+    assert cli.main([name, "--helq"]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"asyncthink {name}: ") and line.endswith(f"; see `asyncthink {name} --help`")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "asyncthink: the following arguments are required: COMMAND; see `asyncthink --help`"),
+        (["evalute"], "asyncthink: no command 'evalute'; did you mean evaluate?; see `asyncthink --help`"),
+        (
+            ["estimate", "--devise=cpu"],
+            "asyncthink estimate: unrecognized argument --devise; did you mean --device?;"
+            " see `asyncthink estimate --help`",
+        ),
+        (["stage", "puzzles", "x"], "asyncthink stage: unrecognized argument x; see `asyncthink stage --help`"),
+        (
+            ["open", "reprot"],
+            "asyncthink open: argument page: invalid choice: 'reprot' (choose from 'report', 'episodes');"
+            " see `asyncthink open --help`",
+        ),
+    ],
+)
+def test_what_is_mistyped_is_named_in_one_line_with_what_was_meant(words, said, capsys):
+    assert cli.main(words) == 2
+    assert capsys.readouterr() == ("", f"{said}\n")
+
+
 def test_a_step_has_one_thread_unless_it_is_told_otherwise(monkeypatch):
     """As in the graph: how many cores a machine has decides no rounding."""
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)

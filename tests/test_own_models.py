@@ -1,6 +1,9 @@
 """A model of one's own: `asyncthink think` and `asyncthink doctor` on a folder or a file, with no project around."""
 
+import os
 import re
+import subprocess
+import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -119,10 +122,43 @@ def test_a_tokenizer_that_was_read_wrongly_is_refused():
         gguf._check(wrong, Path("one.gguf"))
 
 
-def test_a_gguf_file_that_cannot_be_read_is_told_in_one_line(elsewhere):
+def test_a_gguf_file_that_cannot_be_read_is_told_in_one_line(elsewhere, capsys):
     (elsewhere / "torn.gguf").write_bytes(b"GGUF and nothing else")
-    with pytest.raises(gguf.InputError, match=r"torn.gguf: transformers cannot read it .*llama-server"):
-        gguf.imported(elsewhere / "torn.gguf")
+    line = refusal(capsys, "doctor", "torn.gguf")
+    assert re.search(r"torn.gguf: transformers cannot read it .*llama-server", line)
+
+
+def test_an_import_that_another_process_has_finished_meanwhile_is_taken(elsewhere, monkeypatch):
+    monkeypatch.setattr(gguf, "find_spec", lambda name: True)
+    file = elsewhere / "one.gguf"
+    file.write_bytes(b"GGUF")
+
+    def raced(file: Path, folder: Path) -> None:
+        folder.mkdir()
+        if not list((elsewhere / "cache").rglob("theirs")):
+            monkeypatch.setattr(gguf, "_import", lambda file, folder: (folder.mkdir(), (folder / "theirs").touch()))
+            gguf.imported(file)
+
+    monkeypatch.setattr(gguf, "_import", raced)
+    assert [path.name for path in gguf.imported(file).iterdir()] == ["theirs"]
+
+
+@pytest.mark.parametrize("name", ["qwn3", "results/grpo/asyncthink/1", "results/grpo@main/1"])
+def test_what_is_neither_here_nor_a_name_of_the_hub_is_refused_before_any_network(elsewhere, monkeypatch, name, capsys):
+    monkeypatch.setattr(language_model.AutoTokenizer, "from_pretrained", lambda *_, **__: pytest.fail("asked the hub"))
+    for words in (["think", "--model", name, *PUZZLE], ["doctor", name]):
+        assert f"{name}: no such folder; `make reproduce`" in refusal(capsys, *words)
+
+
+def test_a_hub_out_of_reach_is_told_in_one_line(elsewhere):
+    impatient = (
+        "import sys, time; time.sleep = lambda _: None; from asyncthink import cli; sys.exit(cli.main(sys.argv[1:]))"
+    )
+    own = {"HF_ENDPOINT": "http://127.0.0.1:9", "PYTHONPATH": os.pathsep.join(sys.path), "HF_HUB_OFFLINE": "0"}
+    command = [sys.executable, "-c", impatient, "doctor", "nobody/qwn3"]
+    done = subprocess.run(command, env=os.environ | own, capture_output=True, text=True, timeout=300)
+    [line] = done.stderr.splitlines()
+    assert done.returncode == 2 and "nobody/qwn3: not a model that can be loaded" in line
 
 
 def test_a_gguf_file_is_the_model_that_was_written(elsewhere):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -141,6 +142,17 @@ def test_mathematics_and_sudoku_stand_beside_the_papers_values_row_by_row():
         said = written_in(plots.FIGURES[name](made[name]))
         assert "the paper" in said and EXHIBITS[name].sentence(made[name]).count("[") >= 4
     assert "not run (35.3)" in written_in(plots.compared(made["math"]))
+
+
+def test_numbers_below_an_axis_do_not_run_into_each_other():
+    steps = pd.DataFrame(
+        {"stage": "pretrain", "arm": "asyncthink", "label": "AsyncThink", "seed": 1, "step": range(0, 7500, 150)}
+    )
+    table = pd.concat([steps.assign(loss=1.0, stage=stage, scale="nano") for stage in plots.LOSSES])
+    figure = plots.learning_curves(table)
+    for axes in figure.axes:
+        boxes = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()]
+        assert len(boxes) > 2 and all(one.x1 + 3 < other.x0 for one, other in pairwise(boxes))
 
 
 def test_figures_and_tables_of_the_smoke_scale_say_what_they_are_not():

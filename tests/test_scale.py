@@ -154,6 +154,13 @@ def test_a_scale_that_is_not_there_lists_those_that_are(project):
     assert done.stderr == f"asyncthink scale: no scale 'huge'; there are {', '.join(NAMES)}\n"
 
 
+def test_a_folder_with_a_params_yaml_of_its_own_is_told_where_a_scale_is_taken_from(project):
+    shutil.rmtree(project / "workflow")
+    done = asyncthink(project, "scale", "smoke", "--into", "work/smoke")
+    said = "asyncthink scale: no workflow/scales here; run this in the root of the project\n"
+    assert (done.returncode, done.stderr) == (2, said)
+
+
 def test_laying_out_a_directory_leaves_the_checkout_alone(project):
     done = asyncthink(project, "scale", "smoke", "--into", "work/smoke")
     assert done.returncode == 0, done.stderr

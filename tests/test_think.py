@@ -10,7 +10,10 @@ from rich.console import Console
 from taught_model import WORDS, taught_model
 
 from asyncthink import cli, episode
+from asyncthink.cli import think as think_command
 from asyncthink.cli.panes import Lines, Panes
+from asyncthink.synthesis.surfaces import SURFACES
+from asyncthink.tasks.countdown_search import branches
 
 PUZZLE = ["--numbers", "3", "5", "8", "9", "11", "--uses", "2", "--target", "24"]
 PARAMS = ["--params", str(Path(__file__).parent.parent / "params.yaml")]
@@ -66,8 +69,17 @@ REFUSED = {
     "a task that is not there": (["--task", "chess", *PUZZLE], "no task 'chess'"),
     "an item that is none": (["--item", "[1]"], "--item is not a JSON object, but [1]"),
     "an item that is not JSON": (["--item", "{"], "--item is not JSON"),
-    "a temperature that is no number": ([*PUZZLE, "--temperature", "nan"], "--temperature must be at least 0, not nan"),
-    "too small a pool": ([*PUZZLE, "--capacity", "0"], "--capacity must be at least 1"),
+    "a temperature that is no number": (
+        [*PUZZLE, "--temperature", "nan"],
+        "--temperature must be finite and at least 0, not nan",
+    ),
+    "too small a pool": ([*PUZZLE, "--capacity", "0"], "--capacity must be finite and at least 1"),
+    "a pace that goes backwards": ([*PUZZLE, "--pace", "-1"], "--pace must be finite and at least 0, not -1.0"),
+    "a pace that is no number": ([*PUZZLE, "--pace", "nan"], "--pace must be finite and at least 0, not nan"),
+    "a temperature of greedy thinking": (
+        [*PUZZLE, "--greedy", "--temperature", "1"],
+        "argument --temperature: not allowed with argument --greedy; see `asyncthink think --help`",
+    ),
     "more numbers than there are": ([*PUZZLE, "--uses", "9"], "uses must be"),
 }
 
@@ -83,7 +95,14 @@ def test_an_item_with_too_few_solutions_and_a_folder_that_is_none_are_said(model
     assert think(model, "--greedy", "--required", "99") == 0
     assert re.search(r"^note: the item has \d+ solutions?; 99 are asked for$", capsys.readouterr().err, re.MULTILINE)
     assert cli.main(["think", "--model", "results/grpo/nothing/1", *PARAMS, *PUZZLE]) == 2
-    assert capsys.readouterr().err.endswith("no such folder; `make reproduce` trains it, or give a name of the hub\n")
+    said = "no such folder; `make reproduce` trains those of the graph; a hub name is ORG/NAME\n"
+    assert capsys.readouterr().err.endswith(said)
+
+
+def test_the_help_explains_the_language_that_nano_speaks():
+    spoken = " ".join(step for each in branches((13, 12, 11, 10)) for step, _ in SURFACES["word"].steps(each, 3))
+    explained = re.findall(r"`([^`]+)`", " ".join(think_command.WORDS.split()))
+    assert len(explained) == 4 and all(example in f"{spoken} none" for example in explained)
 
 
 def test_panes_stand_side_by_side_and_show_who_waits():

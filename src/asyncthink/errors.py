@@ -8,6 +8,10 @@ class InputError(Exception):
     """Bad input: the message says what, where, what is allowed and, where it helps, what to run."""
 
 
+class NotFinite(InputError):
+    """A model computes what is no number: its weights are none, or too large."""
+
+
 def nearest(name: str, allowed: Iterable[str]) -> str:
     """The name that was probably meant, or all that there are."""
     names = list(allowed)

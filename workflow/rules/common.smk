@@ -4,7 +4,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from asyncthink.cli import engine_choice
-from asyncthink.workflow import caches, run_lock, machine, outlook, graph
+from asyncthink.workflow import caches, run_lock, links, machine, outlook, graph
 from asyncthink.config import params as parameters
 from asyncthink.errors import InputError
 

@@ -6,8 +6,9 @@ import os
 import sys
 from importlib import metadata
 from types import ModuleType
+from typing import NoReturn
 
-from asyncthink.errors import InputError
+from asyncthink.errors import InputError, nearest
 from asyncthink.workflow import run_lock
 
 INTERRUPTED = 130  # exit code after Ctrl-C
@@ -54,15 +55,15 @@ IN_THE_ROOT = ("scale", "stage", "unlock", "record", "adopt")  # they work on th
 def main(argv: list[str] | None = None) -> int:
     """Run one command; bad input, a full disk, a file out of reach: one line on standard error and exit code 2."""
     words = sys.argv[1:] if argv is None else argv
-    name = words[0] if words else ""
-    if name not in COMMANDS:
-        _overview().parse_args(words[:1])
+    name = words[0] if words and words[0] in COMMANDS else ""
     if name in STEPS:
         run_lock.end_with_run()
         # As in the graph, where a rule has one thread unless its profile says more: how many cores a machine has
         # decides in which order sums are rounded, and so no result.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
+        if not name:
+            _refuse(words)
         return _called(name, words[1:])
     except InputError as error:
         said, code = str(error), 2
@@ -73,18 +74,26 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     except OSError as error:
         said, code = f"{f'{error.filename}: ' if error.filename else ''}{error.strerror or error}", 2
-    print(f"asyncthink {name}: {said}", file=sys.stderr)
+    print(f"{f'asyncthink {name}'.strip()}: {said}", file=sys.stderr)
     return code
 
 
-def _overview() -> argparse.ArgumentParser:
-    """What says which commands there are, and ends the program."""
-    parser = argparse.ArgumentParser(prog="asyncthink", formatter_class=argparse.RawDescriptionHelpFormatter)
+class Parser(argparse.ArgumentParser):
+    """Refuses in one line, as everything here does, and not below a usage of many."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; see `{self.prog} --help`")
+
+
+def _refuse(words: list[str]) -> NoReturn:
+    """Say which commands there are, or which one was meant, and end the program."""
+    parser = Parser(prog="asyncthink", formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.epilog = "\n".join(f"  {command:<12} {text}" for command, text in COMMANDS.items())
     parser.epilog += "\n\n`asyncthink COMMAND --help` shows its flags and an example."
     parser.add_argument("--version", action="version", version=f"asyncthink {metadata.version('asyncthink')}")
-    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of those below")
-    return parser
+    parser.add_argument("command", metavar="COMMAND", help="one of those below")
+    name = parser.parse_args(words[:1]).command
+    parser.error(f"no command {name!r}; {nearest(name, COMMANDS)}")
 
 
 def described(name: str, parser: argparse.ArgumentParser) -> ModuleType:
@@ -98,9 +107,13 @@ def described(name: str, parser: argparse.ArgumentParser) -> ModuleType:
 
 def _called(name: str, words: list[str]) -> int:
     """Run a command with its arguments; its exit code."""
-    parser = argparse.ArgumentParser(prog=f"asyncthink {name}")
+    parser = Parser(prog=f"asyncthink {name}")
     command = described(name, parser)
-    given = parser.parse_args(words)
+    given, unknown = parser.parse_known_args(words)
+    if unknown:
+        flag = unknown[0].partition("=")[0]
+        hint = f"; {nearest(flag, parser._option_string_actions)}" if flag.startswith("-") else ""
+        parser.error(f"unrecognized argument {flag}{hint}")
     if name in IN_THE_ROOT:
         from asyncthink.config.params import check_root
 

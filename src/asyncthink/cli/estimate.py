@@ -10,12 +10,14 @@ from typing import Any
 
 from asyncthink import terminal
 from asyncthink.config import params
-from asyncthink.files import read_json_lines
+from asyncthink.errors import InputError
+from asyncthink.files import json_lines
 from asyncthink.settings import COUNTDOWN
 from asyncthink.workflow import graph
-from asyncthink.workflow.estimate import disk, fitting, loads, memory, parameters, rate
+from asyncthink.workflow.estimate import Rate, disk, fitting, loads, memory, parameters, rate
 
 SHARING = (2, 4, 8)  # processes that a model is shared by
+PUZZLES = Path("data/puzzles/train.jsonl")
 SAMPLE = 32  # items that stand for the training split where it was not generated yet
 EXAMPLE = "asyncthink estimate --device gpu"
 
@@ -23,17 +25,18 @@ EXAMPLE = "asyncthink estimate --device gpu"
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
     parser.add_argument("--device", choices=("cpu", "gpu"), help="default: gpu at the scales small and paper")
-    parser.add_argument("--puzzles", type=Path, default=Path("data/puzzles/train.jsonl"), help="for the API cost")
+    parser.add_argument("--probe", action="store_true", help="measure a core of this machine first, for ten seconds")
+    parser.add_argument("--puzzles", type=Path, help=f"items of countdown, for the API cost (default: {PUZZLES})")
     terminal.argument(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     given = params.read(args.params)
     device = args.device or ("gpu" if given.scale in ("small", "paper") else "cpu")
-    own, count, work = rate(given, device), parameters(given), list(loads(given))
+    own, count, work = _rate(given, device, args.probe), parameters(given), list(loads(given))
     fit = fitting(given, own)
     hours = [load.hours(count, own, fit) for load in work]
-    api = _teacher(given, args.puzzles)
+    api = _teacher(given, None if args.puzzles is None else _read(args.puzzles, COUNTDOWN))
     if not terminal.for_people(args):
         for load, spent in zip(work, hours, strict=True):
             together = load.together if math.isfinite(load.together) else None  # training waits for no episode
@@ -56,6 +59,17 @@ def run(args: argparse.Namespace) -> None:
         print(f"API   {line}")
 
 
+def _rate(given: params.Params, device: str, probed: bool) -> Rate:
+    known = rate(given, device)
+    if not probed:
+        return known
+    if device == "gpu":
+        raise InputError("--probe measures a core, and the estimate is of a GPU; say --device cpu beside it")
+    from asyncthink.workflow import probe
+
+    return probe.measured(given, known)
+
+
 def _span(hours: float) -> str:
     """`12 s`, `3.5 min`, `2.1 h`"""
     seconds = 3600 * hours
@@ -71,7 +85,23 @@ def _wall(hours: float, device: str) -> str:
     return f"about {_span(hours / cores)} on this machine's {said}"
 
 
-def _teacher(given: params.Params, puzzles: Path) -> list[str]:
+def _read(path: Path, task: str) -> list[dict[str, Any]]:
+    """The items of a file; InputError for one that is none of the task's, or where there is none."""
+    from asyncthink.tasks import TASKS
+
+    items = []
+    for where, item in json_lines(path):
+        try:
+            TASKS[task].check(item)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from None
+        items.append(item)
+    if not items:
+        raise InputError(f"{path}: holds no items")
+    return items
+
+
+def _teacher(given: params.Params, puzzles: list[dict[str, Any]] | None) -> list[str]:
     """One line a corpus; none where the teacher needs no network."""
     if given.synthesize.teacher == "solver":
         return ["none: the teacher is the solver"]
@@ -79,7 +109,8 @@ def _teacher(given: params.Params, puzzles: Path) -> list[str]:
     from asyncthink.synthesis.cost_estimate import estimate, told
 
     own = {name: given.arm_params(name) for name in graph.cold_starts("synthesize", given)}
-    items = {task: _items(given, task, puzzles) for task in {arm.arm.task for arm in own.values()}}
+    tasks = {arm.arm.task for arm in own.values()}
+    items = {task: puzzles if puzzles and task == COUNTDOWN else _items(given, task) for task in tasks}
     costs = {}
     for name, arm in own.items():
         assignment = Assignment(arm.arm.form, arm.seed, arm.synthesize, arm.thinking)
@@ -88,12 +119,12 @@ def _teacher(given: params.Params, puzzles: Path) -> list[str]:
     return [*(f"{name}: {told(cost)}" for name, cost in costs.items()), f"all: ${total:,.2f}"]
 
 
-def _items(given: params.Params, task: str, puzzles: Path) -> list[dict[str, Any]]:
+def _items(given: params.Params, task: str) -> list[dict[str, Any]]:
     """Training items of a task; generated countdown stands for what is not here yet: a prompt of about that length."""
     from asyncthink.tasks import countdown_puzzles
 
-    made = puzzles if task == COUNTDOWN else Path(graph.items(task, "train"))
+    made = PUZZLES if task == COUNTDOWN else Path(graph.items(task, "train"))
     if made.exists():
-        return read_json_lines(made)
+        return _read(made, task)
     few = replace(given.puzzles, train=SAMPLE, validation=1, test=1)
     return countdown_puzzles.generate(few, given.seed)["train"]

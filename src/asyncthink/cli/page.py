@@ -56,7 +56,7 @@ MAKERS = {".html": _html, ".svg": _picture}
 
 
 def _recorded(paths: list[str], variant: str | None) -> Iterator[Episode]:
-    """The episodes of a variant, or all; InputError at the end for a variant that no episode is of."""
+    """The episodes of a variant, or all; InputError at the end where there are none."""
     variants: set[str] = set()
     for number, (where, given) in enumerate(line for path in paths for line in json_lines(path)):
         try:
@@ -67,6 +67,8 @@ def _recorded(paths: list[str], variant: str | None) -> Iterator[Episode]:
         variants.add(str(each.key.get("variant")))
         if variant is None or each.key.get("variant") == variant:
             yield each
+    if not variants:
+        raise InputError(f"{', '.join(paths)}: holds no episodes")
     if variant is not None and variant not in variants:
         raise InputError(f"no episode is of the variant {variant!r}; {nearest(variant, sorted(variants))}")
 

@@ -62,7 +62,8 @@ def _of_reference(folder: Path) -> "Results":
 
     if folder.is_file():
         raise InputError(f"{folder}: a file; the reference is the folder of the same name, {folder.with_suffix('')}")
-    manifest, lying = provenance.read_manifest(folder), records.lying_in(folder)
+    there = (folder / provenance.MANIFEST).is_file()
+    manifest, lying = provenance.read_manifest(folder) if there else None, records.lying_in(folder)
     if manifest is None:
         raise InputError(f"{folder}: no reference there; `asyncthink reference` makes one of a whole run")
     given = params.from_mapping({**manifest.params, "seeds": list(manifest.seeds)})
@@ -75,4 +76,4 @@ def _of_reference(folder: Path) -> "Results":
     shown["case_studies"] = cases
     figures = {name: style.svg(draw(shown[name])) for name, draw in plots.FIGURES.items()}
     world, others = report.World.among(vars(given)), claims_table.ledgers(folder.parent)
-    return report.Results(shown, figures, source.ledger, world, others, episodes=False)
+    return report.Results(shown, figures, source.ledger, world, others, of_run=False)

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 MOST_SOLVED = 5  # numbers of an item whose solutions are counted at once
 WORDS = """\
-What a model of the scale nano writes, word by word: `8 - 3 5 .` is a step and its result; `!-` and its like say that
-what follows is a whole solution; `none` is an answer, or a return, without one. Tags begin and end what an agent hands
-out (FORK), takes in (JOIN), returns (RETURN) and answers (ANSWER)."""
+What a model of the scale nano writes: `| a-d 13 10 3` begins a branch, the largest number less the fourth, 13 - 10 = 3.
+With 11 left over, `11 -! 8 !- 14` says what the other two must make for 3: 8, for 11 - 8, or 14, for 14 - 11; what
+they do make follows. A sign like `!-` and a whole expression is a solution; `none` is a return, or answer, without one.
+Tags begin and end what an agent hands out (FORK), takes in (JOIN), returns (RETURN) and answers (ANSWER)."""
 MODES = ("asynchronous", "sequential", "parallel")
 EXAMPLE = "asyncthink think --model docs/nano --numbers 12 10 8 2 --target 20"
 
@@ -37,8 +38,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--capacity", type=int, help="agents in the pool, the organizer included")
     parser.add_argument("--budget", type=int, help="tokens that each agent may decode")
     parser.add_argument("--reasoning", action="store_true", help="let a model that can switch it reason first")
-    parser.add_argument("--temperature", type=float, help="of the sampling")
-    parser.add_argument("--greedy", action="store_true", help="temperature 0")
+    sampling = parser.add_mutually_exclusive_group()
+    sampling.add_argument("--temperature", type=float, help="of the sampling")
+    sampling.add_argument("--greedy", action="store_true", help="temperature 0")
     parser.add_argument("--seed", type=int, default=0, help="of the sampling")
     parser.add_argument("--pace", type=float, default=25, help="steps a second on a terminal; 0: as fast as it goes")
     parser.add_argument("--params", help="budgets, and what the flags leave open (default: params.yaml, where it is)")
@@ -91,10 +93,10 @@ def _engine(args: argparse.Namespace) -> Iterator["Engine"]:
     from rich.console import Console
 
     from asyncthink.cli.panes import Lines, Observed, Panes
+    from asyncthink.models import names
 
     console, choice = Console(), engine_choice.chosen(args, os.environ)
-    if choice.name == "local" and not args.model.is_dir() and (args.model.is_absolute() or len(args.model.parts) > 2):
-        raise InputError(f"{args.model}: no such folder; `make reproduce` trains it, or give a name of the hub")
+    names.check(args.model)
     if console.is_terminal and not args.json:
         print(f"loading {args.model} ...", file=sys.stderr, flush=True)
     engine = choice.opened(args.model)

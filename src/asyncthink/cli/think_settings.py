@@ -57,11 +57,11 @@ def suited(settings: Thinking, tokenizer: "PreTrainedTokenizerBase", args: argpa
 def _flagged(settings: Thinking, args: argparse.Namespace) -> Thinking:
     """The settings with the flags put in."""
     temperature = 0.0 if args.greedy else args.temperature
-    flags = {"capacity": args.capacity, "temperature": temperature, "budget": args.budget}
-    for name, least in (("capacity", 1), ("temperature", 0), ("budget", 1)):
+    flags = {"capacity": args.capacity, "temperature": temperature, "budget": args.budget, "pace": args.pace}
+    for name, least in (("capacity", 1), ("temperature", 0), ("budget", 1), ("pace", 0)):
         value = flags[name]
         if value is not None and not least <= value < math.inf:
-            raise InputError(f"--{name} must be at least {least}, not {value}")
+            raise InputError(f"--{name} must be finite and at least {least}, not {value}")
     budgets = {"organizer_budget": args.budget, "worker_budget": args.budget}
     chosen = {"capacity": args.capacity, "temperature": temperature, "reasoning": args.reasoning or None, **budgets}
     return replace(settings, **{key: value for key, value in chosen.items() if value is not None})

@@ -37,8 +37,9 @@ def scaled(directory: Path, name: str) -> str:
     folder = directory / "workflow" / "scales"
     if not (folder / f"{name}.yaml").is_file():
         names = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
-        reason = f"there are {names}" if names else "run this in the root of the project"
-        raise InputError(f"no scale {name!r}; {reason}")
+        if not names:
+            raise InputError(f"no {folder} here; run this in the root of the project")
+        raise InputError(f"no scale {name!r}; there are {names}")
     scale = (folder / f"{name}.yaml").read_text(encoding="utf-8")
     return merge((directory / "params.yaml").read_text(encoding="utf-8"), scale)
 

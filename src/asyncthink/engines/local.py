@@ -30,6 +30,7 @@ from asyncthink.engines.context_window import ContextWindow
 from asyncthink.engines.feed import Feed
 from asyncthink.engines.forward_pass import ForwardPass, context_of
 from asyncthink.engines.qwen3 import Qwen3, fits
+from asyncthink.errors import NotFinite
 from asyncthink.models import kernels, operations
 
 FEW, MANY = 96, 512  # rows: what the processor's cache holds of a small model's keys and values; what fills a device
@@ -237,7 +238,7 @@ class Local(Engine):
         decoded = slots.decoded[batch]
         token, logprob = sample(logits, slots.temperature[batch], uniforms(slots.seed[batch], decoded))
         if not np.isfinite(logprob.sum()):
-            raise FloatingPointError("the model's logits are not finite")
+            raise NotFinite("the model's logits are not finite: its weights are no numbers, or too large")
         slots.tokens[batch, decoded], slots.logprobs[batch, decoded] = token, logprob
         slots.cached[batch], slots.last[batch], slots.decoded[batch] = ends + 1, token, decoded + 1
         ended = self._ending[slots.ending[batch], token] | (decoded + 1 == slots.limit[batch])

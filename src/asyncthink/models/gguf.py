@@ -8,7 +8,7 @@ computing with the quantized numbers, for which llama.cpp is made.
 import hashlib
 import sys
 import tempfile
-from contextlib import nullcontext, redirect_stderr, suppress
+from contextlib import nullcontext, redirect_stderr
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
@@ -21,7 +21,6 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 from asyncthink.errors import InputError
 from asyncthink.files import cache_folder
 
-SUFFIX = ".gguf"
 NO_PACKAGE = "GGUF files are read by the package gguf: pip install 'asyncthink[gguf]'"
 ANOTHER_WAY = (
     "take the model's own folder or hub name; or serve the file, `llama-server -m FILE`, and think by"
@@ -43,12 +42,15 @@ def imported(file: Path) -> Path:
     if not folder.is_dir():
         if find_spec("gguf") is None:
             raise InputError(f"{file}: {NO_PACKAGE}")
-        print(f"{file}: imported once, into {folder}", file=sys.stderr)
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as made:
             _import(file, Path(made) / "model")
-            with suppress(FileExistsError):  # another process was quicker
+            try:
                 (Path(made) / "model").rename(folder)
+            except OSError:
+                if not folder.is_dir():  # where it is, another process was quicker
+                    raise
+        print(f"{file}: imported once, into {folder}", file=sys.stderr)
     return folder
 
 

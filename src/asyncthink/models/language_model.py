@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-# Before the first import of huggingface_hub: training talks to no one.
+# Before the first import of huggingface_hub: training talks to no one, and what the hub refuses is told in one line.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("HF_HUB_VERBOSITY", "error")
 
 import torch
 import transformers
@@ -26,7 +27,7 @@ from transformers import (
 from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 
 from asyncthink.errors import InputError
-from asyncthink.models import gguf
+from asyncthink.models import checkpoint_files, gguf, names
 from asyncthink.settings import Model
 
 _LARGE = 100_000_000  # parameters from which on a GPU computes in bfloat16 and recomputes activations
@@ -71,7 +72,8 @@ def located(folder: str | Path) -> tuple[str, str]:
 
     A GGUF file is imported, and is then a folder.
     """
-    if Path(folder).suffix == gguf.SUFFIX:
+    names.check(folder)
+    if Path(folder).suffix == names.SUFFIX:
         return str(gguf.imported(Path(folder))), "main"
     if Path(folder).is_dir():
         return str(folder), "main"
@@ -82,12 +84,35 @@ def located(folder: str | Path) -> tuple[str, str]:
 def load(
     folder: str | Path, dtype: torch.dtype | str = torch.float32
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model and the tokenizer of a folder or a hub name; weights only from safetensors. dtype "auto": as saved."""
+    """The model and the tokenizer of a folder or a hub name; weights only from safetensors. dtype "auto": as saved.
+
+    InputError where a weight of the model is not in its files.
+    """
     name, revision = located(folder)
     with _loading(folder):
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
-        model = AutoModelForCausalLM.from_pretrained(name, revision=revision, dtype=dtype, use_safetensors=True)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            name,
+            revision=revision,
+            dtype=dtype,
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,  # told below, by name
+            output_loading_info=True,
+        )
+        model, told = loaded
+        whole = checkpoint_files.whole_numbers(Path(name))
+    if wrong := _unloaded(told) or whole:
+        raise InputError(f"{folder}: its weights are not what its config.json says: {wrong}; fetch it anew")
     return ready(model), tokenizer
+
+
+def _unloaded(told: dict[str, Any]) -> str | None:
+    """Weights for which transformers took random numbers."""
+    if missing := sorted(told["missing_keys"]):
+        return f"{len(missing)} are missing, such as {missing[0]}"
+    for name, saved, wanted in sorted(told["mismatched_keys"]):
+        return f"{name} is {list(saved)} and not {list(wanted)}"
+    return None
 
 
 def placed(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -119,7 +144,8 @@ def _loading(folder: str | Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # the tokenizers library raises Exception itself where a file is torn
-        raise InputError(f"{folder}: not a model that can be loaded: {' '.join(str(error).split())[:300]}") from None
+        reason = checkpoint_files.fault(Path(folder)) or " ".join(str(error).split())[:300]
+        raise InputError(f"{folder}: not a model that can be loaded: {reason}") from None
 
 
 def ready(model: PreTrainedModel) -> PreTrainedModel:

@@ -70,7 +70,7 @@ def test_sets(table: pd.DataFrame) -> Rows:
     if not groups:
         return []
     cells = [[str(name).replace("_", " "), str(label), *_cells(group, TEST_SETS)] for name, label, group in groups]
-    return [["", "", *TEST_SETS.values()], *cells]
+    return [["", "way of thinking", *TEST_SETS.values()], *cells]
 
 
 def cost(evaluations: pd.DataFrame, training: pd.DataFrame, pretrained: int) -> Rows:

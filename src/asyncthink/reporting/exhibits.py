@@ -107,16 +107,14 @@ def _frontier(table: pd.DataFrame) -> str:
 
 
 def _organization(table: pd.DataFrame) -> str:
-    told = []
-    for label, rows in table[table.measure.isin(_LEARNED)].groupby("label", sort=False):
-        values = rows.set_index("measure").ours
-        known = {key: words for key, words in _LEARNED.items() if pd.notna(values.get(key))}
-        parts = [f"{name} {values[key]:.{digits}f}{unit}" for key, (name, digits, unit) in known.items()]
-        told.append(f"{label}: {', '.join(parts)}")
-    return f"{'; '.join(told)}."
+    rows = table[table.measure.isin(LEARNED)]
+    label, values = table.label.iloc[0], rows[rows.arm == table.arm.iloc[0]].set_index("measure").ours
+    known = {key: words for key, words in LEARNED.items() if pd.notna(values.get(key))}
+    parts = [f"{name} {values[key]:.{digits}f}{unit}" for key, (name, digits, unit) in known.items()]
+    return f"{label}: {', '.join(parts)}."
 
 
-_LEARNED = {
+LEARNED = {
     "hit_rate": ("new branches handed out that hold a hit", 1, " %"),
     "chance": ("chance", 1, " %"),
     "repeated_share": ("branches searched again", 1, " %"),
@@ -204,7 +202,7 @@ EXHIBITS = {
         "Left, higher means that the good branches are handed out first; right, lower for many solutions means that it "
         "stops when it has enough. T* is the least latency of an organizer that knows where the hits are.",
         _organization,
-        ("label", "measure", "x", "ours"),
+        ("label", "measure", "ours"),
     ),
     "topologies": Exhibit(
         "How the organizer organizes",

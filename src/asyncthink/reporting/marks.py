@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from asyncthink.reporting.style import MUTED, PAPER_COLOUR, Look
 
 LETTERS = 16  # of the footer, an inch
+HALO = [withStroke(linewidth=2.5, foreground="white")]  # no line strikes a number
 
 
 def errors(rows: pd.DataFrame, name: str = "") -> np.ndarray:
@@ -53,7 +55,7 @@ def from_zero(axes: Axes, least: float) -> None:
 def steps(axes: Axes, label: str) -> None:
     """Name the axis of training steps, which are whole."""
     axes.set_xlabel(label)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
 
 
 def footer(figure: Figure, table: pd.DataFrame, *more: str) -> None:

@@ -42,7 +42,11 @@ def picture(episodes: Iterable[Episode], wanted: str | None) -> str:
     """The timeline of the episode that the page would show under `#wanted`, or of the first one, as an SVG."""
     episode = _chosen(episodes, wanted)
     shown = Shown(episode)
-    return timeline_picture.svg(shown.scene(), f"Timeline of {title(ordered_key(episode))}", shown.sentence())
+    return timeline_picture.svg(
+        shown.scene(in_sequence=episode.mode == "asynchronous"),
+        f"Timeline of {title(ordered_key(episode))}",
+        shown.sentence(),
+    )
 
 
 def _recorded(episode: Episode) -> PageRecord:
@@ -58,8 +62,6 @@ def _chosen(episodes: Iterable[Episode], wanted: str | None) -> Episode:
         first = first or identify(episode)
         if wanted in (None, identify(episode)):
             return episode
-    if first is None:
-        raise InputError("there are no episodes in these files")
     raise InputError(f"no episode is called {wanted}; the first is called {first}")
 
 

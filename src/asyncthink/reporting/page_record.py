@@ -111,10 +111,10 @@ class Shown:
         forks = [action for action in actions if isinstance(action, protocol.Fork)]
         self.queries = {fork.id: fork.query for fork in reversed(forks)}  # an id forked twice keeps its first query
 
-    def scene(self) -> timeline.Scene:
-        """The timeline, laid out."""
+    def scene(self, in_sequence: bool = False) -> timeline.Scene:
+        """The timeline, laid out; with a lane of the same tokens one after another."""
         error = self.schedule.get("format_error")
-        return timeline.scene(self.episode.mode, self.schedules, self.plans, error, self.queries)
+        return timeline.scene(self.episode.mode, self.schedules, self.plans, error, self.queries, in_sequence)
 
     def sentence(self) -> str:
         """Why the latency is what it is."""

@@ -36,7 +36,7 @@ PANELS = {
     "repeated_share": ("Branches searched again, %", 100),
 }
 LOSSES = {"pretrain": "Base model: loss", "sft": "Format fine-tuning: loss"}
-KINDS = {"none": "no fork", "interleaved": "interleaved", "batch": "batch", "other": "other"}
+KINDS = {"none": "no fork", "interleaved": "interleaved, FJFJ", "batch": "batch, FFJJ", "other": "other"}
 KIND_COLOURS = {"none": "#d0d7de", "interleaved": "#c3b5e0", "batch": "#8f7cc0", "other": "#4f3d8a"}  # of no arm
 TONES = (("#009e73", "o"), ("#e69f00", "D"), ("#d55e00", "X"))
 VERDICTS = {
@@ -90,8 +90,8 @@ def correct_at_least_k(table: pd.DataFrame) -> Figure:
         axes.bar(x, rows.ours, width * 0.9, label=rows.label.iloc[0], **LOOKS[arm])
         marks.interval(axes, x, rows, INK)
         for at, value, high in zip(x, rows.ours, rows.high.fillna(rows.ours), strict=True):
-            axes.annotate(f"{value:.0f}", (at, high), (0, 3), textcoords="offset points", ha="center", fontsize=8)
-        marks.paper(axes, x + 0.3 * width, rows.paper)
+            axes.annotate(f"{value:.0f}", (at, high), (-2, 3), textcoords="offset points", ha="center", fontsize=8)
+        marks.paper(axes, x + 0.45 * width, rows.paper)
     axes.set_xticks(range(len(ks)), [f"≥ {k}" if k < ks[-1] else f"≥ {k} (all)" for k in ks])
     axes.set_ylim(0, 109)
     axes.set_ylabel("Items, %")
@@ -136,7 +136,7 @@ def compared(table: pd.DataFrame) -> Figure:
 def _beside_paper(axes: Axes, y: float, row: pd.Series, left: float) -> None:
     """A value with its interval and the paper's below it; `left` is where the note stands that it was not run."""
     paper = f"({marks.number(row.paper)})" if np.isfinite(row.paper) else ""
-    beside: style.Look = {"textcoords": "offset points", "annotation_clip": False}
+    beside: style.Look = {"textcoords": "offset points", "annotation_clip": False, "path_effects": marks.HALO}
     if not np.isfinite(row.ours):
         note = f"not run {paper}" if paper else "–"
         axes.annotate(note, (left, y), (0, 0), fontsize=7.5, color=MUTED, va="center", **beside)
@@ -180,7 +180,8 @@ def _concurrency_marks(axes: Axes, rows: pd.DataFrame) -> None:
     for name, column in (("1/c", "alone"), ("τ", "target")):
         for share in rows[column].dropna().head(1):
             axes.axhline(100 * share, color=MUTED, linewidth=0.9, linestyle=(0, (2, 2)), zorder=0)
-            axes.annotate(name, (1, 100 * share), (0, 2), textcoords="offset points", fontsize=7.5, color=MUTED)
+            below: style.Look = {"textcoords": "offset points", "va": "top", "fontsize": 7.5, "color": MUTED}
+            axes.annotate(name, (1, 100 * share), (0, -2), **below)
 
 
 @drawn
@@ -258,8 +259,7 @@ def organization(table: pd.DataFrame) -> Figure:
     best = first[first.measure == "predicted"]
     order.plot(best.x, best.ours, color=INK, linestyle=":", label="best order that the numbers tell")
     for chance in first[first.measure == "chance"].ours:
-        order.axhline(chance, color=MUTED, linewidth=0.9)
-        order.annotate("chance", (1, chance), (0, 3), textcoords="offset points", fontsize=7.5, color=MUTED)
+        order.axhline(chance, color=MUTED, linewidth=0.9, label="chance")
     order.set_title("Branches with a hit, %")
     order.set_xlabel("Their order")
     for arm in [arm for arm in (*ORGANIZERS, *TIMED) if arm in set(table.arm)]:

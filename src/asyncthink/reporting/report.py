@@ -1,6 +1,6 @@
 """The report: one page that stands alone, without a network, in light and dark, on a phone and on paper.
 
-Everything but the section "Machine and time" follows from tables, figures and the ledger, so the same results are the
+Everything but the footer follows from tables, figures and the ledger, so the same results are the
 same bytes. All text is escaped by the template; figures are our own SVG, put in line so that they take the page's
 colours.
 """
@@ -21,7 +21,7 @@ from asyncthink.evaluation.ledger import Ledger
 from asyncthink.evaluation.paper import PAPER
 from asyncthink.evaluation.verdicts import NOT_RUN, OF_ONE_RUN, VERDICTS
 from asyncthink.reporting import comparison, finding, forest, glossary
-from asyncthink.reporting.exhibits import EXHIBITS, LEDGER
+from asyncthink.reporting.exhibits import EXHIBITS, LEARNED, LEDGER
 from asyncthink.reporting.run_facts import Duration
 from asyncthink.reporting.style import COLOURS, GRID, INK, MEASURES, MUTED, PAPER_COLOUR, has_data
 from asyncthink.settings import (
@@ -49,6 +49,7 @@ PAGE_COLOURS = {
     "#ffffff": "var(--card)",
     COLOURS["asyncthink"]: "var(--asyncthink)",
     COLOURS["asyncthink_priced"]: "var(--priced)",
+    COLOURS["no_rl"]: "var(--no-rl)",
 }
 # verdict -> class of the style sheet; a verdict of one run has the tone of its own kind.
 TONES = {word: word.replace(" at this scale", "").replace(" ", "-") for word in VERDICTS}
@@ -80,7 +81,8 @@ class World:
 class Results:
     """What a report shows: tables by name, figures (SVG text) by name, the ledger, the parameters.
 
-    others: ledgers, of which those of other scales stand beside. episodes: whether the page of episodes lies beside it.
+    others: ledgers, of which those of other scales stand beside. of_run: whether a run's tables and its page of
+    episodes lie around it; those of a reference are not committed.
     """
 
     tables: Mapping[str, pd.DataFrame]
@@ -88,7 +90,7 @@ class Results:
     ledger: Ledger
     world: World
     others: Sequence[Ledger] = ()
-    episodes: bool = True
+    of_run: bool = True
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def html(results: Results, facts: Mapping[str, str], durations: Sequence[Duratio
     return template.render(
         style=Markup(HERE.joinpath("report.css").read_text(encoding="utf-8")),
         ledger=results.ledger,
-        episodes=results.episodes,
+        of_run=results.of_run,
         tones=TONES,
         counts=[(verdict, sum(row["verdict"] == verdict for row in claims)) for verdict in VERDICTS],
         finding=finding.finding(results.ledger),
@@ -153,13 +155,15 @@ def figure(name: str, results: Results) -> Markup | None:
 
 
 def numbers(name: str, results: Results) -> list[list[str]]:
-    """An exhibit's table where it is short, the names of its columns first; else nothing."""
-    columns = EXHIBITS[name].columns
+    """An exhibit's table without the points of its curves, the names of its columns first; nothing where it is long."""
+    columns, table = EXHIBITS[name].columns, results.tables[name]
+    short = table[table.x.isna()] if "x" in table else table
     header = [HEADERS.get(column, column.replace("_", " ")) for column in columns]
-    rows = [[cell(row, column) for column in columns] for _, row in results.tables[name].iterrows()]
+    rows = [[cell(row, column) for column in columns] for _, row in short.iterrows()]
     return [header, *rows] if columns and rows else []
 
 
+NAMES = MEASURES | {key: f"{name},{unit}".rstrip(",") for key, (name, _, unit) in LEARNED.items()}
 HEADERS = {"label": "", "k": "k", "ours": "ours [95 %]", "accuracy": "accuracy, %", "latency": "latency, tokens"}
 
 
@@ -169,7 +173,7 @@ def cell(row: pd.Series, column: str) -> str:
     if pd.isna(value):
         return NOT_RUN if column == "ours" else "–"
     if not isinstance(value, float):
-        return MEASURES.get(str(value), str(value).replace("_", " "))
+        return NAMES.get(str(value), str(value).replace("_", " "))
     low, high = ("low", "high") if column == "ours" else (f"{column}_low", f"{column}_high")
     interval = f" [{row[low]:.1f}, {row[high]:.1f}]" if low in row and pd.notna(row[low]) else ""
     return (f"{value:.0f}" if column.endswith("budget") else f"{value:.1f}") + interval

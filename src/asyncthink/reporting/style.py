@@ -46,9 +46,17 @@ LINES: dict[str, Line] = {
     "asyncthink_priced": (0, (4, 1)),
     "no_concurrency_reward": "--",
     "no_cold_start": ":",
+    "no_rl": (0, (1, 1)),
 }
 ON_COLOUR = {"light": "#111111", "dark": "#fefefe"}  # text on a light or a dark area, in the dark report too
-MARKERS = {"asyncthink": "o", "asyncthink_priced": "v", "fixed_plan": "D", "parallel": "s", "sequential": "^"}
+MARKERS = {
+    "asyncthink": "o",
+    "asyncthink_priced": "v",
+    "fixed_plan": "D",
+    "parallel": "s",
+    "sequential": "^",
+    "no_rl": "X",
+}
 MEASURES = {  # of the tables that compare ways of thinking, in the order of their panels
     "all_correct": "All correct, %",
     "accuracy": "Accuracy, %",

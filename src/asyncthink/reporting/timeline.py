@@ -40,28 +40,34 @@ def scene(
     plans: Sequence[Mapping[str, Any]],
     error: str | None,
     queries: Mapping[int, str],
+    in_sequence: bool = False,
 ) -> Scene:
     """Lay out one schedule with its organizer and workers, or those of parallel traces one below another.
 
     mode: asynchronous | sequential | parallel. error: the episode's format error. queries: what each worker was asked,
-    by the id of its Fork.
+    by the id of its Fork. in_sequence: one lane more, of the same tokens one after another.
     """
     lanes, names = _lanes(mode, schedules)
     stop = max(schedule.elapsed for schedule in schedules)
-    span = max([stop, *(interval.end for lane in lanes for interval in lane.intervals)])
-    floor = TOP + len(lanes) * PITCH
+    sequence = _sequence(len(lanes), lanes) if in_sequence else []
+    span = max(
+        [stop, *(interval.end for lane in lanes for interval in lane.intervals), *(bar[3] for bar in sequence[:-1])]
+    )
+    names += ["sequence"] * in_sequence
+    floor = TOP + len(names) * PITCH
     marks: list[Mark] = [["line", "lane", 0, TOP - 4, 0, floor + STRIP]]
     for row, name in enumerate(names):
         marks += [["line", "lane", 0, _y(row) + BAR // 2, span, _y(row) + BAR // 2]]
         marks += [["name", "strong", _y(row) + BAR - 6, name]]
     marks += _path(_stretches(schedules))
     marks += _arrows(schedules[0])
+    marks += _end(error, stop, span, floor)
     for row, lane in enumerate(lanes):
         marks += _bars(row, lane, stop, _joined(schedules[0]))
         marks += _heading(row, lane, queries, span)
+    marks += sequence
     for row, (schedule, plan) in enumerate(zip(schedules, plans, strict=True)):
         marks += _tag_labels(row, schedule, plan)
-    marks += _end(error, stop, span, floor)
     marks += _active(lanes, max(plan["capacity"] for plan in plans), stop, floor) + _axis(span, floor + STRIP)
     return {"span": span, "height": floor + STRIP + AXIS, "marks": marks}
 
@@ -72,6 +78,18 @@ def _lanes(mode: str, schedules: Sequence[Schedule]) -> tuple[list[Lane], list[s
     first = {"asynchronous": "organizer"}.get(mode, "one trace")
     lanes = list(schedules[0].lanes)
     return lanes, [first if lane.fork is None else f"worker {lane.fork}" for lane in lanes]
+
+
+def _sequence(row: int, lanes: Sequence[Lane]) -> list[Mark]:
+    """What every agent decodes, agent after agent; the last mark says how much it is."""
+    marks: list[Mark] = []
+    clock = 0
+    for number, lane in enumerate(lanes):
+        decoded = sum(each.end - each.start for each in lane.intervals if each.kind != "wait")
+        marks.append(["bar", "work" if number else "think", clock, clock + decoded, _y(row), BAR])
+        clock += decoded
+    words = [f"{clock:,} steps one after another", f"{clock:,} steps"]
+    return [*marks, ["text", "within", clock / 2, _y(row) + BAR - 6, "middle", clock, *words]]
 
 
 def _y(row: int) -> int:

@@ -13,6 +13,14 @@ STYLE = Path(__file__).parent / "page/timeline.css"
 
 GUTTER, MARGIN, LETTER, ASIDE = 74, 16, 6.2, 5  # as in page/timeline.js
 PADDING = 16
+KEY = {  # the class of what is painted, and what it says
+    "think": "organizer decodes",
+    "fork": "its fork, join, answer",
+    "wait": "organizer waits",
+    "work": "worker decodes",
+    "critical": "critical path",
+}
+SWATCH, KEY_HEIGHT = 18, 24
 
 
 def svg(scene: Scene, title: str, description: str, width: int = 920) -> str:
@@ -26,15 +34,28 @@ def svg(scene: Scene, title: str, description: str, width: int = 920) -> str:
     }
     paint |= {"name": brush.name, "text": brush.text}
     body = "\n".join(filter(None, (paint[kind](*rest) for kind, *rest in scene["marks"])))
-    height = scene["height"] + 2 * PADDING
+    height = scene["height"] + KEY_HEIGHT + 2 * PADDING
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="timeline" role="img" aria-labelledby="title description" '
         f'viewBox="0 0 {width} {height}" width="{width}" height="{height}" font-family="system-ui, sans-serif">\n'
         f'<title id="title">{escape(title)}</title>\n<desc id="description">{escape(description)}</desc>\n'
         f"<style>\n{_rules(0)}\n@media (prefers-color-scheme: dark) {{\n{_rules(1)}\n}}\n</style>\n"
         f'<rect class="card" width="{width}" height="{height}" rx="8"/>\n'
-        f'<g transform="translate({PADDING} {PADDING})">\n{body}\n</g>\n</svg>\n'
+        f'<g transform="translate({PADDING} {PADDING})">\n{body}\n{_key(scene["height"] + KEY_HEIGHT)}\n</g>\n</svg>\n'
     )
+
+
+def _key(y: int) -> str:
+    """One line that says what the colours mean."""
+    x, painted = 0.0, []
+    for name, said in KEY.items():
+        if name == "critical":
+            painted.append(_element("polyline", class_=name, points=f"{x},{y - 4} {x + SWATCH},{y - 4}"))
+        else:
+            painted.append(_element("rect", class_=name, x=x, y=y - 9, width=SWATCH, height=10))
+        painted.append(_element("text", said, class_="soft", x=x + SWATCH + ASIDE, y=y))
+        x = round(x + SWATCH + 4 * ASIDE + len(said) * LETTER, 1)
+    return "\n".join(painted)
 
 
 @dataclass(frozen=True)

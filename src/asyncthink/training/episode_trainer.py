@@ -38,7 +38,7 @@ from trl.trainer.utils import add_fused_lm_head
 from asyncthink import engines
 from asyncthink.engines import Engine
 from asyncthink.episode import Episode
-from asyncthink.errors import InputError
+from asyncthink.errors import InputError, NotFinite
 from asyncthink.settings import GRPO, Arm, Reward, Thinking
 from asyncthink.thinking import THINKING
 from asyncthink.thinking.agents import sampling_seed
@@ -83,7 +83,7 @@ def sample(engine: Engine, rows: Sequence[Row], items: Items, settings: Settings
         runs.append(think(engine, task, items[row.index], settings.thinking, key, seeds))
     try:
         return [scored(episode, settings.reward) for episode in engines.run(engine, runs)]
-    except FloatingPointError as error:
+    except NotFinite as error:
         raise InputError(f"grpo, step {rows[0].step + 1}: {error}: lower grpo.learning_rate") from None
 
 

@@ -20,7 +20,7 @@ from asyncthink.files import read_json_lines
 from asyncthink.models import language_model
 from asyncthink.randomness import keyed
 from asyncthink.settings import GRPO
-from asyncthink.training import micro_batches
+from asyncthink.training import attention, micro_batches
 from asyncthink.training.episode_trainer import EpisodeTrainer, Row, Settings
 from asyncthink.training.grpo_history import EPISODES, step_record
 from asyncthink.training.learning_rate import rate
@@ -56,6 +56,7 @@ def trainer_of(
 ) -> EpisodeTrainer:
     """A trainer with its curriculum."""
     model, tokenizer = language_model.load(start)
+    attention.settle(model, sampler.name)
     rows = curriculum(settings.grpo, len(items), run.seed)
     with sampler.making():
         return EpisodeTrainer(

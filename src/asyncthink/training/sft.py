@@ -29,7 +29,7 @@ from asyncthink.settings import SFT, Thinking
 from asyncthink.synthesis import demonstration
 from asyncthink.synthesis.demonstration import Demonstration
 from asyncthink.synthesis.replay import replay
-from asyncthink.training import micro_batches
+from asyncthink.training import attention, micro_batches
 from asyncthink.training.learning_rate import rate
 from asyncthink.training.progress import Progress
 from asyncthink.training.resumption import Outputs, Resumable, Run, alone, arguments, finish, recorded, train
@@ -91,6 +91,7 @@ def trainer_of(
 ) -> TraceTrainer:
     """A trainer with its rows in the order in which they are trained on."""
     model, tokenizer = language_model.load(start)
+    attention.settle(model)
     data = rows(demonstrations, tokenizer, thinking)
     order = list(chain.from_iterable(shuffled(len(data), run.seed, epoch) for epoch in range(settings.epochs)))
     if len(order) < settings.batch_traces:

@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Callable
 from functools import cache
 from importlib import metadata
+from pathlib import Path
 from platform import python_version
 from typing import TYPE_CHECKING
 
@@ -103,7 +104,7 @@ def gpu(place: Place) -> Finding:
     if devices:
         return Finding("ok", ", ".join(f"{name} ({memory / GIGA:.0f} GB)" for name, memory in devices))
     needed = place.params.scale in ("small", "paper") and not partitions()
-    return Finding("lacks" if needed else "note", "none; nano and smoke need none")
+    return Finding("lacks" if needed else "note", "none; the scales small and paper need one")
 
 
 def gpus() -> list[tuple[str, float]]:
@@ -140,9 +141,17 @@ def disk(place: Place) -> Finding:
 
 def model(place: Place) -> Finding:
     """Whether the model's tokenizer can be had without a download."""
+    from asyncthink.models import checkpoint_files, language_model
+
     start = place.params.model.start_from
     if start is None:
         return Finding("ok", "trained from scratch; its words are its tokens")
+    try:
+        language_model.pinned(start)
+    except InputError as error:
+        return Finding("lacks", str(error))
+    if fault := checkpoint_files.fault(Path(start)):
+        return Finding("lacks", f"{start}: {fault}")
     if _tokenizer(start) is None:
         return Finding("note", f"{start} is not on this machine yet; the first run downloads it")
     return Finding("ok", f"{start} is on this machine")
@@ -151,14 +160,16 @@ def model(place: Place) -> Finding:
 @cache
 def _tokenizer(start: str) -> "PreTrainedTokenizerBase | None":
     """That of a model, if it is on this machine."""
-    from transformers import AutoTokenizer
+    from transformers import AutoTokenizer, logging
 
     from asyncthink.models.language_model import located
+
+    logging.set_verbosity_error()
 
     name, revision = located(start)
     try:
         return AutoTokenizer.from_pretrained(name, revision=revision, local_files_only=True)
-    except (OSError, ValueError):
+    except Exception:  # the tokenizers library raises Exception itself where a file is torn
         return None
 
 
@@ -257,6 +268,7 @@ CHECKS: dict[str, Callable[[Place], Finding]] = {
     "packages": packages,
     "vllm": vllm,
     "gpu": gpu,
+    "attention": surroundings.attention,
     "memory": memory,
     "disk": disk,
     "temporary": surroundings.temporary,

@@ -4,25 +4,24 @@ A token costs 2 N operations to decode and 6 N to train on, N being the model's 
 computes its layers twice, so 8 N and a little for the divergence from its start. Decoding is also bound by how many
 sequences are at work at once, each of which has a speed of its own: as many as episodes want, or as fit into the memory
 of a vLLM; and a step takes at least as long as its longest trace. rates.json holds these speeds, and whether they were
-measured or assumed. How long traces get is not known before a run: a trace is taken to use USED of its budget, and an
-organizer to fork FORKS workers. Good to a factor of two.
+measured or assumed. How long traces get is not known before a run: HABITS are those of the nano reference, to whose
+tokens a test holds them, and in sentences the paper's. Hours are good to a factor of two.
 """
 
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
 from asyncthink.config.params import Params
-from asyncthink.settings import Thinking
+from asyncthink.settings import Arm, Model, Thinking
 from asyncthink.workflow import graph
 
-USED = 0.6  # of a trace's budget; the paper's reported latencies use about as much
 ITEMS = 50  # of a test set whose size params.yaml leaves to its source: AMC-23 has 40, AIME-24 has 30
-FORKS = 1.5  # workers an organizer starts: the paper ends at 1.4
 AGENTS = 1.5  # of an episode at work at once: the paper ends at 65 % of two
-CONTEXT = 1.3  # tokens that training reads for each decoded one: injected text and what words ask come on top
 WORDS = 314  # of the vocabulary of models trained from scratch, at nano
 FAMILIES = {"smollm2-135m": (49_152, 3), "": (151_936, 8)}  # by name: vocabulary, key heads; "": Qwen3, or unknown
 PROMPT = 150  # tokens before a trace in the chat style: 250 of an organizer's, 60 to 100 of others
@@ -33,6 +32,24 @@ COPIES = 2  # of what is recorded: DVC's cache has its own, unless the file syst
 TOKEN_BYTES = 6  # of a recorded token, compressed
 VLLM_SHARE = 0.7  # of a GPU, as the cluster's profile has it
 VLLM_BYTES = 4e9  # of a vLLM beside weights, keys and values
+
+
+@dataclass(frozen=True)
+class Habits:
+    """What traces use of their budgets, and workers of theirs; workers that an organizer starts; tokens that training
+    reads for each decoded one, injected text among them.
+    """
+
+    used: float
+    worker: float
+    forks: float
+    read: float
+
+
+HABITS = {
+    "word": Habits(used=0.82, worker=0.4, forks=3.6, read=1.1),  # of the nano reference
+    "chat": Habits(used=0.6, worker=0.6, forks=1.5, read=1.3),  # of the paper, which ends at 1.4 forks
+}
 
 
 @dataclass(frozen=True)
@@ -93,9 +110,9 @@ def sharing(parameters: int, rate: Rate) -> int:
 
 def fitting(params: Params, rate: Rate) -> float:
     """Sequences of which keys and values fit into a vLLM's share of a GPU, half of an organizer's tokens each."""
-    shape, count = params.model, parameters(params)
-    token = 2 * 2 * shape.layers * _family(params)[1] * shape.head_size
-    context = USED * params.thinking.organizer_budget / 2
+    (shape, _, key_heads), count = _described(params), parameters(params)
+    token = 2 * 2 * shape.layers * key_heads * shape.head_size
+    context = HABITS[params.thinking.prompts].used * params.thinking.organizer_budget / 2
     return (VLLM_SHARE * rate.memory - 2 * count - VLLM_BYTES) / (token * context)
 
 
@@ -107,35 +124,56 @@ def rates() -> dict[str, Rate]:
 
 def parameters(params: Params) -> int:
     """N, embeddings included, of the model that params.model describes."""
-    shape, (vocabulary, key_heads) = params.model, _family(params)
+    shape, vocabulary, key_heads = _described(params)
     inner, keys = shape.heads * shape.head_size, key_heads * shape.head_size
     layer = 2 * shape.hidden_size * (inner + keys) + 3 * shape.hidden_size * shape.intermediate_size
     return shape.layers * layer + vocabulary * shape.hidden_size
 
 
-def _family(params: Params) -> tuple[int, int]:
-    """Vocabulary and key heads of the model; one that is trained from scratch has as many as heads."""
-    start, heads = params.model.start_from, params.model.heads
-    if start is None:
-        return WORDS, heads
-    vocabulary, key_heads = next(own for name, own in FAMILIES.items() if name in start.lower())
-    return vocabulary, min(heads, key_heads)
+def _described(params: Params) -> tuple[Model, int, int]:
+    """The model's shape, vocabulary and key heads: as the folder it starts from says, else as params.yaml does."""
+    given = params.model
+    if given.start_from is None:
+        return given, WORDS, given.heads
+    try:
+        return _configured(given, json.loads((Path(given.start_from) / "config.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):  # a hub name, or a folder that loading will refuse
+        vocabulary, key_heads = next(own for name, own in FAMILIES.items() if name in given.start_from.lower())
+        return given, vocabulary, min(given.heads, key_heads)
+
+
+def _configured(given: Model, config: dict[str, Any]) -> tuple[Model, int, int]:
+    hidden, heads = config["hidden_size"], config["num_attention_heads"]
+    shape = replace(
+        given,
+        hidden_size=hidden,
+        layers=config["num_hidden_layers"],
+        heads=heads,
+        head_size=config.get("head_dim") or hidden // heads,
+        intermediate_size=config["intermediate_size"],
+    )
+    return shape, config["vocab_size"], config.get("num_key_value_heads") or heads
 
 
 def episode_tokens(mode: str, thinking: Thinking) -> float:
     """Tokens that one episode decodes, as expected."""
-    traces = {
-        "sequential": thinking.organizer_budget,
-        "parallel": thinking.organizer_budget * thinking.capacity,
-        "asynchronous": thinking.organizer_budget + FORKS * thinking.worker_budget,
-    }
-    return USED * traces[mode]
+    own = HABITS[thinking.prompts]
+    trace = own.used * thinking.organizer_budget
+    if mode == "asynchronous":
+        return trace + own.forks * own.worker * thinking.worker_budget
+    return trace * (thinking.capacity if mode == "parallel" else 1)
 
 
 def read_tokens(decoded: float, mode: str, thinking: Thinking) -> float:
     """Tokens that training reads of an episode in which so many are decoded."""
-    traces = {"sequential": 1, "parallel": thinking.capacity, "asynchronous": 1 + FORKS}
-    return decoded * CONTEXT + (PROMPT * traces[mode] if thinking.prompts == "chat" else 0)
+    own = HABITS[thinking.prompts]
+    traces = {"sequential": 1, "parallel": thinking.capacity, "asynchronous": 1 + own.forks}
+    return decoded * own.read + (PROMPT * traces[mode] if thinking.prompts == "chat" else 0)
+
+
+def expected_mode(arm: Arm) -> str:
+    """How an arm's episodes will be: without a cold start, no organizer comes to fork."""
+    return arm.mode if arm.cold_start or arm.mode != "asynchronous" else "sequential"
 
 
 def loads(params: Params) -> Iterator[Load]:
@@ -150,9 +188,10 @@ def loads(params: Params) -> Iterator[Load]:
     for name in graph.trained(params):
         own = params.arm_params(name)
         batch, times = own.grpo.prompts_per_step * own.grpo.group, own.grpo.steps * seeds
-        each = episode_tokens(own.arm.mode, own.thinking)
-        decoded, read = times * batch * each, times * batch * read_tokens(each, own.arm.mode, own.thinking)
-        together = AGENTS * batch if own.arm.mode == "asynchronous" else batch
+        mode = expected_mode(own.arm)
+        each = episode_tokens(mode, own.thinking)
+        decoded, read = times * batch * each, times * batch * read_tokens(each, mode, own.thinking)
+        together = AGENTS * batch if mode == "asynchronous" else batch
         longest = times * own.thinking.organizer_budget
         yield Load(f"grpo {name}", seeds, decoded, read, together, longest)
     for test_set, arms in graph.answered(params).items():
@@ -174,7 +213,7 @@ def _evaluation(params: Params, test_set: str, arm: str) -> Load:
     name = f"evaluate {arm} {test_set}" if other else f"evaluate {arm}"
     items, samples = (other.items or ITEMS, other.samples) if other else (own.puzzles.test, own.evaluate.samples)
     runs, seeds = params.evaluations(arm, test_set).values(), len(params.seeds)
-    decoded = sum(episode_tokens(own.arm.mode, thinking) for thinking in runs)
+    decoded = sum(episode_tokens(expected_mode(own.arm), thinking) for thinking in runs)
     longest = seeds * sum(thinking.organizer_budget for thinking in runs)
     return Load(name, seeds * len(runs), items * samples * seeds * decoded, 0.0, items * samples, longest)
 
@@ -186,7 +225,7 @@ def memory(params: Params, shared: Sequence[int]) -> list[int]:
     """
     from asyncthink.training import memory_trace, micro_batches
 
-    shape, (vocabulary, key_heads) = params.model, _family(params)
+    shape, vocabulary, key_heads = _described(params)
     config = memory_trace.qwen3(
         shape.layers,
         shape.hidden_size,

@@ -47,6 +47,20 @@ class Place:
     environment: Mapping[str, str]
 
 
+def attention(place: Place) -> Finding:
+    """What trainings compute attention with."""
+    from asyncthink.training import attention
+
+    missing = attention.package()
+    try:
+        if attention.asked(place.environment) == attention.FLASH:
+            return Finding("lacks" if missing else "ok", f"{attention.FLASH}{f', but {missing}' if missing else ''}")
+    except InputError as error:
+        return Finding("lacks", str(error))
+    other = "" if missing else f"; {attention.CHOICE}={attention.FLASH} has sft and grpo take flash-attn"
+    return Finding("ok", f"torch's own (sdpa){other}")
+
+
 def home(place: Place) -> Finding:
     """The home directory; a run does without one that can be written."""
     path = Path(place.environment.get("HOME") or Path.home())

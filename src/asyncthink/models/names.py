@@ -1,0 +1,14 @@
+"""What names a model: a folder, a GGUF file, or ORG/NAME of the hub, where a commit may follow: ORG/NAME@COMMIT."""
+
+from pathlib import Path
+
+from asyncthink.errors import InputError
+
+SUFFIX = ".gguf"
+
+
+def check(model: str | Path) -> None:
+    """InputError for what is not here and can be no name of the hub, before a network is asked for it."""
+    path = Path(model)
+    if path.suffix != SUFFIX and not path.is_dir() and (path.is_absolute() or len(path.parts) != 2):
+        raise InputError(f"{path}: no such folder; `make reproduce` trains those of the graph; a hub name is ORG/NAME")

@@ -1,0 +1,123 @@
+"""A model's folder with something wrong in it: one line that names the file, and exit code 2."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from taught_chat_model import tokenizer as chat_tokenizer
+from tiny_models import tiny_model
+
+from asyncthink import cli
+from asyncthink.models import language_model
+
+TOKENIZER = chat_tokenizer()
+THINK = ["--numbers", "3", "5", "7", "9", "--target", "24", "--mode", "sequential", "--budget", "3"]
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("whole")
+    language_model.write(tiny_model("llama, tied", TOKENIZER), TOKENIZER, folder)
+    return folder
+
+
+@pytest.fixture
+def model(whole, tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return Path(shutil.copytree(whole, tmp_path / "model"))
+
+
+def refusal(model: Path, capsys) -> str:
+    capsys.readouterr()
+    assert cli.main(["think", "--model", str(model), *THINK]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    return line
+
+
+def write(name, text):
+    return lambda folder: (folder / name).write_text(text)
+
+
+def lose(*names):
+    return lambda folder: [(folder / name).unlink() for name in names]
+
+
+def configured(**keys):
+    def change(folder):
+        config = json.loads((folder / CONFIG).read_text())
+        (folder / CONFIG).write_text(json.dumps(config | keys))
+
+    return change
+
+
+def weighted(change):
+    def rewrite(folder):
+        save_file(change(load_file(folder / WEIGHTS)), folder / WEIGHTS, metadata={"format": "pt"})
+
+    return rewrite
+
+
+def cut(folder):
+    (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:50_000])
+
+
+def without_a_shard(folder):
+    tiny_model("llama, tied", TOKENIZER).save_pretrained(folder, max_shard_size="20KB")
+    (folder / WEIGHTS).unlink(missing_ok=True)
+    (folder / "model-00002-of-00006.safetensors").unlink()
+
+
+def pickled(folder):
+    torch.save(load_file(folder / WEIGHTS), folder / "pytorch_model.bin")
+    (folder / WEIGHTS).unlink()
+
+
+NORM = "model.layers.0.input_layernorm.weight"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (write(CONFIG, "{nope"), "config.json is not JSON: "),
+        (write(CONFIG, "[1]"), "config.json is not a JSON object"),
+        (lose(CONFIG), "config.json is not there"),
+        (configured(dtype="float99"), "config.json: dtype is 'float99'; allowed: float32"),
+        (configured(model_type="klingon"), "model type `klingon`"),
+        (configured(num_hidden_layers=5), "18 are missing, such as model.layers.3."),
+        (configured(hidden_size=48), "model.embed_tokens.weight is [329, 32] and not [329, 48]"),
+        (configured(model_type="bert"), "are missing, such as bert."),
+        (lose("tokenizer.json"), "it has no tokenizer: tokenizer.json is not there"),
+        (write("tokenizer.json", "{"), "tokenizer.json is not JSON"),
+        (write("tokenizer_config.json", "{"), "tokenizer_config.json is not JSON"),
+        (lose("chat_template.jinja"), "the tokenizer has no chat template"),
+        (write("chat_template.jinja", "{% for x in %}"), "chat template takes no question"),
+        (lose(WEIGHTS), "it has no weights: model.safetensors is not there"),
+        (pickled, "its weights are in pytorch_model.bin, which can run code"),
+        (cut, "model.safetensors is cut short: it has 50,000 of "),
+        (write(WEIGHTS, ""), "model.safetensors is cut short, or no safetensors file"),
+        (without_a_shard, "model-00002-of-00006.safetensors is not there, which model.safetensors.index.json names"),
+        (weighted(lambda d: {k: v for k, v in d.items() if k != NORM}), f"1 are missing, such as {NORM}"),
+        (weighted(lambda d: {k: v.to(torch.int8) for k, v in d.items()}), "model.embed_tokens.weight is I8"),
+        (weighted(lambda d: d | {NORM: d[NORM] * torch.nan}), "the model's logits are not finite"),
+    ],
+)
+def test_one_line_says_what_is_wrong(model, capsys, change, said):
+    change(model)
+    assert said in refusal(model, capsys)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_weights_of_any_precision_are_read(model, kind, capsys):
+    weighted(lambda d: {k: v.to(kind) for k, v in d.items()})(model)
+    assert cli.main(["think", "--model", str(model), *THINK]) == 0
+
+
+def test_doctor_stops_where_a_model_computes_no_numbers(model, capsys):
+    weighted(lambda d: d | {NORM: d[NORM] * torch.nan})(model)
+    assert cli.main(["doctor", str(model)]) == 1
+    *_, last = capsys.readouterr().out.splitlines()
+    assert last.startswith("lacks  pass")

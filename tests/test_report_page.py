@@ -1,0 +1,65 @@
+"""The report of the committed reference in a browser, as a newcomer opens it on a desk and on a phone."""
+
+import math
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+from asyncthink import cli
+from asyncthink.reporting import plots
+from asyncthink.reporting.report import PAGE_COLOURS
+from asyncthink.reporting.style import COLOURS
+
+REFERENCE = Path(__file__).parents[1] / "metrics/reference/nano"
+CUT = """() => [...document.querySelectorAll(".scroll, nav")]
+  .filter((node) => node.scrollWidth > node.clientWidth + 1).map((node) => node.ariaLabel)"""
+
+SEEN = """(colour) => {
+  document.body.style.color = colour;
+  return getComputedStyle(document.body).color.match(/\\d+/g).map(Number);
+}"""
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory) -> Path:
+    page = tmp_path_factory.mktemp("reference") / "index.html"
+    assert cli.main(["report", "--reference", str(REFERENCE), "--report", str(page)]) == 0
+    return page
+
+
+def shown(browser, report: Path, width: int, **options: str):
+    page = browser.new_page(viewport={"width": width, "height": 900}, **options)
+    page.goto(report.as_uri())
+    return page
+
+
+def test_no_table_figure_or_link_is_cut_on_a_desk_or_on_paper(browser, report):
+    page = shown(browser, report, 1280)
+    assert page.evaluate(CUT) == []
+    page.set_viewport_size({"width": 718, "height": 1046})  # of A4 between its margins
+    page.emulate_media(media="print")
+    assert page.evaluate(CUT) == []
+    page.close()
+
+
+def test_a_phone_cuts_nothing_but_the_row_of_links(browser, report):
+    page = shown(browser, report, 390)
+    assert page.evaluate(CUT) == ["Contents"]
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_two_arms_of_a_figure_have_nearly_one_colour(browser, report, scheme):
+    page = shown(browser, report, 1280, color_scheme=scheme)
+    named = [COLOURS[arm] for arm in (*plots.ORGANIZERS, *plots.TIMED)]
+    seen = [page.evaluate(SEEN, PAGE_COLOURS.get(colour, colour)) for colour in named]
+    assert min(math.dist(one, other) for one, other in combinations(seen, 2)) > 60
+    page.close()
+
+
+def test_the_report_of_a_reference_names_no_file_that_only_a_run_leaves(report):
+    text = report.read_text(encoding="utf-8")
+    assert "metrics/tables/" not in text and "episodes.html" not in text
+    assert "Where this page was made" in text
