@@ -170,14 +170,12 @@ def planned(kind: Kind, tokens: int, worker: int = 0) -> PlannedAction:
 
 def _read(action: PlannedAction) -> tuple[Kind, int, int]:
     """The inverse of `planned`."""
-    match action:
-        case {"fork": worker, "tokens": tokens}:
-            return "fork", tokens, worker
-        case {"join": worker, "tokens": tokens}:
-            return "join", tokens, worker
-        case {"answer": tokens}:
-            return "answer", tokens, 0
-    return "think", action["think"], 0
+    kind: Kind
+    if "tokens" in action:
+        kind = "fork" if "fork" in action else "join"
+        return kind, action["tokens"], action[kind]
+    kind = "answer" if "answer" in action else "think"
+    return kind, action[kind], 0
 
 
 class Clock:
