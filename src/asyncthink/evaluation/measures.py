@@ -16,7 +16,7 @@ from asyncthink import protocol
 from asyncthink.episode import Episode, Trace
 from asyncthink.errors import InputError
 from asyncthink.evaluation.optimum import least_latency
-from asyncthink.schedule import Plan, numbers, side_by_side, simulate, validate
+from asyncthink.schedule import Plan, clocked, side_by_side, validate
 from asyncthink.synthesis.structures import topology
 from asyncthink.tasks import TASKS, branch_predictor
 from asyncthink.tasks.countdown_search import Numbers, sorted_numbers
@@ -72,7 +72,7 @@ def scored(episode: Episode) -> Episode:
         plans = [_checked(plan) for plan in episode.plan["plans"]]
         schedule = side_by_side(plans, episode.answer, episode.capacity)
     else:
-        schedule = numbers(simulate(_checked(episode.plan)))
+        schedule = clocked(_checked(episode.plan)).numbers()
     return replace(episode, schedule=schedule, score=dict(TASKS[episode.task].score(episode.item, episode.answer)))
 
 
