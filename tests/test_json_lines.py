@@ -8,6 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from written_episodes import sequential
 
 from asyncthink import cli, episode, files
@@ -64,6 +66,32 @@ def test_a_broken_line_is_named_with_its_file(line, says, tmp_path):
     with pytest.raises(InputError) as refusal:
         files.read_json_lines(path)
     assert str(refusal.value).startswith(f"{path}: line 3 {says}") and "\n" not in str(refusal.value)
+
+
+NUMBERS = ["0", "-0", "-0.0", "1.0", "1e5", "1E5", "1e16", "1e-06", "0.1", "0.10", "1e999", "-7", str(2**64), "9" * 25]
+TEXTS = ['""', '"a"', '" a"', '"a "', '"\\u0061"', '"\\ud800"', '"α"', '"\\n"', '"\t"', '"\\""', '":"', '"a,b"']
+PLAIN = st.sampled_from([*NUMBERS, *TEXTS, "true", "null", "NaN", "[]", "{}"])
+
+
+@st.composite
+def written(draw, values):
+    """A list or an object of some values as people write it: blanks anywhere, keys that may come twice."""
+    blank = st.sampled_from(["", "", " ", "  ", "\t"])
+    entries = draw(st.lists(values, max_size=3))
+    if draw(st.booleans()):
+        return f"[{draw(blank)}{','.join(entries)}{draw(blank)}]"
+    pairs = [f"{draw(st.sampled_from(TEXTS))}{draw(blank)}:{draw(blank)}{value}{draw(blank)}" for value in entries]
+    return "{" + f",{draw(blank)}".join(pairs) + "}"
+
+
+@given(st.recursive(PLAIN, written, max_leaves=12))
+@example('{"a":{"b":1,"b":1}}')
+@example('{"a": 1, "b ": [1.5, true, "α β"]}')
+@example('{"a":' * 300 + "1" + "}" * 300)
+def test_a_line_that_is_read_the_quick_way_is_read_as_the_careful_way_reads_it(line):
+    quick = files._plain(f"{line}\n".encode())
+    assert quick is None or repr(quick) == repr(files.json_object(line, "here"))
+    assert quick is not None or line != '{"a": 1, "b ": [1.5, true, "α β"]}'
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
@@ -182,8 +210,8 @@ def test_the_examples_of_grades_help_are_right(capsys, monkeypatch):
         if following.strip().startswith('{"item"')
     }
     assert list(examples) == ["countdown", "sudoku", "competition_math", "multiple_choice"]
-    for task, example in examples.items():
-        code, out, _ = asked(monkeypatch, capsys, ["grade", "--task", task], example.encode())
+    for task, shown in examples.items():
+        code, out, _ = asked(monkeypatch, capsys, ["grade", "--task", task], shown.encode())
         assert code == 0 and json.loads(out)["accuracy"] == 1.0 and json.loads(out)["mistakes"] == []
 
 

@@ -87,7 +87,8 @@ def test_a_structure_has_the_class_of_its_topology(structure, kind):
 def test_random_structures_hold_more_topologies_than_the_two_of_an_unguided_teacher():
     def report(**shares):
         chosen = settings_with(synthesize=shares, thinking={"capacity": 4})
-        return format_filter.topologies(list(demonstrations(chosen, "asynchronous", ITEMS)))
+        shown = demonstrations(chosen, "asynchronous", ITEMS)
+        return format_filter.topologies([structures.topology(each.structure) for each in shown])
 
     guided, unguided = report(), report(interleaved=0.5, batch=0.5, most_forks=2, systematic_share=0.0)
     assert guided["beyond_the_two"] >= 10

@@ -8,6 +8,7 @@ encoded again or looked up by text.
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -59,7 +60,7 @@ class Trace:
     @property
     def actions(self) -> list[protocol.Action]:
         """What the model wrote as actions, in order, up to and with the first Answer or Return."""
-        return protocol.parse(self.own_text, cast(protocol.Role, self.role), protocol.reasons(self.prompt))
+        return list(_parsed(self.own_text, cast(protocol.Role, self.role), protocol.reasons(self.prompt)))
 
     @property
     def returned(self) -> str | None:
@@ -73,6 +74,11 @@ class Trace:
         self.logprobs += [0.0] * len(ids) if injected else list(logprobs)
         self.policy += [0 if injected else 1] * len(ids)
         self.segments.append(Segment(text, len(ids), injected))
+
+
+@lru_cache(maxsize=256)  # whoever measures an episode asks for the actions of its traces again and again
+def _parsed(text: str, role: protocol.Role, reasoning: bool) -> tuple[protocol.Action, ...]:
+    return tuple(protocol.parse(text, role, reasoning))
 
 
 @dataclass
@@ -187,7 +193,7 @@ def _check(kind: type[T], record: dict[str, Any], where: str) -> None:
 
 def _holds(value: Any, allowed: tuple[type, ...], *, listed: bool) -> bool:
     if listed:
-        return isinstance(value, list) and {type(entry) for entry in value} <= set(allowed)
+        return isinstance(value, list) and set(map(type, value)).issubset(allowed)
     return type(value) in allowed and not (type(value) is int and value < 0)
 
 

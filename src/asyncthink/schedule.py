@@ -126,13 +126,18 @@ def side_by_side(plans: Sequence[Plan], answer: str | None, capacity: int) -> di
 
 def contract(plan: Any) -> dict[str, Any]:
     """The public schedule of a plan from outside: checked, run, and null in every number on a format error."""
-    schedule = simulate(validate(plan))
-    if schedule.format_error:
-        return dict.fromkeys(_PUBLIC) | {"format_error": schedule.format_error}
-    return {key: getattr(schedule, key) for key in _PUBLIC}
+    told = clocked(validate(plan)).numbers()
+    if told["format_error"]:
+        return dict.fromkeys(_PUBLIC) | {"format_error": told["format_error"]}
+    return {key: told[key] for key in _PUBLIC}
 
 
 def simulate(plan: Plan) -> Schedule:
+    """What comes of a valid plan."""
+    return clocked(plan).schedule()
+
+
+def clocked(plan: Plan) -> "Clock":
     """Run a valid plan, event by event."""
     tokens = {int(i): count for i, count in plan.get("workers", {}).items()}
     clock = Clock(plan["capacity"], plan.get("slot_release", "join"), tokens)
@@ -140,7 +145,7 @@ def simulate(plan: Plan) -> Schedule:
         clock.act(*_read(action))
         if clock.over:
             break
-    return clock.schedule()
+    return clock
 
 
 def format_error(actions: Iterable[Action], capacity: int | None) -> str | None:
@@ -170,14 +175,12 @@ def planned(kind: Kind, tokens: int, worker: int = 0) -> PlannedAction:
 
 def _read(action: PlannedAction) -> tuple[Kind, int, int]:
     """The inverse of `planned`."""
-    match action:
-        case {"fork": worker, "tokens": tokens}:
-            return "fork", tokens, worker
-        case {"join": worker, "tokens": tokens}:
-            return "join", tokens, worker
-        case {"answer": tokens}:
-            return "answer", tokens, 0
-    return "think", action["think"], 0
+    kind: Kind
+    if "tokens" in action:
+        kind = "fork" if "fork" in action else "join"
+        return kind, action["tokens"], action[kind]
+    kind = "answer" if "answer" in action else "think"
+    return kind, action[kind], 0
 
 
 class Clock:
@@ -266,25 +269,31 @@ class Clock:
         """The clock when worker i is done."""
         return self._starts[i] + self._workers[i]
 
-    def schedule(self) -> Schedule:
-        """What came of it; by now `workers` knows all that were forked."""
+    def numbers(self) -> dict[str, Any]:
+        """What an episode records of its schedule; by now `workers` knows all that were forked."""
         latency = None if self.format_error else self.now
         concurrency = ratio = None
         if latency is not None:
             busy = self._own + sum(min(self._end(i), latency) - start for i, start in self._starts.items())
             concurrency, ratio = busy / latency, busy / (latency * self._capacity)
+        return {
+            "format_error": self.format_error,
+            "latency": latency,
+            "work": self._own + sum(self._workers[i] for i in self._starts),
+            "concurrency": concurrency,
+            "concurrency_ratio": ratio,
+            "forks": len(self._starts),
+            "forks_behind_joins": self._late_forks,
+            "joins": len(self._starts) - len(self._open),
+            "elapsed": self.now,
+            "unjoined": len(self._open),
+        }
+
+    def schedule(self) -> Schedule:
+        """The same, with what the page draws."""
         workers = [Lane(i, (Interval("work", start, self._end(i)),)) for i, start in self._starts.items()]
         return Schedule(
-            format_error=self.format_error,
-            latency=latency,
-            work=self._own + sum(self._workers[i] for i in self._starts),
-            concurrency=concurrency,
-            concurrency_ratio=ratio,
-            forks=len(self._starts),
-            forks_behind_joins=self._late_forks,
-            joins=len(self._starts) - len(self._open),
-            elapsed=self.now,
-            unjoined=len(self._open),
+            **self.numbers(),
             lanes=(Lane(None, tuple(self._intervals)), *workers),
             arrows=tuple(self._arrows),
             critical=() if self.format_error else self._critical_path(),

@@ -3,13 +3,15 @@
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from asyncthink.config import params
 from asyncthink.errors import InputError
 from asyncthink.files import write_json, write_json_lines
 from asyncthink.synthesis import demonstration, format_filter
+from asyncthink.synthesis.demonstration import Demonstration
 from asyncthink.synthesis.surfaces import COUNTS
 
 EXAMPLE = r"""asyncthink filter --arm asyncthink --demonstrations data/synthesize/asyncthink.jsonl \
@@ -28,16 +30,27 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     settings = params.read(args.params).arm_params(args.arm)
     thinking, count = settings.thinking, COUNTS[settings.thinking.prompts]
-    shown = demonstration.read(args.demonstrations)
-    judged = [(written, format_filter.reason(written, thinking, count)) for written in shown]
-    kept = [written for written, reason in judged if reason is None]
-    reasons = [reason for _, reason in judged if reason]
-    rejected = [{"reason": reason, **demonstration.to_mapping(written)} for written, reason in judged if reason]
+    reasons: list[str] = []
+    demonstration.write(args.kept, _kept(args, settings, reasons))
+    report = format_filter.report(demonstration.read(args.kept), reasons, thinking, count)
+    write_json(args.metrics, {"arm": args.arm, **report})
+    print(f"filter {args.arm}: kept {report['kept']:,} of {report['demonstrations']:,} traces", file=sys.stderr)
+
+
+def _kept(args: argparse.Namespace, settings: params.Params, reasons: list[str]) -> Iterator[Demonstration]:
+    """Those that are kept, one at a time; then the others are written, and too few that are kept is an error."""
+    thinking, count = settings.thinking, COUNTS[settings.thinking.prompts]
+    rejected: list[dict[str, Any]] = []
+    kept = 0
+    for written in demonstration.read(args.demonstrations):
+        if reason := format_filter.reason(written, thinking, count):
+            reasons.append(reason)
+            rejected.append({"reason": reason, **demonstration.to_mapping(written)})
+        else:
+            kept += 1
+            yield written
     write_json_lines(args.rejected, rejected)
-    _check(len(kept), reasons, settings.filter.fewest_kept, args.rejected)
-    demonstration.write(args.kept, kept)
-    write_json(args.metrics, {"arm": args.arm, **format_filter.report(kept, reasons, thinking, count)})
-    print(f"filter {args.arm}: kept {len(kept):,} of {len(judged):,} traces", file=sys.stderr)
+    _check(kept, reasons, settings.filter.fewest_kept, args.rejected)
 
 
 def _check(kept: int, reasons: Sequence[str], fewest: float, rejected: Path) -> None:

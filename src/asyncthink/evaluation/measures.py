@@ -8,6 +8,7 @@ there; `elapsed`, the clock at which the episode ended, is there for every episo
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from statistics import fmean
 from typing import Any
 
@@ -15,9 +16,10 @@ from asyncthink import protocol
 from asyncthink.episode import Episode, Trace
 from asyncthink.errors import InputError
 from asyncthink.evaluation.optimum import least_latency
-from asyncthink.schedule import Plan, numbers, side_by_side, simulate, validate
+from asyncthink.schedule import Plan, clocked, side_by_side, validate
 from asyncthink.synthesis.structures import topology
 from asyncthink.tasks import TASKS, branch_predictor
+from asyncthink.tasks.countdown_search import Numbers, sorted_numbers
 from asyncthink.thinking import THINKING, organization
 
 Words = tuple[str, ...]
@@ -70,7 +72,7 @@ def scored(episode: Episode) -> Episode:
         plans = [_checked(plan) for plan in episode.plan["plans"]]
         schedule = side_by_side(plans, episode.answer, episode.capacity)
     else:
-        schedule = numbers(simulate(_checked(episode.plan)))
+        schedule = clocked(_checked(episode.plan)).numbers()
     return replace(episode, schedule=schedule, score=dict(TASKS[episode.task].score(episode.item, episode.answer)))
 
 
@@ -128,7 +130,8 @@ def _queries(episode: Episode, actions: Sequence[protocol.Action]) -> dict[str, 
     joined = {action.id for action in actions if isinstance(action, protocol.Join)}
     queries = [" ".join(fork.query.split()) for fork in forks]
     returns = {trace.fork: _parts(trace.returned) for trace in episode.traces[1:]}
-    used = [fork.id in joined and _serves(returns.get(fork.id, []), episode) for fork in forks]
+    answered = _parts(episode.answer) if "required" in episode.item else None
+    used = [fork.id in joined and _serves(returns.get(fork.id, []), answered) for fork in forks]
     return {
         "forks": float(len(forks)),
         "joins": float(sum(isinstance(action, protocol.Join) for action in actions)),
@@ -147,8 +150,7 @@ def _organization(episode: Episode) -> dict[str, float]:
     right, with T* the least latency of an organizer that knows where the hits are.
     """
     item, hit = episode.item, organization.hits(episode.item)
-    order = branch_predictor.of_the_game().order(item)
-    best = [list(hit.values())[place] for place in order]
+    best = [list(hit.values())[place] for place in _best_order(sorted_numbers(item), item["target"])]
     forked = [search for search in organization.first_times(organization.searches(episode)) if search.forked]
     valid = episode.schedule["format_error"] is None
     solved = valid and episode.score["accuracy"] == 1
@@ -160,6 +162,11 @@ def _organization(episode: Episode) -> dict[str, float]:
         "tokens_after": organization.tokens_after(episode) if valid else NAN,
         "regret": episode.schedule["elapsed"] / _least_latency(item, episode.capacity) if solved else NAN,
     }
+
+
+@lru_cache(maxsize=organization.CACHED)
+def _best_order(numbers: Numbers, target: int) -> list[int]:
+    return branch_predictor.of_the_game().order({"numbers": numbers, "target": target})
 
 
 def _least_latency(item: dict[str, Any], capacity: int) -> float:
@@ -209,23 +216,22 @@ def _parts(text: str | None) -> list[Words]:
     return [words for words in parts if "".join(words) not in NO_RESULT]
 
 
-def _serves(returned: list[Words], episode: Episode) -> bool:
+def _serves(returned: list[Words], answered: list[Words] | None) -> bool:
     """Whether a part of what came back is in the answer, or begins as one there: a worker may return its whole line.
 
-    Of a single answer no text tells, so anything serves it.
+    Of a single answer (None) no text tells, so anything serves it.
     """
-    if "required" not in episode.item:
+    if answered is None:
         return bool(returned)
-    return any(words[: len(part)] == part for words in returned for part in _parts(episode.answer))
+    return any(words[: len(part)] == part for words in returned for part in answered)
 
 
 def string_distinct(episode: Episode) -> int:
     """Correct expressions that differ as strings; the canonical count is `correct`. One answer counts as it scores."""
     if "required" not in episode.item:
         return int(episode.score["correct"])
-    grade = TASKS[episode.task].score
-    offered = dict.fromkeys(pieces(episode.answer)[:MOST_READ])
-    return sum(grade(episode.item, expression)["correct"] > 0 for expression in offered)
+    grade = organization.grader(episode)
+    return sum(grade(expression)["correct"] > 0 for expression in set(pieces(episode.answer)[:MOST_READ]))
 
 
 def _number(value: Any) -> float:

@@ -7,11 +7,14 @@ seeds. Left out on purpose: guessing where there is no template, since a base mo
 """
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from jinja2.exceptions import TemplateError
-from transformers import PreTrainedTokenizerBase
 
 from asyncthink.errors import InputError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 TODAY = datetime(2025, 10, 29)  # of the paper
 NONE = (
@@ -20,7 +23,7 @@ NONE = (
 )
 
 
-def written(tokenizer: PreTrainedTokenizerBase, role: str, question: str, reasoning: bool = False) -> str:
+def written(tokenizer: "PreTrainedTokenizerBase", role: str, question: str, reasoning: bool = False) -> str:
     """The prompt up to where the model's answer begins; InputError where the tokenizer has no template that asks.
 
     reasoning asks for a reasoning before the answer where the template can switch it.
@@ -37,7 +40,7 @@ def written(tokenizer: PreTrainedTokenizerBase, role: str, question: str, reason
         raise InputError(f"the tokenizer's chat template takes no question: {' '.join(str(error).split())}") from None
 
 
-def takes_system(tokenizer: PreTrainedTokenizerBase) -> bool:
+def takes_system(tokenizer: "PreTrainedTokenizerBase") -> bool:
     """Whether a template says what a system turn says; some refuse one, some leave it out."""
     turns = [{"role": "system", "content": "ROLE"}, {"role": "user", "content": "QUESTION"}]
     try:
@@ -46,13 +49,13 @@ def takes_system(tokenizer: PreTrainedTokenizerBase) -> bool:
         return False
 
 
-def switches_reasoning(tokenizer: PreTrainedTokenizerBase) -> bool:
+def switches_reasoning(tokenizer: "PreTrainedTokenizerBase") -> bool:
     """Whether a template writes another prompt where a reasoning is asked for."""
     turns = [{"role": "user", "content": "QUESTION"}]
     return _rendered(tokenizer, turns, False) != _rendered(tokenizer, turns, True)
 
 
-def _rendered(tokenizer: PreTrainedTokenizerBase, turns: list[dict[str, str]], reasoning: bool) -> str:
+def _rendered(tokenizer: "PreTrainedTokenizerBase", turns: list[dict[str, str]], reasoning: bool) -> str:
     text = tokenizer.apply_chat_template(
         turns,
         tokenize=False,

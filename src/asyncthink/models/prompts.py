@@ -6,13 +6,15 @@ models, which are asked by their own chat templates. The paper's own prompts are
 
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING
 
 from asyncthink import protocol
 from asyncthink.models import chat_template
 
-Written = Callable[[PreTrainedTokenizerBase, str, str, bool], str]
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Written = Callable[["PreTrainedTokenizerBase", str, str, bool], str]
 
 
 @dataclass(frozen=True)

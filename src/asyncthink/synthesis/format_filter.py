@@ -4,10 +4,11 @@ The paper drops traces with a format error; ours also drops those that could not
 is right in the corpus is measured and reported, and decides nothing.
 """
 
+import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 from asyncthink import protocol, schedule
 from asyncthink.settings import Thinking
@@ -64,41 +65,57 @@ def _same(joined: str, worker: str | None) -> bool:
     return worker is not None and joined.split() == (protocol.returned(worker) or "").split()
 
 
+class _Tally(NamedTuple):
+    """What the report needs of one demonstration; lengths in tokens."""
+
+    accuracy: float
+    topology: str
+    forks: int
+    latency: int | None
+    concurrency_ratio: float | None
+    organizer: int
+    workers: list[int]
+
+
+def _tally(shown: Demonstration, thinking: Thinking, count: Callable[[str], int]) -> _Tally:
+    accuracy = TASKS[shown.task].score(shown.item, shown.answer)["accuracy"]
+    ran = schedule.simulate(plan(shown, thinking, count))
+    workers = [count(text) for text in shown.workers.values()]
+    name = sys.intern(topology(followed(shown.actions)))
+    return _Tally(accuracy, name, ran.forks, ran.latency, ran.concurrency_ratio, count(shown.organizer), workers)
+
+
 def report(
-    kept: Sequence[Demonstration], reasons: Sequence[str], thinking: Thinking, count: Callable[[str], int]
+    kept: Iterable[Demonstration], reasons: Sequence[str], thinking: Thinking, count: Callable[[str], int]
 ) -> dict[str, Any]:
     """What the corpus is like: counts, topologies, share of right answers, lengths in tokens, latency.
 
     reasons has one entry for each rejected demonstration; means are over the kept ones and None where there are none.
     """
-    scores = [TASKS[shown.task].score(shown.item, shown.answer) for shown in kept]
-    schedules = [schedule.simulate(plan(shown, thinking, count)) for shown in kept]
-    ratios = [ran.concurrency_ratio for ran in schedules if ran.concurrency_ratio is not None]
-    workers = [count(text) for shown in kept for text in shown.workers.values()]
+    tallies = [_tally(shown, thinking, count) for shown in kept]
     return {
-        "demonstrations": len(kept) + len(reasons),
-        "kept": len(kept),
+        "demonstrations": len(tallies) + len(reasons),
+        "kept": len(tallies),
         "rejected": dict(Counter(reasons).most_common()),
-        "accuracy": _mean([score["accuracy"] for score in scores]),
-        "all_correct": _mean([score["accuracy"] == 1 for score in scores]),
-        "topologies": topologies(kept),
-        "forks": _mean([ran.forks for ran in schedules]),
-        "latency": _mean([ran.latency for ran in schedules if ran.latency is not None]),
-        "concurrency_ratio": _mean(ratios),
-        "organizer_tokens": _lengths([count(shown.organizer) for shown in kept]),
-        "worker_tokens": _lengths(workers),
+        "accuracy": _mean([each.accuracy for each in tallies]),
+        "all_correct": _mean([each.accuracy == 1 for each in tallies]),
+        "topologies": topologies([each.topology for each in tallies]),
+        "forks": _mean([each.forks for each in tallies]),
+        "latency": _mean([each.latency for each in tallies]),
+        "concurrency_ratio": _mean([each.concurrency_ratio for each in tallies]),
+        "organizer_tokens": _lengths([each.organizer for each in tallies]),
+        "worker_tokens": _lengths([tokens for each in tallies for tokens in each.workers]),
     }
 
 
-def topologies(kept: Sequence[Demonstration]) -> dict[str, Any]:
-    """Distinct topologies, and how many demonstrations and topologies are in each class.
+def topologies(names: Sequence[str]) -> dict[str, Any]:
+    """Of the topology of each demonstration: how many there are, and how many of both are in each class.
 
     Left alone, the paper's teacher wrote interleaved and batch only: `beyond_the_two` counts the topologies outside.
     """
-    structures = [followed(shown.actions) for shown in kept]
-    counts = Counter(topology(structure) for structure in structures)
-    sizes = Counter(topology_class(structure) for structure in structures)
+    counts = Counter(names)
     kinds = Counter(topology_class(name.split()) for name in counts)
+    sizes = Counter(topology_class(name.split()) for name in names)
     classes = {name: {"demonstrations": sizes[name], "distinct": kinds[name]} for name in CLASSES}
     return {"distinct": len(counts), "beyond_the_two": kinds["other"], "classes": classes}
 

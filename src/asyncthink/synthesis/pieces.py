@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from asyncthink.synthesis.surfaces import SURFACES, Step, Surface
@@ -20,7 +20,7 @@ class Piece:
     tokens: int
 
 
-@cache
+@lru_cache(maxsize=256)
 def _steps(style: str, branch: Branch, target: int) -> tuple[tuple[Step, int], ...]:
     surface = SURFACES[style]
     return tuple((step, surface.length(step[0])) for step in surface.steps(branch, target))

@@ -98,7 +98,7 @@ class Agent:
         """The tokens of an action in `pending`, which begins anew after it; the parser counts from its lead on."""
         ids, counts = self.pending, range(len(self.pending) + 1)
         first = max(0, bisect_right(counts, action.start, key=self._length) - 1)
-        last = max(1, bisect_left(counts, action.end, key=self._length))
+        last = max(1, bisect_left(counts, action.end, first, key=self._length))
         if surplus := len(ids) - last:
             self._cut(surplus)
         match action:

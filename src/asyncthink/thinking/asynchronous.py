@@ -4,7 +4,6 @@ from typing import Any
 
 from asyncthink.engines import Engine
 from asyncthink.episode import Episode
-from asyncthink.schedule import numbers
 from asyncthink.settings import Thinking
 from asyncthink.tasks import TASKS
 from asyncthink.thinking.fixed_plan import follow
@@ -28,5 +27,5 @@ async def asynchronous(
         traces=[organizer.agent.trace, *workers],
         plan=organizer.plan,
         answer=organizer.answer,
-        schedule=numbers(organizer.clock.schedule()),
+        schedule=organizer.clock.numbers(),
     )

@@ -4,17 +4,21 @@ Read from the texts of the word language, in the order of the organizer's action
 `|`, a sub-query names branches after its target.
 """
 
+import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any
 
 from asyncthink.episode import Episode
 from asyncthink.protocol import Answer, Fork, Join, Think
 from asyncthink.tasks import TASKS
-from asyncthink.tasks.countdown_search import COUNT, LARGEST_RESULT, SPELLED, branches, sorted_numbers
+from asyncthink.tasks.countdown_search import COUNT, LARGEST_RESULT, SPELLED, Numbers, branches, sorted_numbers
+from asyncthink.tasks.task import Score
 
 NAN = float("nan")
+CACHED = 4096  # items, or answers to them, that are remembered
 COUNTS = ("branches", "repeated_branches", "forked_branches", "forked_hits")
 
 _OWN = re.compile(r"\| ([a-d][-+*/][a-d])")
@@ -71,8 +75,22 @@ def first_times(begun: Sequence[Search]) -> list[Search]:
 
 def hits(item: Mapping[str, Any]) -> dict[str, bool]:
     """For each branch of an item, by name, whether it holds a hit."""
-    own = branches(sorted_numbers(item))
-    return {branch.name: bool(branch.hits(item["target"])) for branch in own}
+    return dict(_hits(sorted_numbers(item), item["target"]))
+
+
+@lru_cache(maxsize=CACHED)
+def _hits(numbers: Numbers, target: int) -> dict[str, bool]:
+    return {branch.name: bool(branch.hits(target)) for branch in branches(numbers)}
+
+
+def grader(episode: Episode) -> Callable[[str], Score]:
+    """What the episode's task says of a text as its answer; samples of an item mostly hold the same few solutions."""
+    return partial(_graded, episode.task, json.dumps(episode.item))
+
+
+@lru_cache(maxsize=CACHED)
+def _graded(task: str, item: str, answer: str) -> Score:
+    return TASKS[task].score(json.loads(item), answer)
 
 
 def tokens_after(episode: Episode) -> float:
@@ -84,6 +102,7 @@ def tokens_after(episode: Episode) -> float:
     steps, actions = _merged(episode.plan["organizer"]), list(episode.traces[0].actions)
     if [next(iter(step)) for step in steps] != [type(action).__name__.lower() for action in actions]:
         return NAN
+    grade = grader(episode)
     known: set[str] = set()
     starts: dict[int, int] = {}
     clock, since = 0, NAN
@@ -97,10 +116,10 @@ def tokens_after(episode: Episode) -> float:
             starts[action.id] = clock
         elif isinstance(action, Join):
             clock = max(clock, starts[action.id] + episode.plan["workers"][str(action.id)])
-            known |= _right(episode, returns[action.id].split(" ; "))
+            known.update(*(grade(solution)["solutions"] for solution in returns[action.id].split(" ; ")))
         elif isinstance(action, Think):
             for match in SPELLED.finditer(action.text):
-                known |= _right(episode, [match[1]])
+                known.update(grade(match[1])["solutions"])
                 after = len(action.text[match.end() :].split())
                 if len(known) >= episode.item["required"]:
                     break
@@ -118,8 +137,3 @@ def _merged(steps: Iterable[Mapping[str, int]]) -> list[Mapping[str, int]]:
         else:
             merged.append(step)
     return merged
-
-
-def _right(episode: Episode, solutions: Iterable[str]) -> set[str]:
-    grade = TASKS["countdown"].score
-    return {same for solution in solutions for same in grade(episode.item, solution)["solutions"]}
