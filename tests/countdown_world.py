@@ -24,6 +24,7 @@ SYNTHESIZE = {
     "think_share": 0.5,
     "most_branches": 3,
     "systematic_share": 0.0,
+    "ordered_share": 0.0,
 }
 NAME = re.compile(r"[a-d][-+*/][a-d]")
 BRANCH = re.compile(rf"\| ({NAME.pattern}) (\d+) (\d+) (\d+)([^|<]*)")

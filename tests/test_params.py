@@ -48,6 +48,7 @@ OUT_OF_RANGE = [
     ("evaluate.temperature", math.inf, "evaluate.temperature is inf; allowed: 0 or more"),
     ("evaluate.variants.headline", {"arms": ["no_rl"], "thinking": {}}, "evaluate.variants is headline"),
     ("synthesize.systematic_share", 1.7, "synthesize.systematic_share is 1.7; allowed: from 0 to 1"),
+    ("synthesize.ordered_share", -0.1, "synthesize.ordered_share is -0.1; allowed: from 0 to 1"),
     ("synthesize.most_branches", 0, "synthesize.most_branches is 0; allowed: 1 or more"),
     (
         "synthesize",

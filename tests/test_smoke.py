@@ -127,7 +127,15 @@ def test_what_a_changed_number_makes_stale_for_snakemake_is_stale_for_dvc(projec
     assert {rule for rule, _ in direct} <= set(status)
     if key == "reward.concurrency_weight":
         trained = {re.search(r"\barm=(\w+)", block)[1] for rule, block in direct if rule == "grpo"}
-        own = {"asyncthink", "asyncthink_4", "asyncthink_priced", "no_cold_start", "no_random_structures", "leverage"}
+        own = {
+            "asyncthink",
+            "asyncthink_4",
+            "asyncthink_priced",
+            "asyncthink_ordered",
+            "no_cold_start",
+            "no_random_structures",
+            "leverage",
+        }
         assert trained == own
         assert set(status) == {"grpo", "evaluate", "report"}
     elif key != "arm.cold_start":

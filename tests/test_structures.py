@@ -1,15 +1,18 @@
 """Structures are legal and diverse."""
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
-from countdown_world import ITEMS, demonstrations, settings_with
+from countdown_world import ITEMS, committed, demonstrations, settings_with
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asyncthink import protocol, schedule
+from asyncthink.config import params
 from asyncthink.randomness import keyed
 from asyncthink.synthesis import format_filter, structures
+from asyncthink.tasks import countdown_puzzles
 
 
 def actions_of(structure):
@@ -92,3 +95,11 @@ def test_random_structures_hold_more_topologies_than_the_two_of_an_unguided_teac
     assert unguided["classes"]["other"]["demonstrations"] < 30  # an answer may come before the last Join
     assert sum(kind["demonstrations"] for kind in guided["classes"].values()) == 300
     assert sum(kind["distinct"] for kind in guided["classes"].values()) == guided["distinct"]
+
+
+def test_some_demonstrations_of_nano_fork_as_often_as_a_model_can():
+    """What too few of them show goes wrong: after a cold start with sub-queries of one size it miscounted its Forks."""
+    nano = params.from_mapping(params.merged(committed(), {"synthesize": {"demonstrations": 600}}))
+    items = countdown_puzzles.drawn(nano.puzzles, 0, "train", 200)
+    forks = Counter(text.organizer.count("<FORK") for text in demonstrations(nano, "asynchronous", items))
+    assert set(forks) == set(range(9)) and forks[8] > 30

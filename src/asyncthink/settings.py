@@ -194,6 +194,7 @@ class Synthesize:
     think_share: Share
     most_branches: Count
     systematic_share: Share
+    ordered_share: Share
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -23,7 +23,7 @@ With 11 left over, `11 -! 8 !- 14` says what the other two must make for 3: 8, f
 they do make follows. A sign like `!-` and a whole expression is a solution; `none` is a return, or answer, without one.
 Tags begin and end what an agent hands out (FORK), takes in (JOIN), returns (RETURN) and answers (ANSWER)."""
 MODES = ("asynchronous", "sequential", "parallel")
-EXAMPLE = "asyncthink think --model docs/nano --numbers 12 10 8 2 --target 20"
+EXAMPLE = "asyncthink think --model docs/nano --numbers 8 5 2 1 --target 6"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

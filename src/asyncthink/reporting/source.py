@@ -14,6 +14,7 @@ from asyncthink.evaluation.statistics import Statistic
 LABELS = {
     "asyncthink": "AsyncThink",
     "asyncthink_priced": "AsyncThink, tokens priced",
+    "asyncthink_ordered": "AsyncThink, order given",
     "asyncthink_4": "AsyncThink, c = 4",
     "fixed_plan": "Fixed plan",
     "parallel": "Parallel thinking",

@@ -3,7 +3,11 @@
 Like the paper's teacher it gives the form and not the policy. Structures are drawn at random, and the good branches
 come no earlier than the others: every form takes them in a random order, or round the circle from a random one. In a
 share of the asynchronous demonstrations (all but `systematic_share`) each sub-query and each thought draws its branches
-anew, so that some are searched twice.
+anew, so that some are searched twice. How many branches they take at most is drawn for each demonstration: those of
+single branches fork as often as a model can, which it must have seen to count so far.
+
+`ordered_share` shows what giving a good order away would do: that share of the asynchronous demonstrations takes first
+the branches that a regression on the numbers finds the likeliest (tasks/branch_predictor.py).
 
 To answer once as many solutions are in hand as the item asks for belongs to every form. Every text keeps its budget,
 answer included; an answer lists the distinct solutions of the organizer's own search and of the joined workers, in the
@@ -22,6 +26,7 @@ from asyncthink.synthesis import structures
 from asyncthink.synthesis.assignment import Assignment
 from asyncthink.synthesis.demonstration import Demonstration
 from asyncthink.synthesis.pieces import Desk, Piece
+from asyncthink.tasks import branch_predictor
 
 
 def demonstrate(assignment: Assignment, items: Sequence[dict[str, Any]]) -> Iterator[Demonstration]:
@@ -99,10 +104,13 @@ def _draw(rng: random.Random, desk: Desk, settings: Synthesize) -> Any:
     where all have come.
     """
     everything = range(len(desk.branches))
+    most = rng.randint(1, settings.most_branches)
     fresh = order(rng, len(everything)) if rng.random() < settings.systematic_share else None
+    if rng.random() < settings.ordered_share:
+        fresh = branch_predictor.of_the_game().order({"numbers": desk.numbers, "target": desk.target})
 
     def draw() -> list[int]:
-        size = rng.randint(1, settings.most_branches)
+        size = rng.randint(1, most)
         if fresh is None:
             return rng.sample(everything, size)
         taken, fresh[:size] = fresh[:size], []

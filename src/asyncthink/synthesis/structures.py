@@ -84,13 +84,6 @@ def _with_thinks(rng: random.Random, moves: Sequence[str], settings: Synthesize)
     return structure
 
 
-def thinned(rng: random.Random, structure: Sequence[str], most_thinks: int) -> list[str]:
-    """The structure with at most so many Ts, the ones that stay chosen at random."""
-    places = [place for place, action in enumerate(structure) if action == "T"]
-    kept = set(rng.sample(places, min(len(places), max(most_thinks, 0))))
-    return [action for place, action in enumerate(structure) if action != "T" or place in kept]
-
-
 def followed(actions: Iterable[protocol.Action]) -> list[str]:
     """The structure of a text that was parsed."""
     names = {protocol.Think: "T", protocol.Fork: "F", protocol.Join: "J", protocol.Answer: "A"}
