@@ -286,6 +286,7 @@ def edge_of(name):
 
 
 LEDGER_ROWS = {row["id"]: row for row in json.loads(LEDGER.read_text())["claims"]}
+NOTHING_TOLD = 0.25  # so wide a standard error comes of two budgets that tie: an item less, and the frontier jumps
 PARTS = [(row["id"], position) for row in LEDGER_ROWS.values() for position in range(len(row["parts"]))]
 
 
@@ -303,6 +304,9 @@ def again(claim):
 def test_a_part_comes_out_the_same(claim, position):
     part, (value, error, _, _) = LEDGER_ROWS[claim]["parts"][position], again(claim)[position]
     assert part["value"] == pytest.approx(value, abs=2e-5)
+    if part["unit"] == "points" and error > NOTHING_TOLD:
+        assert part["error"] > NOTHING_TOLD and part["state"] == "open"
+        return
     assert part["error"] == pytest.approx(error, rel=0.15, abs=3e-4)
     half = part["error"] and part["error"] * stats.t.ppf((1 + part["level"]) / 2, part["freedom"])
     assert part["judged"] == pytest.approx([part["value"] - half, part["value"] + half], abs=2e-5)
