@@ -305,7 +305,7 @@ def test_an_arm_that_shares_another_cold_start_after_a_change_is_stale_though_no
 def test_lambda_is_read_by_the_organizers_that_do_not_override_it():
     changed = params.from_mapping(params.merged(PARAMS.to_mapping(), {"reward": {"concurrency_weight": 0.37}}))
     stale = {arm for arm in PARAMS.arms if graph.reads("grpo", PARAMS, arm) != graph.reads("grpo", changed, arm)}
-    trained = {"asyncthink", "no_cold_start", "asyncthink_priced"}
+    trained = {"asyncthink", "asyncthink_ordered", "asyncthink_priced", "no_cold_start"}
     assert stale == trained | {"no_rl", "fixed_plan"}
     for step in ("puzzles", "synthesize", "filter", "pretrain", "sft"):
         assert graph.reads(step, PARAMS) == graph.reads(step, changed)
@@ -501,7 +501,7 @@ def test_a_mistyped_key_stops_snakemake_with_the_nearest_one(tmp_path):
 def test_a_dry_run_counts_the_jobs_on_one_screen_and_says_why(tmp_path):
     done = snakemake(laid_out(tmp_path, (ROOT / "params.yaml").read_text()), "--dry-run")
     said = done.stdout + done.stderr
-    assert re.search(r"^evaluate +18$", said, re.MULTILINE) and "output files have to be generated" in said
+    assert re.search(r"^evaluate +19$", said, re.MULTILINE) and "output files have to be generated" in said
     assert "Shell command" not in said and len(said.splitlines()) <= 60
 
 
