@@ -42,6 +42,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
         os.replace(temporary, path)
+        _sweep(path)  # again: a writer that was killed a moment ago may only now be gone
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
     finally:
