@@ -13,7 +13,7 @@ from benchmarks import record, replay, said, timing
 
 EPISODES, ITEMS, REPEATS = 256, 64, 3
 TRIED = (
-    "With an engine that answers at once a call takes 59. Tried: the end of a tag sought behind its beginning only, 64"
+    "With an engine that answers at once a call takes 59. Tried: the end of a tag sought after its beginning only, 64"
     " to 59; one turn of the event loop after a step in place of four, no change; lengths of words added up in place of"
     " decoding beginnings, 8.0 to 7.4 % of sampling, left out since only a vocabulary of words adds up"
 )
