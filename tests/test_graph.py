@@ -262,15 +262,14 @@ READ = read_by(PARAMS)
 def without_arms_of_words():
     """The parameters without the arms that are refused where prompts are not words."""
     raw = PARAMS.to_mapping() | {"test_sets": {}}
-    raw["arms"] = {
-        name: keys for name, keys in raw["arms"].items() if name not in ("fixed_plan", "parallel_diversified")
-    }
+    raw["arms"] = {name: keys for name, keys in raw["arms"].items() if name not in ("fixed_plan", *DIVERSIFIED)}
     raw["evaluate"] |= {"variants": {}}
     return params.from_mapping(raw)
 
 
 # Of these no other value is allowed beside the rest of the file.
-SETTLED = {"thinking.diversified", "arms.parallel_diversified.arm.mode", "synthesize.most_forks"}
+DIVERSIFIED = ("parallel_diversified", "parallel_diversified_long")
+SETTLED = {"thinking.diversified", "synthesize.most_forks"} | {f"arms.{arm}.arm.mode" for arm in DIVERSIFIED}
 
 
 @pytest.mark.parametrize("key", sorted(LEAVES.keys() - SETTLED))

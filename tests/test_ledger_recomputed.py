@@ -8,7 +8,7 @@ jackknife: with one seed, leaving out an item; with several, leaving out a seed,
 import json
 import math
 from functools import cache
-from itertools import pairwise
+from itertools import pairwise, permutations
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ RECORDS, LEDGER = ROOT / "metrics/reference/nano", ROOT / "metrics/reference/nan
 SEEDS, GROUPS = tuple(json.loads(LEDGER.read_text())["seeds"]), 40
 WAYS = {
     "sequential thinking": ("sequential", "sequential_long"),
-    "parallel thinking": ("parallel", "parallel_diversified", "parallel_long"),
+    "parallel thinking": ("parallel", "parallel_diversified", "parallel_long", "parallel_diversified_long"),
     "the best fixed plan": ("fixed_plan",),
 }
 FLOOR = 0.02  # of shares
@@ -85,20 +85,21 @@ class Sample:
 
 
 def share_within(points, cost):
-    """The best share that straight lines between undominated points reach at a cost."""
-    line = undominated(points)
-    for (x0, y0), (x1, y1) in pairwise(line):
-        if cost <= x1:
-            return y0 + (y1 - y0) * (cost - x0) / (x1 - x0)
-    return line[-1][1]
+    """The best share that a budget, or a mixture of two, reaches at a cost."""
+    mixed = [
+        y0 + (y1 - y0) * (cost - x0) / (x1 - x0) for (x0, y0), (x1, y1) in permutations(points, 2) if x0 < cost < x1
+    ]
+    return max([y for x, y in points if x <= cost] + mixed)
 
 
 def cost_of(points, share):
-    line = undominated(points)
-    for (x0, y0), (x1, y1) in pairwise(line):
-        if share <= y1:
-            return x0 + (x1 - x0) * (share - y0) / (y1 - y0)
-    return line[-1][0]
+    """The least cost at which a budget, or a mixture of two, reaches a share; where none does, that of the best."""
+    if share > max(y for _, y in points):
+        return min(points, key=lambda point: (-point[1], point[0]))[0]
+    mixed = [
+        x0 + (x1 - x0) * (share - y0) / (y1 - y0) for (x0, y0), (x1, y1) in permutations(points, 2) if y0 < share < y1
+    ]
+    return min([x for x, y in points if y >= share] + mixed)
 
 
 def undominated(points):
@@ -286,7 +287,6 @@ def edge_of(name):
 
 
 LEDGER_ROWS = {row["id"]: row for row in json.loads(LEDGER.read_text())["claims"]}
-NOTHING_TOLD = 0.25  # so wide a standard error comes of two budgets that tie: an item less, and the frontier jumps
 PARTS = [(row["id"], position) for row in LEDGER_ROWS.values() for position in range(len(row["parts"]))]
 
 
@@ -304,9 +304,6 @@ def again(claim):
 def test_a_part_comes_out_the_same(claim, position):
     part, (value, error, _, _) = LEDGER_ROWS[claim]["parts"][position], again(claim)[position]
     assert part["value"] == pytest.approx(value, abs=2e-5)
-    if part["unit"] == "points" and error > NOTHING_TOLD:
-        assert part["error"] > NOTHING_TOLD and part["state"] == "open"
-        return
     assert part["error"] == pytest.approx(error, rel=0.15, abs=3e-4)
     half = part["error"] and part["error"] * stats.t.ppf((1 + part["level"]) / 2, part["freedom"])
     assert part["judged"] == pytest.approx([part["value"] - half, part["value"] + half], abs=2e-5)

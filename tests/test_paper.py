@@ -56,7 +56,8 @@ synthesize:
   demonstrations: 12
   fewest_forks: 1
   most_forks: 1
-  think_share: 0.0
+  least_think_share: 0.0
+  most_think_share: 0.0
 sft:
   epochs: 16
   batch_traces: 8

@@ -55,7 +55,12 @@ OUT_OF_RANGE = [
         {"interleaved": 0.6, "batch": 0.5},
         "synthesize.interleaved is 0.6; allowed: from 0 to 1 - synthesi",
     ),
-    ("synthesize.fewest_forks", 9, "synthesize.fewest_forks is 9; allowed: from 0 to synthesize.most_forks = 8"),
+    ("synthesize.fewest_forks", 17, "synthesize.fewest_forks is 17; allowed: from 0 to synthesize.most_forks = 16"),
+    (
+        "synthesize.least_think_share",
+        1.0,
+        "synthesize.least_think_share is 1.0; allowed: from 0 to synthesize.most_think_share = 0.9",
+    ),
     ("grpo.steps", 0, "grpo.steps is 0; allowed: 1 or more"),
     ("grpo.steps", True, "grpo.steps is true; allowed: a whole number, 1 or more"),
     ("grpo.steps", 2.5, "grpo.steps is 2.5; allowed: a whole number, 1 or more"),

@@ -122,8 +122,17 @@ def weighted(traces: list[Trace]) -> dict[str, torch.Tensor]:
 
 def test_every_tag_of_the_protocol_is_weighted():
     names = {WORDS.decode([i]).strip() for i in token_ids(WORDS, "word")}
-    assert {"<FORK-1>", "</FORK-8>", "<JOIN-3>", "</JOIN-3>", "<ANSWER>", "</ANSWER>", "<RETURN>", "</RETURN>"} <= names
-    assert len(names) == 4 * 8 + 4
+    assert {
+        "<FORK-1>",
+        "</FORK-16>",
+        "<JOIN-3>",
+        "</JOIN-3>",
+        "<ANSWER>",
+        "</ANSWER>",
+        "<RETURN>",
+        "</RETURN>",
+    } <= names
+    assert len(names) == 4 * 16 + 4
 
 
 def run(folder: Path, start: Path, demonstrations: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

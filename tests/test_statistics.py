@@ -51,13 +51,13 @@ def test_intervals_of_differences_of_right_and_wrong_answers_cover(seeds):
 
 
 def test_the_interval_of_a_latency_read_from_a_frontier_covers():
-    """Ours needs 80 tokens for 60 %; theirs reaches 50 % at 100 and 70 % at 120, so 60 % at 110."""
+    """Ours needs 80 tokens for 60 %; theirs reaches 50 % at 60 and 70 % at 120, so 60 % at 90."""
     random = keyed("reading")
     covered = 0
     for _ in range(600):
         hard = random.normal(0, 0.2, (1, 100))
         points = []
-        for accuracy, latency in ((0.6, 80), (0.5, 100), (0.7, 120)):
+        for accuracy, latency in ((0.6, 80), (0.5, 60), (0.7, 120)):
             skill = random.normal(0, 0.02, (5, 1))
             tokens = latency + random.normal(0, 2, (5, 1)) + random.normal(0, 5, (5, 100))
             points.append((accuracy + skill + hard, tokens))
@@ -68,7 +68,7 @@ def test_the_interval_of_a_latency_read_from_a_frontier_covers():
 
         reached = combine(needed, ours, *(t for _, t in theirs), *(a for a, _ in theirs))
         estimate = (1.0 - tokens / reached).estimate()
-        covered += estimate.low <= 1 - 80 / 110 <= estimate.high
+        covered += estimate.low <= 1 - 80 / 90 <= estimate.high
     assert 0.92 <= covered / 600 <= 0.98
 
 
@@ -199,9 +199,27 @@ def test_randomness_depends_on_its_key_alone():
 POINTS = (np.array([100.0, 40.0, 60.0, 50.0, 80.0]), np.array([0.8, 0.4, 0.3, 0.4, 0.7]))
 
 
-def test_the_frontier_keeps_the_points_that_no_other_one_beats():
-    latency, accuracy = frontier.pareto(*POINTS)
-    assert latency.tolist() == [40, 80, 100] and accuracy.tolist() == [0.4, 0.7, 0.8]
+def test_the_points_that_no_other_one_beats_and_those_that_no_mixture_beats():
+    latency, accuracy = np.array([100.0, 40.0, 60.0, 50.0, 80.0]), np.array([0.8, 0.4, 0.3, 0.4, 0.5])
+    assert latency[frontier.pareto_positions(latency, accuracy)].tolist() == [40, 80, 100]
+    assert latency[frontier.hull_positions(latency, accuracy)].tolist() == [40, 100]
+
+
+def test_a_budget_below_the_line_from_giving_up_to_another_is_not_on_the_frontier():
+    assert frontier.hull_positions(np.array([40.0, 80.0]), np.array([0.3, 0.8])).tolist() == [1]
+    assert frontier.accuracy_at(40, [40, 80], [0.3, 0.8]) == pytest.approx(0.4)
+
+
+def test_where_nothing_is_answered_there_is_no_frontier():
+    assert not len(frontier.hull_positions(np.array([40.0, 80.0]), np.zeros(2)))
+    assert frontier.accuracy_at(50, [40, 80], [0.0, 0.0]) == 0
+
+
+def test_two_budgets_that_tie_make_no_jump():
+    """One of them a little better than the other, and the frontier moves a little."""
+    latency = [200.0, 300.0, 310.0, 400.0]
+    one, other = ([0.4, 0.6 + tie, 0.6, 0.7] for tie in (1e-6, -1e-6))
+    assert frontier.latency_at(0.6, latency, one) == pytest.approx(frontier.latency_at(0.6, latency, other), abs=0.01)
 
 
 @pytest.mark.parametrize(

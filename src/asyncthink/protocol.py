@@ -26,7 +26,7 @@ Role = Literal["organizer", "worker", "sequential"]
 ANSWER_OPEN, ANSWER_CLOSE = "<ANSWER>", "</ANSWER>"
 RETURN_OPEN, RETURN_CLOSE = "<RETURN>", "</RETURN>"
 TELLING = {ANSWER_OPEN: ANSWER_CLOSE, RETURN_OPEN: RETURN_CLOSE}  # what opens and closes a text that is passed on
-WORD_IDS = range(1, 9)  # of the Forks that a model trained from scratch has words for
+WORD_IDS = range(1, 17)  # of the Forks that a model trained from scratch has words for
 FORMAT_ERRORS = ("duplicate_fork", "pool_overflow", "dangling_join", "no_answer")
 
 # 4,300 digits is the longest integer that Python, and so every reader of our JSON in Python, turns into a number.

@@ -188,10 +188,11 @@ class Synthesize:
     interleaved: Share
     batch: Share
     fewest_forks: Whole
-    most_forks: Annotated[int, Field(strict=True, ge=0, le=8)]
+    most_forks: Annotated[int, Field(strict=True, ge=0, le=16)]
     join_order: Literal["first_in_first_out", "random"]
     overlap: Share
-    think_share: Share
+    least_think_share: Share
+    most_think_share: Share
     most_branches: Count
     systematic_share: Share
     ordered_share: Share
@@ -202,6 +203,9 @@ class Synthesize:
         require(self.interleaved <= rest, "interleaved", self.interleaved, f"from 0 to 1 - synthesize.batch = {rest}")
         most, fewest = self.most_forks, self.fewest_forks
         require(fewest <= most, "fewest_forks", fewest, f"from 0 to synthesize.most_forks = {most}")
+        least, highest = self.least_think_share, self.most_think_share
+        allowed = f"from 0 to synthesize.most_think_share = {highest}"
+        require(least <= highest, "least_think_share", least, allowed)
         return self
 
 

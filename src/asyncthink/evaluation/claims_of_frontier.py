@@ -84,7 +84,7 @@ def priced(evidence: Evidence) -> Finding:
 def _told_apart(share: float, points: Sequence[Statistics], key: str, named: str) -> None:
     """Untestable where the two points of the frontier around a share (or its two best) may be the same."""
     latency_P, share_P = (np.array([stats[name].value for stats in points]) for name in ("elapsed", key))
-    best = [points[position] for position in frontier.pareto_positions(latency_P, share_P)]
+    best = [points[position] for position in frontier.hull_positions(latency_P, share_P)]
     if len(best) < 2 or share <= best[0][key].value:
         return
     upper = next((i for i, stats in enumerate(best) if i and stats[key].value >= share), len(best) - 1)

@@ -25,7 +25,7 @@ PRICED, FIXED_PLAN = "asyncthink_priced", "fixed_plan"
 # Further points of a baseline's frontier: traces that begin apart, and, as the paper's at 1K beside 2K, a training.
 ALSO = {
     SEQUENTIAL: ("sequential_long",),
-    PARALLEL: ("parallel_diversified", "parallel_long"),
+    PARALLEL: ("parallel_diversified", "parallel_long", "parallel_diversified_long"),
     "parallel_math": ("parallel_math_1k",),
 }
 

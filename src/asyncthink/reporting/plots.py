@@ -202,7 +202,9 @@ def frontier(table: pd.DataFrame) -> Figure:
     _gap(axes, table)
     axes.annotate("better ↖", (0.02, 0.95), xycoords="axes fraction", fontsize=8, color=MUTED, va="top")
     figure.legend(loc="outside upper left", ncols=2, handlelength=1.2)
-    marks.footer(figure, table, INTERVALS, "ring: the headline's budget; hollow: another budget is better")
+    marks.footer(
+        figure, table, INTERVALS, "ring: the headline's budget; hollow: other budgets are better, or a mixture of two"
+    )
     return figure
 
 
@@ -214,7 +216,7 @@ def _from_the_points(axes: Axes, latency: pd.Series) -> None:
 
 
 def _way(axes: Axes, rows: pd.DataFrame, arm: str) -> None:
-    """One way's points: those that no other one beats are full and joined."""
+    """One way's points: those that no mixture of others beats are full and joined."""
     best, headline, tone = rows[rows.best], rows[(rows.variant == "headline") & (rows.arm == arm)], colour(arm)
     errors = marks.errors(rows, "accuracy"), marks.errors(rows, "latency")
     axes.errorbar(rows.latency, rows.accuracy, *errors, fmt="none", ecolor=tone, elinewidth=0.9, alpha=0.5)

@@ -20,6 +20,7 @@ LABELS = {
     "parallel": "Parallel thinking",
     "parallel_diversified": "Parallel, diversified",
     "parallel_long": "Parallel, longer traces",
+    "parallel_diversified_long": "Parallel, diversified, longer traces",
     "sequential": "Sequential thinking",
     "sequential_long": "Sequential, longer traces",
     "no_concurrency_reward": "− concurrency reward",

@@ -128,7 +128,7 @@ def frontiers(source: Source) -> Rows:
         latency_P, accuracy_P = (
             np.array([point.statistics[key].value for point in points]) for key in ("elapsed", "accuracy")
         )
-        best = set(frontier.pareto(latency_P, accuracy_P)[0].tolist()) if points else set()
+        best = set(latency_P[frontier.hull_positions(latency_P, accuracy_P)].tolist())
         for point in points:
             accuracy, latency = point.statistics["accuracy"], point.statistics["elapsed"]
             budgets = {name: point.thinking[name] for name in BUDGETS}

@@ -28,7 +28,8 @@ def sample(rng: random.Random, settings: Synthesize, capacity: int, most_forks: 
         rounds = batches(forks, capacity - 1)
     else:
         rounds = walk(rng, forks, capacity - 1, settings.overlap)
-    return _with_thinks(rng, _with_ids(rng, rounds, settings.join_order), settings)
+    think_share = rng.uniform(settings.least_think_share, settings.most_think_share)
+    return _with_thinks(rng, _with_ids(rng, rounds, settings.join_order), think_share, settings.overlap)
 
 
 def interleaved(forks: int) -> str:
@@ -69,14 +70,14 @@ def _with_ids(rng: random.Random, moves: str, join_order: str) -> list[str]:
     return structure
 
 
-def _with_thinks(rng: random.Random, moves: Sequence[str], settings: Synthesize) -> list[str]:
+def _with_thinks(rng: random.Random, moves: Sequence[str], think_share: float, overlap: float) -> list[str]:
     """Put a T before each action with probability `think_share`, times 1 - `overlap` where no worker runs.
 
     Without any fork there is always one.
     """
     structure, running = [], 0
     for action in [*moves, "A"]:
-        chance = settings.think_share * (1 if running else 1 - settings.overlap)
+        chance = think_share * (1 if running else 1 - overlap)
         if rng.random() < chance or not moves:
             structure.append("T")
         structure.append(action)
