@@ -8,7 +8,7 @@ jackknife: with one seed, leaving out an item; with several, leaving out a seed,
 import json
 import math
 from functools import cache
-from itertools import pairwise, permutations
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
