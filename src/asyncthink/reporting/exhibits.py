@@ -164,8 +164,8 @@ EXHIBITS = {
     "frontier": Exhibit(
         "Accuracy against critical-path latency",
         "The paper's figure 7",
-        "Up and to the left is better; each point is one budget, a line joins those that no mixture of others beats, and the "
-        "arrow is the gap at AsyncThink's accuracy.",
+        "Up and to the left is better; each point is one budget, a line joins those that no mixture of others beats, "
+        "and the arrow is the gap at AsyncThink's accuracy.",
         _frontier,
         ("label", "organizer_budget", "worker_budget", "accuracy", "latency"),
     ),
