@@ -176,7 +176,7 @@ def _plain_segment(record: dict[str, Any]) -> Segment | None:
 class _Part:
     """What a field may hold: values of `allowed`, or a list of them; `wanted` says it in words."""
 
-    allowed: tuple[type, ...]
+    allowed: frozenset[type]
     listed: bool
     wanted: str
     needed: bool
@@ -187,7 +187,7 @@ def _parts(kind: type[Segment | Trace | Episode]) -> dict[str, _Part]:
     for part in fields(kind):
         allowed, wanted = _HOLDS.get(part.type) or _HOLD_ALL[part.type]
         needed = part.default is MISSING and part.default_factory is MISSING
-        table[part.name] = _Part(allowed, part.type in _HOLD_ALL, wanted, needed)
+        table[part.name] = _Part(frozenset(allowed), part.type in _HOLD_ALL, wanted, needed)
     return table
 
 
@@ -202,19 +202,14 @@ def _check(kind: type[T], record: dict[str, Any], where: str) -> None:
         raise InputError(f"{where}{ascii(name)[:60]} is an unknown key; allowed: {', '.join(known)}")
     for name, part in known.items():
         value = record.get(name, MISSING)
-        if value is MISSING:
-            if part.needed:
-                raise InputError(f"{where}{name} is missing; wanted: {part.wanted}")
-        elif not (_all_hold(value, part) if part.listed else _holds(value, part)):
+        if part.listed:
+            holds = type(value) is list and part.allowed.issuperset(map(type, value))
+        else:
+            holds = type(value) in part.allowed and not (type(value) is int and value < 0)
+        if not holds and value is not MISSING:
             raise InputError(f"{where}{name} is {_shown(value)}; wanted: {part.wanted}")
-
-
-def _holds(value: Any, part: _Part) -> bool:
-    return type(value) in part.allowed and not (type(value) is int and value < 0)
-
-
-def _all_hold(values: Any, part: _Part) -> bool:
-    return isinstance(values, list) and set(map(type, values)).issubset(part.allowed)
+        if not holds and part.needed:
+            raise InputError(f"{where}{name} is missing; wanted: {part.wanted}")
 
 
 def _shown(value: Any) -> str:
