@@ -168,8 +168,9 @@ def _segment(record: dict[str, Any], where: str) -> Segment:
 def _plain_segment(record: dict[str, Any]) -> Segment | None:
     """A segment that is whole at first sight, as nearly all are, and most of what a file holds; None for any other."""
     text, tokens, injected = record.get("text"), record.get("tokens"), record.get("injected")
-    whole = type(text) is str and type(tokens) is int and tokens >= 0 and type(injected) is bool and len(record) == 3
-    return Segment(text, tokens, injected) if whole else None
+    if type(text) is str and type(tokens) is int and tokens >= 0 and type(injected) is bool and len(record) == 3:
+        return Segment(text, tokens, injected)
+    return None
 
 
 @dataclass(frozen=True)
