@@ -55,17 +55,21 @@ class Trace:
     @property
     def own_text(self) -> str:
         """What the model wrote, injected text cut out."""
-        return "".join(segment.text for segment in self.segments if not segment.injected)
+        return "".join([segment.text for segment in self.segments if not segment.injected])
 
     @property
     def actions(self) -> list[protocol.Action]:
         """What the model wrote as actions, in order, up to and with the first Answer or Return."""
-        return list(_parsed(self.own_text, cast(protocol.Role, self.role), protocol.reasons(self.prompt)))
+        return list(self._read())
 
     @property
     def returned(self) -> str | None:
         """What a worker hands back, None where it never did."""
-        return next((action.text for action in self.actions if isinstance(action, protocol.Return)), None)
+        *_, last = None, *self._read()
+        return last.text if isinstance(last, protocol.Return) else None
+
+    def _read(self) -> tuple[protocol.Action, ...]:
+        return _parsed(self.own_text, cast(protocol.Role, self.role), protocol.reasons(self.prompt))
 
     def extend(self, ids: Iterable[int], logprobs: Iterable[float], text: str, *, injected: bool = False) -> None:
         """Append one segment."""
@@ -149,17 +153,31 @@ def from_mapping(record: dict[str, Any]) -> Episode:
 
 def _trace(record: dict[str, Any], where: str) -> Trace:
     _check(Trace, record, where)
-    segments = record.get("segments", [])
-    for number, segment in enumerate(segments):
-        _check(Segment, segment, f"{where}segments[{number}].")
-    return Trace(**{**record, "segments": [Segment(**segment) for segment in segments]})
+    segments = [
+        _plain_segment(segment) or _segment(segment, f"{where}segments[{number}].")
+        for number, segment in enumerate(record.get("segments", ()))
+    ]
+    return Trace(**{**record, "segments": segments})
+
+
+def _segment(record: dict[str, Any], where: str) -> Segment:
+    _check(Segment, record, where)
+    return Segment(**record)
+
+
+def _plain_segment(record: dict[str, Any]) -> Segment | None:
+    """A segment that is whole at first sight, as nearly all are, and most of what a file holds; None for any other."""
+    text, tokens, injected = record.get("text"), record.get("tokens"), record.get("injected")
+    if type(text) is str and type(tokens) is int and tokens >= 0 and type(injected) is bool and len(record) == 3:
+        return Segment(text, tokens, injected)
+    return None
 
 
 @dataclass(frozen=True)
 class _Part:
     """What a field may hold: values of `allowed`, or a list of them; `wanted` says it in words."""
 
-    allowed: tuple[type, ...]
+    allowed: frozenset[type]
     listed: bool
     wanted: str
     needed: bool
@@ -170,7 +188,7 @@ def _parts(kind: type[Segment | Trace | Episode]) -> dict[str, _Part]:
     for part in fields(kind):
         allowed, wanted = _HOLDS.get(part.type) or _HOLD_ALL[part.type]
         needed = part.default is MISSING and part.default_factory is MISSING
-        table[part.name] = _Part(allowed, part.type in _HOLD_ALL, wanted, needed)
+        table[part.name] = _Part(frozenset(allowed), part.type in _HOLD_ALL, wanted, needed)
     return table
 
 
@@ -180,21 +198,19 @@ _PARTS: dict[type, dict[str, _Part]] = {kind: _parts(kind) for kind in (Segment,
 def _check(kind: type[T], record: dict[str, Any], where: str) -> None:
     """InputError unless the record has the fields of a part, each of its type; `where` stands in front of a key."""
     known = _PARTS[kind]
-    for name in record:
-        if name not in known:
-            raise InputError(f"{where}{ascii(name)[:60]} is an unknown key; allowed: {', '.join(known)}")
+    if not record.keys() <= known.keys():
+        name = next(name for name in record if name not in known)
+        raise InputError(f"{where}{ascii(name)[:60]} is an unknown key; allowed: {', '.join(known)}")
     for name, part in known.items():
-        if name not in record:
-            if part.needed:
-                raise InputError(f"{where}{name} is missing; wanted: {part.wanted}")
-        elif not _holds(record[name], part.allowed, listed=part.listed):
-            raise InputError(f"{where}{name} is {_shown(record[name])}; wanted: {part.wanted}")
-
-
-def _holds(value: Any, allowed: tuple[type, ...], *, listed: bool) -> bool:
-    if listed:
-        return isinstance(value, list) and set(map(type, value)).issubset(allowed)
-    return type(value) in allowed and not (type(value) is int and value < 0)
+        value = record.get(name, MISSING)
+        if part.listed:
+            holds = type(value) is list and part.allowed.issuperset(map(type, value))
+        else:
+            holds = type(value) in part.allowed and not (type(value) is int and value < 0)
+        if not holds and value is not MISSING:
+            raise InputError(f"{where}{name} is {_shown(value)}; wanted: {part.wanted}")
+        if not holds and part.needed:
+            raise InputError(f"{where}{name} is missing; wanted: {part.wanted}")
 
 
 def _shown(value: Any) -> str:

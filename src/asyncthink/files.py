@@ -164,8 +164,9 @@ def _plain(line: bytes) -> dict[str, Any] | None:
     spelled otherwise. None for any other line.
     """
     try:
-        value = orjson.loads(line)
-        same = orjson.dumps(value).replace(b" ", b"") == line.strip().replace(b" ", b"")
+        value, line = orjson.loads(line), line.strip()
+        written = orjson.dumps(value)
+        same = written == line or written.replace(b" ", b"") == line.replace(b" ", b"")
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         return None
     return value if same and isinstance(value, dict) else None

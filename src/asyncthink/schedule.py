@@ -18,7 +18,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from itertools import permutations
+from itertools import permutations, starmap
 from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
 from asyncthink.errors import InputError
@@ -200,8 +200,8 @@ class Clock:
         self._open: set[int] = set()  # forked and not joined
         self._uncounted: list[int] = []  # forked since slots were counted last
         self._ends: list[int] = []  # a heap: when the workers that were counted and still decode are done
-        self._intervals: list[Interval] = []
-        self._arrows: list[Arrow] = []
+        self._intervals: list[tuple[str, int, int]] = []  # as they stand in Interval and Arrow, which take longer
+        self._arrows: list[tuple[str, int, int, int]] = []
 
     @property
     def format_error(self) -> str | None:
@@ -220,8 +220,9 @@ class Clock:
 
     def act(self, kind: Kind, tokens: int, worker: int = 0) -> None:
         """The organizer's next action, decoded in so many tokens; of a Fork or a Join also the id."""
-        self._intervals.append(Interval(kind, self.now, self.now + tokens))
-        self.now += tokens
+        end = self.now + tokens
+        self._intervals.append((kind, self.now, end))
+        self.now = end
         self._own += tokens
         match kind:
             case "fork":
@@ -240,7 +241,7 @@ class Clock:
         self._starts[i] = self.now
         self._open.add(i)
         self._uncounted.append(i)
-        self._arrows.append(Arrow("fork", i, self.now, self.now))
+        self._arrows.append(("fork", i, self.now, self.now))
         return None
 
     def _taken(self) -> int:
@@ -260,9 +261,9 @@ class Clock:
         self._open.remove(i)
         end = self._end(i)
         if end > self.now:
-            self._intervals.append(Interval("wait", self.now, end))
+            self._intervals.append(("wait", self.now, end))
             self.now = end
-        self._arrows.append(Arrow("join", i, end, self.now))
+        self._arrows.append(("join", i, end, self.now))
         return None
 
     def _end(self, i: int) -> int:
@@ -294,17 +295,17 @@ class Clock:
         workers = [Lane(i, (Interval("work", start, self._end(i)),)) for i, start in self._starts.items()]
         return Schedule(
             **self.numbers(),
-            lanes=(Lane(None, tuple(self._intervals)), *workers),
-            arrows=tuple(self._arrows),
+            lanes=(Lane(None, tuple(starmap(Interval, self._intervals))), *workers),
+            arrows=tuple(starmap(Arrow, self._arrows)),
             critical=() if self.format_error else self._critical_path(),
         )
 
     def _critical_path(self) -> tuple[Stretch, ...]:
         """From the Answer back: where the organizer waited at a Join, the path runs through the worker to its Fork."""
-        joined_at = {arrow.end: arrow.fork for arrow in self._arrows if arrow.kind == "join"}
+        joined_at = {clock: i for kind, i, _, clock in self._arrows if kind == "join"}
         path: list[Stretch] = []
         end = self.now
-        for wait in reversed([interval.end for interval in self._intervals if interval.kind == "wait"]):
+        for wait in reversed([clock for kind, _, clock in self._intervals if kind == "wait"]):
             if wait <= end:
                 if wait < end:
                     path.append(Stretch(None, wait, end))

@@ -73,7 +73,7 @@ def scored(episode: Episode) -> Episode:
         schedule = side_by_side(plans, episode.answer, episode.capacity)
     else:
         schedule = clocked(_checked(episode.plan)).numbers()
-    return replace(episode, schedule=schedule, score=dict(TASKS[episode.task].score(episode.item, episode.answer)))
+    return replace(episode, schedule=schedule, score=dict(organization.grader(episode)(episode.answer)))
 
 
 def _checked(plan: Any) -> Plan:
@@ -129,9 +129,10 @@ def _queries(episode: Episode, actions: Sequence[protocol.Action]) -> dict[str, 
     forks = [action for action in actions if isinstance(action, protocol.Fork)]
     joined = {action.id for action in actions if isinstance(action, protocol.Join)}
     queries = [" ".join(fork.query.split()) for fork in forks]
-    returns = {trace.fork: _parts(trace.returned) for trace in episode.traces[1:]}
+    workers = {trace.fork: trace for trace in episode.traces[1:]}
+    returns = {i: _parts(workers[i].returned) for i in joined & workers.keys()}
     answered = _parts(episode.answer) if "required" in episode.item else None
-    used = [fork.id in joined and _serves(returns.get(fork.id, []), answered) for fork in forks]
+    used = [_serves(returns.get(fork.id, ()), answered) for fork in forks]
     return {
         "forks": float(len(forks)),
         "joins": float(sum(isinstance(action, protocol.Join) for action in actions)),
@@ -151,11 +152,13 @@ def _organization(episode: Episode) -> dict[str, float]:
     """
     item, hit = episode.item, organization.hits(episode.item)
     best = [list(hit.values())[place] for place in _best_order(sorted_numbers(item), item["target"])]
-    forked = [search for search in organization.first_times(organization.searches(episode)) if search.forked]
+    begun = organization.searches(episode)
+    new = organization.first_times(begun)
+    forked = [search for search in new if search.forked]
     valid = episode.schedule["format_error"] is None
     solved = valid and episode.score["accuracy"] == 1
     return {
-        **organization.counts(episode),
+        **organization.counted(begun, new, hit),
         "chance": fmean(hit.values()),
         **{f"hit_{k + 1}": float(hit.get(search.name, False)) for k, search in enumerate(forked[:POSITIONS])},
         **{f"predicted_{k + 1}": float(best[k]) for k in range(min(len(forked), POSITIONS, len(best)))},
@@ -210,13 +213,14 @@ def pieces(text: str | None) -> tuple[str, ...]:
     return tuple("".join(words) for words in _parts(text))
 
 
-def _parts(text: str | None) -> list[Words]:
+@lru_cache(maxsize=organization.CACHED)
+def _parts(text: str | None) -> tuple[Words, ...]:
     """The parts of an answer or of what a worker returned, as numbers and signs; none of a search in vain."""
     parts = [tuple(re.findall(r"\d+|\S", part)) for part in (text or "").replace("\n", ";").split(";")]
-    return [words for words in parts if "".join(words) not in NO_RESULT]
+    return tuple(words for words in parts if "".join(words) not in NO_RESULT)
 
 
-def _serves(returned: list[Words], answered: list[Words] | None) -> bool:
+def _serves(returned: Sequence[Words], answered: Sequence[Words] | None) -> bool:
     """Whether a part of what came back is in the answer, or begins as one there: a worker may return its whole line.
 
     Of a single answer (None) no text tells, so anything serves it.

@@ -58,7 +58,9 @@ def measurement(rows: Sequence[Measures]) -> Measurement:
         for sample, row in enumerate(group):
             structures[0, item, sample] = row.structure
             for name, value in row.values.items():
-                values.setdefault(name, np.full(shape, np.nan))[0, item, sample] = value
+                if name not in values:
+                    values[name] = np.full(shape, np.nan)
+                values[name][0, item, sample] = value
     organized = rows[0].structure is not None
     return Measurement(max(row.required for row in rows), values, structures if organized else None)
 

@@ -2,19 +2,23 @@
 
 The best order of search that can be had without searching: what an organizer's choice of branches is measured against,
 and the order of a fixed plan. Features are cheap functions of the puzzle and the first step; the fit is Newton's, with
-a small ridge, on puzzles over sets of numbers that no validation or test item has.
+a small ridge, on puzzles over sets of numbers that no validation or test item has. What it found lies beside this file,
+so that no command fits it anew; `python -m asyncthink.tasks.branch_predictor` writes that file again.
 """
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from asyncthink.files import write_text
 from asyncthink.randomness import keyed
 from asyncthink.tasks.countdown_puzzles import SHARES
 from asyncthink.tasks.countdown_search import COUNT, Branch, Numbers, branches, solution_counts, sorted_numbers
@@ -24,6 +28,7 @@ from asyncthink.tasks.splits import split_of
 RIDGE, STEPS = 1.0, 12
 LARGEST, LARGEST_TARGET, REQUIRED, FITTED = 13, 60, 4, 400  # the game that `of_the_game` is fitted on, and its sets
 SIZES = 10  # bins of log(result / target)
+FOUND = Path(__file__).with_suffix(".json")
 
 Array = npt.NDArray[np.float64]
 
@@ -67,7 +72,12 @@ def fitted(items: Sequence[dict[str, Any]]) -> Predictor:
 
 @cache
 def of_the_game() -> Predictor:
-    """The predictor of puzzles with K solutions or more, of which there are always enough to learn from."""
+    """The predictor of puzzles with K solutions or more, as it was fitted once."""
+    return Predictor(**{name: np.array(values) for name, values in json.loads(FOUND.read_text("utf-8")).items()})
+
+
+def fitted_on_the_game() -> Predictor:
+    """The same, fitted anew; there are always enough of these puzzles to learn from."""
     rng = keyed("branch predictor")
     sets = [numbers for numbers in combinations(range(LARGEST, 0, -1), COUNT) if not _is_held_out(numbers)]
     items = []
@@ -115,3 +125,8 @@ def _features(item: dict[str, Any], branch: Branch) -> list[float]:
     sizes = [target / 60, result / 100, rest[0] / 13, rest[1] / 13]
     by_operation = [value * (operation == branch.operation) for operation in OPERATIONS for value in sizes]
     return [*map(float, flags), *by_operation]
+
+
+if __name__ == "__main__":
+    rows = (f'"{name}": {json.dumps(values_F.tolist())}' for name, values_F in vars(fitted_on_the_game()).items())
+    write_text(FOUND, "{" + ",\n".join(rows) + "}\n")

@@ -27,7 +27,7 @@ LARGEST_RESULT = 100
 BRANCH_NAMES = tuple(f"{a}{operation}{b}" for a, b in combinations("abcd", 2) for operation in OPERATIONS)
 VERDICTS = ("!+", "!-", "!*", "!/", "-!", "/!")
 # In a text: a verdict and the solution that it announces.
-SPELLED = re.compile(r"[-+*/!]{2} ((?:\(*\d+\)* [-+*/] ){3}\(*\d+\)*)")
+SPELLED = re.compile(r"[-+*/!][-+*/!] ((?:\(*\d+\)* [-+*/] ){3}\(*\d+\)*)")
 Numbers = tuple[int, ...]  # COUNT distinct ones, in descending order
 
 

@@ -54,8 +54,12 @@ def is_readable(episode: Episode) -> bool:
 
 def counts(episode: Episode) -> dict[str, float]:
     """Branches searched or handed out, those of them that came before, the new ones handed out, hits among these."""
-    begun, hit = searches(episode), hits(episode.item)
-    new = first_times(begun)
+    begun = searches(episode)
+    return counted(begun, first_times(begun), hits(episode.item))
+
+
+def counted(begun: Sequence[Search], new: Sequence[Search], hit: Mapping[str, bool]) -> dict[str, float]:
+    """The same, by all searches and those of them that come first; `hit` says of a branch whether it holds a hit."""
     forked = [search.name for search in new if search.forked]
     return {
         "branches": float(len(begun)),
@@ -83,13 +87,13 @@ def _hits(numbers: Numbers, target: int) -> dict[str, bool]:
     return {branch.name: bool(branch.hits(target)) for branch in branches(numbers)}
 
 
-def grader(episode: Episode) -> Callable[[str], Score]:
+def grader(episode: Episode) -> Callable[[str | None], Score]:
     """What the episode's task says of a text as its answer; samples of an item mostly hold the same few solutions."""
     return partial(_graded, episode.task, json.dumps(episode.item))
 
 
 @lru_cache(maxsize=CACHED)
-def _graded(task: str, item: str, answer: str) -> Score:
+def _graded(task: str, item: str, answer: str | None) -> Score:
     return TASKS[task].score(json.loads(item), answer)
 
 
@@ -106,7 +110,7 @@ def tokens_after(episode: Episode) -> float:
     known: set[str] = set()
     starts: dict[int, int] = {}
     clock, since = 0, NAN
-    returns = {trace.fork: trace.returned or "" for trace in episode.traces[1:]}
+    workers = {trace.fork: trace for trace in episode.traces[1:]}
     for step, action in zip(steps, actions, strict=True):
         if isinstance(action, Answer):
             return clock - since
@@ -116,7 +120,8 @@ def tokens_after(episode: Episode) -> float:
             starts[action.id] = clock
         elif isinstance(action, Join):
             clock = max(clock, starts[action.id] + episode.plan["workers"][str(action.id)])
-            known.update(*(grade(solution)["solutions"] for solution in returns[action.id].split(" ; ")))
+            returned = workers[action.id].returned or ""
+            known.update(*(grade(solution)["solutions"] for solution in returned.split(" ; ")))
         elif isinstance(action, Think):
             for match in SPELLED.finditer(action.text):
                 known.update(grade(match[1])["solutions"])
