@@ -205,9 +205,8 @@ def frontier(table: pd.DataFrame) -> Figure:
     _gap(axes, table)
     axes.annotate("better ↖", (0.02, 0.95), xycoords="axes fraction", fontsize=8, color=MUTED, va="top")
     figure.legend(loc="outside upper left", ncols=2, handlelength=1.2)
-    marks.footer(
-        figure, table, INTERVALS, "ring: the headline's budget; hollow: other budgets are better, or a mixture of two"
-    )
+    hollow = "hollow: other budgets are better, or a mixture of two"
+    marks.footer(figure, table, INTERVALS, "ring: the headline's budget", hollow)
     return figure
 
 
