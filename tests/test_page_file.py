@@ -159,6 +159,12 @@ def test_the_picture_says_what_its_colours_mean_and_shows_the_same_tokens_one_af
     assert int(bar.split()[0]) == EXAMPLE.schedule["work"] > EXAMPLE.schedule["latency"]
 
 
+def test_letters_of_the_picture_are_nine_pixels_high_on_a_phone():
+    root = ElementTree.fromstring(picture([EXAMPLE], None))
+    (size,) = re.findall(r"text \{ font-size: (\d+)px", root.find("{*}style").text)[:1]
+    assert int(size) / float(root.get("viewBox").split()[2]) * 358 > 9
+
+
 def test_the_command_writes_a_page_and_a_picture_from_plain_and_gzipped_recordings(tmp_path):
     write(tmp_path / "a.jsonl", ALL[:3])
     write(tmp_path / "b.jsonl.gz", ALL[3:])

@@ -1,6 +1,7 @@
 """The report of the committed reference in a browser, as a newcomer opens it on a desk and on a phone."""
 
 import math
+import re
 from itertools import combinations
 from pathlib import Path
 
@@ -56,6 +57,29 @@ def test_no_two_arms_of_a_figure_have_nearly_one_colour(browser, report, scheme)
     named = [COLOURS[arm] for arm in (*plots.ORGANIZERS, *plots.TIMED)]
     seen = [page.evaluate(SEEN, PAGE_COLOURS.get(colour, colour)) for colour in named]
     assert min(math.dist(one, other) for one, other in combinations(seen, 2)) > 60
+    page.close()
+
+
+POINTED = """(node) => {
+  const box = node.querySelector("use, path").getBoundingClientRect();
+  const found = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+  return found.closest("g[role=img]").querySelector("title").textContent;
+}"""
+
+
+def test_a_point_of_the_frontier_says_what_it_is_on_hover_and_to_a_screen_reader(browser, report):
+    page = shown(browser, report, 1280)
+    figure = page.get_by_role("group", name="Accuracy against critical-path latency")
+    points = figure.get_by_role("img", name=re.compile(r"^.+, budget \d+.*: accuracy .+ %.*, latency .+ tokens"))
+    assert points.count() > 10
+    points.last.scroll_into_view_if_needed()
+    assert points.last.evaluate(POINTED) == points.last.locator("title").text_content()
+    page.close()
+
+
+def test_printed_it_is_a_dozen_pages_at_most(browser, report):
+    page = shown(browser, report, 1280)
+    assert 5 < len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True))) <= 12
     page.close()
 
 

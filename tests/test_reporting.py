@@ -22,7 +22,7 @@ from asyncthink import episode
 from asyncthink.config import scales
 from asyncthink.evaluation import case_studies, claims, evidence
 from asyncthink.reporting import case_table, comparison, page, plots, report, style, tables
-from asyncthink.reporting.exhibits import EXHIBITS
+from asyncthink.reporting.exhibits import EXHIBITS, LEDGER
 from asyncthink.reporting.page_record import identify
 from asyncthink.reporting.run_facts import Duration, durations
 from asyncthink.reporting.source import Source
@@ -87,8 +87,9 @@ def test_the_graph_and_the_package_name_the_same_tables_and_figures():
 
 def test_every_figure_renders_as_outlines_without_a_date(results):
     assert set(results.figures) == set(plots.FIGURES)
-    for text in results.figures.values():
+    for name, text in results.figures.items():
         assert text.count("<path") > 3
+        assert ('<g role="img"><title>' in text) == (name != "claims" and style.has_data(results.tables[name])), name
         assert "<dc:date>" not in text and "<text" not in text and "<image" not in text
 
 
@@ -100,6 +101,29 @@ def test_a_table_gives_the_same_bytes_each_time(tmp_path):
         for kind in ("svg", "png"):
             first, second = ((tmp_path / folder / f"{name}.{kind}").read_bytes() for folder in ("a", "b"))
             assert first == second, (name, kind)
+
+
+def told_by(figure):
+    """What its artists say to who points at them."""
+    return [artist.get_gid().removeprefix(style.TOLD) for artist in figure.findobj(lambda artist: artist.get_gid())]
+
+
+def test_a_point_says_its_way_budget_accuracy_and_latency():
+    table = frames(evidence_of("two seeds"), "nano")["frontier"]
+    figure = plots.frontier(table)
+    said = told_by(figure)
+    ours = table[table.arm == "asyncthink"].iloc[0]
+    point = f"AsyncThink, budget {ours.organizer_budget:.0f}, of a worker {ours.worker_budget:.0f}: accuracy "
+    assert len(said) == len(table) and any(text.startswith(f"{point}{ours.accuracy:.1f} %") for text in said)
+    assert all(re.search(r", budget \d+.*: accuracy .+ %.*, latency .+ tokens", text) for text in said)
+    titles = re.findall('<g role="img"><title>(.*?)</title>', style.svg(figure))
+    assert titles == said
+
+
+def test_letters_of_a_figure_are_nine_pixels_high_on_a_phone():
+    figure = plots.frontier(frames(evidence_of("two seeds"), "nano")["frontier"])
+    texts = figure.findobj(lambda artist: hasattr(artist, "get_text") and artist.get_text())
+    assert min(text.get_fontsize() for text in texts) / (72 * figure.get_figwidth()) * 358 > 9
 
 
 def written_in(figure):
@@ -139,8 +163,8 @@ def test_mathematics_and_sudoku_stand_beside_the_papers_values_row_by_row():
     ablations = made["ablations"].set_index(["arm", "measure"])
     assert ablations.paper["no_rl", "amc23_accuracy"] == 3.6 and ablations.ours["no_rl", "amc23_accuracy"] > 0
     for name in ("math", "sudoku", "ablations"):
-        said = written_in(plots.FIGURES[name](made[name]))
-        assert "the paper" in said and EXHIBITS[name].sentence(made[name]).count("[") >= 4
+        figure = plots.FIGURES[name](made[name])
+        assert "the paper" in written_in(figure) and str(told_by(figure)).count("[") >= 4
     assert "not run (35.3)" in written_in(plots.compared(made["math"]))
 
 
@@ -205,9 +229,10 @@ def test_a_further_test_set_is_told_beside_countdown_and_not_in_it():
     assert frames(alone, "nano")["test_sets"].empty
     assert found["evaluations"].equals(frames(alone, "nano")["evaluations"])
     header, *rows = comparison.test_sets(found["test_sets"])
-    assert {row[0] for row in rows} == {"sudoku"} and {len(row) for row in rows} == {len(header)}
-    forked = {row[1]: float(row[header.index("episodes with a Fork, %")].split()[0]) for row in rows}
-    assert forked["AsyncThink"] == 100 and forked["Sequential thinking"] == 0
+    assert {len(row) for row in rows} == {len(header)}
+    forked = {row[0]: float(row[header.index("episodes with a Fork, %")].split()[0]) for row in rows}
+    assert {name.partition(": ")[0] for name in forked} == {"sudoku"}
+    assert forked["sudoku: AsyncThink"] == 100 and forked["sudoku: Sequential thinking"] == 0
 
 
 def test_case_studies_are_chosen_by_rules_and_no_episode_twice():
@@ -281,7 +306,7 @@ def test_a_notebook_is_short_without_outputs_and_has_its_parameters(path):
     (given,) = [cell for cell in code if "parameters" in cell["metadata"].get("tags", [])]
     assert {line.split(" = ")[0] for line in given["source"]} == {"tables", "figure"}
     text = "".join(cells[0]["source"])
-    exhibit = {**EXHIBITS, "claims": report.LEDGER}[path.stem]
+    exhibit = {**EXHIBITS, "claims": LEDGER}[path.stem]
     assert text == f"# {exhibit.title}\n\n{exhibit.where}. {exhibit.how}"
 
 
@@ -399,7 +424,8 @@ def test_the_report_says_all_that_a_reader_asks_for(results):
     for name in claims.CLAIMS:
         assert f" {name} " in text
     for exhibit in EXHIBITS.values():
-        assert exhibit.title in text and exhibit.how in text
+        assert exhibit.title in text
+    assert all((exhibit.how in text) == style.has_data(results.tables[name]) for name, exhibit in EXHIBITS.items())
     for wanted in ("Deviations from the paper", "Reward-hacking watch", "Cost", "Base model", "1 min 15 s", "0123"):
         assert wanted in text, wanted
     if results.ledger["scale"] == "smoke":
@@ -477,6 +503,4 @@ def test_a_value_without_an_interval_is_drawn_alone(figure):
     """One item of one seed: there is nothing to tell its spread by."""
     table = frames(evidence_of("two seeds"), "nano")[figure]
     bare = table.assign(low=float("nan"), high=float("nan"))
-    assert plots.FIGURES[figure](bare) is not None
-    if len(bare):
-        assert "nan" not in EXHIBITS[figure].sentence(bare)
+    assert not any("nan" in text for text in told_by(plots.FIGURES[figure](bare)))

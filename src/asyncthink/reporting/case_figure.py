@@ -29,21 +29,21 @@ KEY = {
     "result ready": Line2D([], [], color=READY, linewidth=1.6, linestyle=":"),
     "critical path": Line2D([], [], color=CRITICAL, linewidth=2.5),
 }
-LETTER = 0.0105  # of a panel's width
-ASKED = 34  # letters of the question that stand beside a title
+LETTER = 0.015  # of a panel's width
+ASKED = 60  # letters of the question that stand below a title
 
 
 def draw(table: pd.DataFrame, width: float) -> Figure:
     """One panel a case, as high as it has lanes."""
     cases = [rows for _, rows in table.groupby(["test_set", "case"], sort=False)]
-    heights = [rows.agent.nunique() + 1.2 for rows in cases]
+    heights = [rows.agent.nunique() + 1.5 for rows in cases]
     figure = Figure(figsize=(width, 0.6 + 0.36 * sum(heights)))
     panels = figure.subplots(len(cases), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
     several = table.test_set.nunique() > 1
     for axes, rows in zip(panels, cases, strict=True):
-        _panel(axes, rows, f"{rows.test_set.iloc[0]}: " if several else "")
+        _panel(axes, rows, f"{rows.test_set.iloc[0].replace('_', ' ')}: " if several else "")
     panels[-1].set_xlabel("Token clock, decoding steps")
-    spacing: Look = {"columnspacing": 1.0, "handlelength": 1.6, "fontsize": 7.2}
+    spacing: Look = {"columnspacing": 1.0, "handlelength": 1.4, "fontsize": 7.2}
     figure.legend(list(KEY.values()), list(KEY), loc="outside upper left", ncols=3, **spacing)
     marks.footer(figure, table)
     return figure
@@ -53,10 +53,11 @@ def _panel(axes: Axes, rows: pd.DataFrame, whose: str) -> None:
     agents = list(dict.fromkeys(rows.agent))
     end = int(rows[rows.agent == "organizer"].end.max())
     first = rows.iloc[0]
-    axes.set_title(f"{whose}{first.case[0].lower()}{first.case[1:]}, T = {end:,}")
-    question = re.sub("required [0-9]+; ", "", str(first.question))
+    axes.set_title(f"{whose}{first.case[0].lower()}{first.case[1:]}, T = {end:,}", pad=15, fontsize=8.5)
+    question = re.sub(" in [0-9]+ different ways.*", "", str(first.question))
     shown = question if len(question) <= ASKED else f"{question[: ASKED - 1]}…"
-    axes.set_title(shown, loc="right", fontsize=7, weight="normal", color=MUTED)
+    below: Look = {"xycoords": "axes fraction", "textcoords": "offset points", "fontsize": 7.5, "color": MUTED}
+    axes.annotate(shown, (0, 1), (0, 4), **below)
     for _, row in rows.iterrows():
         _stretch(axes, agents.index(row.agent), row, rows.end.max())
     _arrows(axes, rows, agents)
@@ -70,7 +71,9 @@ def _panel(axes: Axes, rows: pd.DataFrame, whose: str) -> None:
 
 def _stretch(axes: Axes, lane: int, row: pd.Series, span: int) -> None:
     look: Look = {"edgecolor": "white", "linewidth": 0.4, **LOOKS[row.kind]}
-    axes.barh(lane, row.end - row.start, THICK, left=row.start, **look)
+    path = ", on the critical path" if row.critical else ""
+    says = marks.told(f"{row.agent}, {row.kind}: steps {row.start + 1:.0f} to {row.end:.0f}{path}")
+    axes.barh(lane, row.end - row.start, THICK, left=row.start, gid=says, **look)
     if row.critical and row.kind != "wait":
         axes.plot([row.start, row.end], [lane + 0.36] * 2, color=CRITICAL, linewidth=2.2, solid_capstyle="butt")
     label = {"work": f"returns {row.text}", "wait": "waits"}.get(row.kind, "")

@@ -10,7 +10,7 @@ from asyncthink import episode
 from asyncthink.episode import Episode
 from asyncthink.evaluation.case_studies import chosen
 from asyncthink.evaluation.recordings import note
-from asyncthink.reporting.page_record import Shown, identify
+from asyncthink.reporting.page_record import Shown, game_asked, identify
 from asyncthink.reporting.source import Row, Rows
 from asyncthink.schedule import Interval, Lane, Schedule
 from asyncthink.settings import COUNTDOWN, HEADLINE
@@ -20,7 +20,7 @@ COLUMNS = (
     *("test_set", "case", "why", "episode", "question", "sentence"),
     *("agent", "kind", "start", "end", "critical", "text", "scale"),
 )
-ASKED = ("numbers", "target", "required", "problem", "question", "puzzle")  # of an item, for readers
+ASKED = ("problem", "question", "puzzle")  # of an item, for readers
 
 
 def frame(paths: Iterable[Path], scale: str) -> pd.DataFrame:
@@ -56,7 +56,9 @@ def rows(test_set: str, episodes: list[Episode]) -> Rows:
 
 
 def _question(choice: Episode) -> str:
-    """What was asked, in one line; a puzzle's grid stands without its name."""
+    """What was asked, in one line: countdown's as a sentence; a puzzle's grid stands without its name."""
+    if "numbers" in choice.item:
+        return game_asked(choice.item)
     asked = {name: _plain(value) for name, value in choice.item.items() if name in ASKED}
     return "; ".join(text if name == "puzzle" else f"{name} {text}" for name, text in asked.items())
 

@@ -66,11 +66,9 @@ def hacking(table: pd.DataFrame) -> Rows:
 
 def test_sets(table: pd.DataFrame) -> Rows:
     """One row an arm on a further test set; the first row names the measures."""
-    groups = [(name, label, group) for (name, label), group in table.groupby(["test_set", "label"], sort=False)]
-    if not groups:
-        return []
-    cells = [[str(name).replace("_", " "), str(label), *_cells(group, TEST_SETS)] for name, label, group in groups]
-    return [["", "way of thinking", *TEST_SETS.values()], *cells]
+    groups = table.groupby(["test_set", "label"], sort=False)
+    rows = [[f"{name.replace('_', ' ')}: {label}", *_cells(own, TEST_SETS)] for (name, label), own in groups]
+    return [["", *TEST_SETS.values()], *rows] if rows else []
 
 
 def cost(evaluations: pd.DataFrame, training: pd.DataFrame, pretrained: int) -> Rows:

@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
+from asyncthink.reporting import style
 from asyncthink.reporting.style import MUTED, PAPER_COLOUR, Look
 
-LETTERS = 16  # of the footer, an inch
+LETTERS = 15  # of the footer, an inch
 HALO = [withStroke(linewidth=2.5, foreground="white")]  # no line strikes a number
 
 
@@ -36,11 +37,41 @@ def paper(axes: Axes, x: np.ndarray, values: pd.Series) -> None:
     axes.plot(x, values, "D", **look)
 
 
+def told(text: str) -> str:
+    """The gid of an artist that says `text` to who points at it."""
+    return style.TOLD + text.replace('"', "'").replace("− ", "without ")
+
+
+def value(row: pd.Series, unit: str = "", name: str = "ours") -> str:
+    """`70.6 % [67.8, 73.3]`, with the paper's own where there is one; columns as in `errors`."""
+    low, high = ("low", "high") if name == "ours" else (f"{name}_low", f"{name}_high")
+    interval = "" if pd.isna(row[low]) else f" [{row[low]:.1f}, {row[high]:.1f}]"
+    paper = f"; the paper: {row.paper:.1f}{unit}" if pd.notna(row.get("paper")) else ""
+    return f"{row[name]:.1f}{unit}{interval}{paper}"
+
+
+def point(row: pd.Series) -> str:
+    """A point of the frontier: its way, budget, accuracy and latency."""
+    kinds = {"organizer_budget": "budget", "worker_budget": "of a worker"}
+    budgets = [f"{said} {row[name]:.0f}" for name, said in kinds.items() if pd.notna(row.get(name))]
+    named = ", ".join([row.label, *budgets])
+    accuracy, latency = value(row, " %", "accuracy"), value(row, " tokens", "latency")
+    return f"{named}: accuracy {accuracy}, latency {latency}"
+
+
+def spot(axes: Axes, x: float, y: float, text: str) -> None:
+    """An unseen mark on a point, large enough for a finger, that says what the point is."""
+    axes.plot(x, y, "o", markersize=11, alpha=0, gid=told(text), zorder=5)
+
+
 def curve(axes: Axes, rows: pd.DataFrame, name: str, factor: float = 1, window: int = 1, **look: Any) -> None:
     """The mean over seeds at each step, and a band from the lowest to the highest seed."""
     wide = rows.pivot(index="step", columns="seed", values=name) * factor
     wide = wide.rolling(window, center=True, min_periods=1).mean()
-    (line,) = axes.plot(wide.index, wide.mean(axis=1), **look)
+    mean, whose = wide.mean(axis=1), ": ".join(filter(None, (rows.label.iloc[0], axes.get_title("left"))))
+    (line,) = axes.plot(wide.index, mean, **look)
+    if mean.notna().any():
+        line.set_gid(told(f"{whose} {mean.dropna().iloc[0]:.2f} to {mean.dropna().iloc[-1]:.2f}"))
     if wide.shape[1] > 1:
         band = (wide.min(axis=1), wide.max(axis=1))
         axes.fill_between(wide.index, *band, color=line.get_color(), alpha=0.18, linewidth=0)
@@ -55,7 +86,7 @@ def from_zero(axes: Axes, least: float) -> None:
 def steps(axes: Axes, label: str) -> None:
     """Name the axis of training steps, which are whole."""
     axes.set_xlabel(label)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
 
 
 def footer(figure: Figure, table: pd.DataFrame, *more: str) -> None:
@@ -64,8 +95,9 @@ def footer(figure: Figure, table: pd.DataFrame, *more: str) -> None:
     if "items" in table and table["items"].notna().any():
         parts += [f"{int(table['items'].iloc[0])} test items", seeds(len(str(table.seeds.iloc[0]).split()))]
     unbroken = [part.replace(" ", "\u00a0") for part in (*parts, *filter(None, more))]
-    text = textwrap.fill("; ".join(unbroken), round(LETTERS * figure.get_figwidth())).replace("\u00a0", " ")
-    figure.supxlabel(text, fontsize=7.5, color=MUTED, x=0.01, ha="left")
+    whole: Look = {"break_on_hyphens": False, "break_long_words": False}
+    text = textwrap.fill("; ".join(unbroken), round(LETTERS * figure.get_figwidth()), **whole).replace("\u00a0", " ")
+    figure.supxlabel(text, fontsize=8, color=MUTED, x=0.01, ha="left")
 
 
 def seeds(number: int) -> str:

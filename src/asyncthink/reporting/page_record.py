@@ -206,14 +206,14 @@ def asked(item: Mapping[str, Any]) -> str:
 
 def _question_and_answer(episode: Episode) -> list[list[str]]:
     item, game = episode.item, "numbers" in episode.item and "target" in episode.item
-    question = [["asked", _game(item), ""]] if game else []
+    question = [["asked", game_asked(item), ""]] if game else []
     left = [name for name in item if name != "id" and not (game and name in GAME)]
     answer = "none" if episode.answer is None else episode.answer
     rest = [[name, _plain(item[name]), ""] for name in left]
     return [*question, *rest, ["answered", answer, _verdict(episode.score)]]
 
 
-def _game(item: Mapping[str, Any]) -> str:
+def game_asked(item: Mapping[str, Any]) -> str:
     """`Make 24 out of 13 11 6 2 in 4 different ways.`"""
     ways = f" in {_plain(item['required'])} different ways" if item.get("required", 1) != 1 else ""
     each = f", each time with {_plain(item['uses'])} of the numbers" if "uses" in item else ""

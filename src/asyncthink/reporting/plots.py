@@ -19,7 +19,7 @@ from asyncthink.reporting import case_figure, marks, style
 from asyncthink.reporting.source import FRONTIERS, WAYS
 from asyncthink.reporting.style import GRID, INK, LINES, LOOKS, MARKERS, MEASURES, MUTED, ON_COLOUR, colour
 
-WIDTH = 5.0  # inches: letters of 8 points are read on a phone, which is as wide as the whole figure
+WIDTH = 4.2  # inches: letters of 8 points are read on a phone, which is as wide as the whole figure
 LEAST = 10  # what a scale of percent or tokens reaches at least
 INTERVALS = "lines: 95 % intervals"
 ABREAST = 2  # panels side by side
@@ -31,11 +31,11 @@ PANELS = {
     "accuracy": ("Accuracy, %", 100),
     "concurrency_ratio": ("η/c, %", 100),
     "forks": ("Forks a query", 1),
-    "latency": ("Critical-path latency, tokens", 1),
+    "latency": ("Latency, tokens", 1),
     "work": ("Tokens of all agents", 1),
-    "repeated_share": ("Branches searched again, %", 100),
+    "repeated_share": ("Repeated branches, %", 100),
 }
-LOSSES = {"pretrain": "Base model: loss", "sft": "Format fine-tuning: loss"}
+LOSSES = {"pretrain": "Base model, loss", "sft": "Fine-tuning, loss"}
 KINDS = {"none": "no fork", "interleaved": "interleaved, FJFJ", "batch": "batch, FFJJ", "other": "other"}
 KIND_COLOURS = {"none": "#d0d7de", "interleaved": "#c3b5e0", "batch": "#8f7cc0", "other": "#4f3d8a"}  # of no arm
 TONES = (("#009e73", "o"), ("#e69f00", "D"), ("#d55e00", "X"))
@@ -87,7 +87,9 @@ def correct_at_least_k(table: pd.DataFrame) -> Figure:
     for position, arm in enumerate(arms):
         rows = table[table.arm == arm].sort_values("k")
         x = np.arange(len(ks)) + (position - (len(arms) - 1) / 2) * width
-        axes.bar(x, rows.ours, width * 0.9, label=rows.label.iloc[0], **LOOKS[arm])
+        bars = axes.bar(x, rows.ours, width * 0.9, label=rows.label.iloc[0], **LOOKS[arm])
+        for bar, (_, row) in zip(bars, rows.iterrows(), strict=True):
+            bar.set_gid(marks.told(f"{row.label}, {row.k} or more correct: {marks.value(row, ' %')}"))
         marks.interval(axes, x, rows, INK)
         for at, value, high in zip(x, rows.ours, rows.high.fillna(rows.ours), strict=True):
             axes.annotate(f"{value:.0f}", (at, high), (-2, 3), textcoords="offset points", ha="center", fontsize=8)
@@ -139,13 +141,14 @@ def _beside_paper(axes: Axes, y: float, row: pd.Series, left: float) -> None:
     beside: style.Look = {"textcoords": "offset points", "annotation_clip": False, "path_effects": marks.HALO}
     if not np.isfinite(row.ours):
         note = f"not run {paper}" if paper else "–"
-        axes.annotate(note, (left, y), (0, 0), fontsize=7.5, color=MUTED, va="center", **beside)
+        axes.annotate(note, (left, y), (0, 0), fontsize=8, color=MUTED, va="center", **beside)
         return
     tone = colour(row.arm)
     axes.plot([row.low, row.high], [y, y], color=tone, linewidth=2.2, solid_capstyle="butt")
-    axes.plot(row.ours, y, "o", color=tone, markersize=6)
+    says = marks.told(f"{row.name}, {MEASURES[row.measure]}: {marks.value(row)}")
+    axes.plot(row.ours, y, "o", color=tone, markersize=6, gid=says)
     axes.annotate(marks.number(row.ours), (row.ours, y), (0, 6), fontsize=8, ha="center", **beside)
-    axes.annotate(paper, (row.ours, y), (0, -13), fontsize=7.5, color=MUTED, ha="center", **beside)
+    axes.annotate(paper, (row.ours, y), (0, -13), fontsize=8, color=MUTED, ha="center", **beside)
 
 
 @drawn
@@ -156,13 +159,13 @@ def training_dynamics(table: pd.DataFrame) -> Figure:
     arms = [arm for arm in RL_ARMS if arm in set(table.arm)] or list(dict.fromkeys(table.arm))[:1]
     window = max(1, table.step.nunique() // SMOOTH)
     for axes, (name, (title, factor)) in zip(panels, PANELS.items(), strict=True):
+        axes.set_title(title)
         for arm in arms:
             rows = table[table.arm == arm]
             named = rows.label.iloc[0] if axes is panels[0] else None
             look: style.Look = {"color": colour(arm), "linestyle": LINES.get(arm, "-")}
             look["linewidth"] = 1.9 if arm == arms[0] else 1.3
             marks.curve(axes, rows, name, factor, window, label=named, **look)
-        axes.set_title(title)
         if name == "concurrency_ratio":
             _concurrency_marks(axes, table[table.arm == arms[0]])
         marks.from_zero(axes, 1 if name == "forks" else LEAST)
@@ -202,9 +205,8 @@ def frontier(table: pd.DataFrame) -> Figure:
     _gap(axes, table)
     axes.annotate("better ↖", (0.02, 0.95), xycoords="axes fraction", fontsize=8, color=MUTED, va="top")
     figure.legend(loc="outside upper left", ncols=2, handlelength=1.2)
-    marks.footer(
-        figure, table, INTERVALS, "ring: the headline's budget; hollow: other budgets are better, or a mixture of two"
-    )
+    hollow = "hollow: other budgets are better, or a mixture of two"
+    marks.footer(figure, table, INTERVALS, "ring: the headline's budget", hollow)
     return figure
 
 
@@ -226,6 +228,8 @@ def _way(axes: Axes, rows: pd.DataFrame, arm: str) -> None:
     axes.plot(best.latency, best.accuracy, label=headline.label.iloc[0], **look)
     ring: style.Look = {"markersize": 11, "markerfacecolor": "none", "markeredgecolor": tone}
     axes.plot(headline.latency, headline.accuracy, "o", zorder=3, markeredgewidth=1.2, **ring)
+    for _, row in rows.iterrows():
+        marks.spot(axes, row.latency, row.accuracy, marks.point(row))
 
 
 def _gap(axes: Axes, table: pd.DataFrame) -> None:
@@ -257,6 +261,8 @@ def organization(table: pd.DataFrame) -> Figure:
         hits = rows[rows.measure == "hit"]
         look: style.Look = {"color": colour(arm), "linestyle": LINES.get(arm, "-")}
         order.plot(hits.x, hits.ours, label=rows.label.iloc[0], marker=MARKERS.get(arm, "o"), markersize=4, **look)
+        for _, row in hits.iterrows():
+            marks.spot(order, row.x, row.ours, f"{row.label}, branch {row.x:.0f}: a hit in {marks.value(row, ' %')}")
     first = table[table.arm == learned[0]] if learned else table
     best = first[first.measure == "predicted"]
     order.plot(best.x, best.ours, color=INK, linestyle=":", label="best order that the numbers tell")
@@ -269,6 +275,8 @@ def organization(table: pd.DataFrame) -> Figure:
         look = {"color": colour(arm), "linestyle": LINES.get(arm, "-")}
         named = None if arm in learned else table[table.arm == arm].label.iloc[0]
         time.plot(rows.x, rows.ours, label=named, marker=MARKERS.get(arm, "o"), markersize=4, **look)
+        for _, row in rows.iterrows():
+            marks.spot(time, row.x, row.ours, f"{row.label}, {row.x:.0f} solutions: {marks.value(row, ' tokens')}")
     time.set_title("Latency, tokens")
     time.set_xlabel("Solutions that the item has")
     for axes in (order, time):
@@ -282,13 +290,15 @@ def organization(table: pd.DataFrame) -> Figure:
 @drawn
 def topologies(table: pd.DataFrame) -> Figure:
     """Shares of the kinds of organizer structure, in the corpus and after training."""
-    sources = list(dict.fromkeys(table.source))
+    sources, labels = list(dict.fromkeys(table.source)), list(table.drop_duplicates("source").label)
     figure = Figure(figsize=(WIDTH, 1.3 + 0.42 * len(sources)))
     axes = figure.add_subplot()
     left, y = np.zeros(len(sources)), np.arange(len(sources))[::-1]
     for kind, name in KINDS.items():
         share = table[table.kind == kind].set_index("source").share.reindex(sources).fillna(0).to_numpy()
-        axes.barh(y, share, 0.66, left=left, color=KIND_COLOURS[kind], label=name)
+        bars = axes.barh(y, share, 0.66, left=left, color=KIND_COLOURS[kind], label=name)
+        for bar, whose, part in zip(bars, labels, share, strict=True):
+            bar.set_gid(marks.told(f"{whose}, {name}: {part:.1f} %"))
         for at, width, start in zip(y, share, left, strict=True):
             if width >= 7:
                 tone = ON_COLOUR["dark" if kind == "other" else "light"]
@@ -298,13 +308,13 @@ def topologies(table: pd.DataFrame) -> Figure:
     distinct = table.groupby("source").distinct.sum()
     for at, source in zip(y, sources, strict=True):
         axes.text(101.5, at, f"{int(distinct[source])} distinct", va="center", fontsize=8.5)
-    axes.set_yticks(y, list(table.drop_duplicates("source").label))
+    axes.set_yticks(y, labels)
     axes.set_xlim(0, 118)
     axes.set_xticks(range(0, 101, 20))
     axes.set_xlabel("Share of organizer traces, %")
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
-    figure.legend(loc="outside upper left", ncols=4, handlelength=1.0, columnspacing=1.0)
+    figure.legend(loc="outside upper left", ncols=2, handlelength=1.0, columnspacing=1.0)
     marks.footer(figure, table)
     return figure
 
@@ -363,9 +373,8 @@ def learning_curves(table: pd.DataFrame) -> Figure:
         else:
             marks.from_zero(axes, 0.1)
     if table.arm.notna().any():
-        figure.legend(loc="outside upper right", ncols=2, handlelength=2.2)
-    smooth = f"mean of one part of the steps in {SMOOTH}"
-    marks.footer(figure, table, smooth, marks.spread(table.seed.nunique()))
+        figure.legend(loc="outside upper left", ncols=2, handlelength=2.2)
+    marks.footer(figure, table, f"smoothed over 1/{SMOOTH} of the steps", marks.spread(table.seed.nunique()))
     return figure
 
 

@@ -19,9 +19,9 @@ from markupsafe import Markup
 
 from asyncthink.evaluation.ledger import Ledger
 from asyncthink.evaluation.paper import PAPER
-from asyncthink.evaluation.verdicts import NOT_RUN, OF_ONE_RUN, VERDICTS
+from asyncthink.evaluation.verdicts import NOT_RUN, OF_ONE_RUN, ONE_RUN, VERDICTS
 from asyncthink.reporting import comparison, finding, forest, glossary
-from asyncthink.reporting.exhibits import EXHIBITS, LEARNED, LEDGER
+from asyncthink.reporting.exhibits import EXHIBITS, LEARNED
 from asyncthink.reporting.run_facts import Duration
 from asyncthink.reporting.style import COLOURS, GRID, INK, MEASURES, MUTED, PAPER_COLOUR, has_data
 from asyncthink.settings import (
@@ -129,7 +129,7 @@ def html(results: Results, facts: Mapping[str, str], durations: Sequence[Duratio
         strips={row["id"]: forest.strip(row) for row in claims},
         weakest={row["id"]: forest.weakest(row) for row in claims},
         elsewhere=elsewhere(results.ledger, results.others),
-        ledger_sentence=LEDGER.sentence(pd.DataFrame(claims)),
+        one_run=f"{ONE_RUN}: ",
         exhibits=EXHIBITS,
         tables=results.tables,
         figures={name: figure(name, results) for name in EXHIBITS},
@@ -185,7 +185,8 @@ def inline(svg: str, name: str, title: str) -> Markup:
     svg = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", svg)
     for colour, page in PAGE_COLOURS.items():
         svg = svg.replace(colour, page)
-    label = Markup('<svg role="img" aria-label="{}"').format(title)
+    role = "group" if "<title>" in svg else "img"  # the titles within a picture are not read out
+    label = Markup('<svg role="{}" aria-label="{}"').format(role, title)
     return Markup(svg.replace("<svg", str(label), 1))
 
 

@@ -68,6 +68,7 @@ MEASURES = {  # of the tables that compare ways of thinking, in the order of the
     "amc23_concurrency_ratio": "AMC-23, η/c, %",
     "amc23_elapsed": "AMC-23, tokens",
 }
+TOLD = "told: "  # before the gid of an artist: what it says to who points at it, and to a screen reader
 STYLE = Path(__file__).with_name("figures.mplstyle")
 
 
@@ -88,11 +89,11 @@ def colour(arm: str) -> str:
 
 
 def svg(figure: Figure) -> str:
-    """The figure as the text of an SVG, without a date."""
+    """The figure as the text of an SVG, without a date; what its artists say becomes their titles."""
     text = StringIO()
     with styled():
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    return text.getvalue()
+    return re.sub(rf'<g id="{TOLD}([^"]*)">', r'<g role="img"><title>\1</title>', text.getvalue())
 
 
 def save(figure: Figure, path: str | Path) -> Path:

@@ -122,7 +122,7 @@ def _path(stretches: Sequence[tuple[int, int, int]]) -> list[Mark]:
     sums = " + ".join(f"{end - start:,}" for _, start, end in stretches)
     stop = stretches[-1][2]
     whole = [f"critical path: {sums} = {stop:,}"] if len(stretches) > 1 else []
-    total = ["text", "critical", 0, 14, "start", 0.8 * stop, *whole, "critical path"]
+    total = ["text", "critical", 0, 14, "start", 0.6 * stop, *whole, "critical path"]
     return [["path", "critical", points], total, *labels]
 
 
@@ -213,9 +213,10 @@ def _heights(starts: Sequence[int], nearest: float) -> list[int]:
 
 def _end(error: str | None, stop: int, span: int, floor: int) -> list[Mark]:
     name = "error" if error else "end"
-    text = f"{error.replace('_', ' ')} at step {stop:,}" if error else f"latency T = {stop:,}"
-    side = "end" if 2 * stop >= span else "start"
-    return [["line", name, stop, 4, stop, floor + STRIP], ["text", f"{name} aside", stop, 14, side, ANY, text]]
+    said = [f"{error.replace('_', ' ')} at step {stop:,}"] if error else [f"latency T = {stop:,}", f"T = {stop:,}"]
+    side, room = ("end", ANY) if 4 * stop >= 3 * span else ("start", span - stop)
+    words = ["text", f"{name} aside", stop, 14, side, room, *said]
+    return [["line", name, stop, 4, stop, floor + STRIP], words]
 
 
 def _active(lanes: Sequence[Lane], capacity: int, stop: int, floor: int) -> list[Mark]:

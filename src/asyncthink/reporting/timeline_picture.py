@@ -20,12 +20,13 @@ KEY = {  # the class of what is painted, and what it says
     "work": "worker decodes",
     "critical": "critical path",
 }
-SWATCH, KEY_HEIGHT = 18, 24
+SWATCH, KEY_HEIGHT = 18, 20
+WIDTH, LARGER = 420, 1.5  # narrow, so that its letters are read on a phone, and shown larger where there is room
 
 
-def svg(scene: Scene, title: str, description: str, width: int = 920) -> str:
-    """One scene; width in pixels. It loads nothing, and every text in it is escaped."""
-    brush = Brush((width - 2 * PADDING - GUTTER - MARGIN) / max(scene["span"], 1))
+def svg(scene: Scene, title: str, description: str) -> str:
+    """One scene. It loads nothing, and every text in it is escaped."""
+    brush = Brush((WIDTH - 2 * PADDING - GUTTER - MARGIN) / max(scene["span"], 1))
     paint: dict[str, Callable[..., str]] = {
         "bar": brush.bar,
         "line": brush.line,
@@ -34,28 +35,32 @@ def svg(scene: Scene, title: str, description: str, width: int = 920) -> str:
     }
     paint |= {"name": brush.name, "text": brush.text}
     body = "\n".join(filter(None, (paint[kind](*rest) for kind, *rest in scene["marks"])))
-    height = scene["height"] + KEY_HEIGHT + 2 * PADDING
+    key, below = _key(scene["height"])
+    height = below + 2 * PADDING
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="timeline" role="img" aria-labelledby="title description" '
-        f'viewBox="0 0 {width} {height}" width="{width}" height="{height}" font-family="system-ui, sans-serif">\n'
+        f'viewBox="0 0 {WIDTH} {height}" width="{LARGER * WIDTH:.0f}" height="{LARGER * height:.0f}" '
+        f'font-family="system-ui, sans-serif">\n'
         f'<title id="title">{escape(title)}</title>\n<desc id="description">{escape(description)}</desc>\n'
         f"<style>\n{_rules(0)}\n@media (prefers-color-scheme: dark) {{\n{_rules(1)}\n}}\n</style>\n"
-        f'<rect class="card" width="{width}" height="{height}" rx="8"/>\n'
-        f'<g transform="translate({PADDING} {PADDING})">\n{body}\n{_key(scene["height"] + KEY_HEIGHT)}\n</g>\n</svg>\n'
+        f'<rect class="card" width="{WIDTH}" height="{height}" rx="8"/>\n'
+        f'<g transform="translate({PADDING} {PADDING})">\n{body}\n{key}\n</g>\n</svg>\n'
     )
 
 
-def _key(y: int) -> str:
-    """One line that says what the colours mean."""
-    x, painted = 0.0, []
+def _key(y: int) -> tuple[str, int]:
+    """Lines that say what the colours mean, and where they end."""
+    x, y, painted = 0.0, y + KEY_HEIGHT, []
     for name, said in KEY.items():
+        if x + SWATCH + ASIDE + len(said) * LETTER > WIDTH - 2 * PADDING:
+            x, y = 0.0, y + KEY_HEIGHT
         if name == "critical":
             painted.append(_element("polyline", class_=name, points=f"{x},{y - 4} {x + SWATCH},{y - 4}"))
         else:
             painted.append(_element("rect", class_=name, x=x, y=y - 9, width=SWATCH, height=10))
         painted.append(_element("text", said, class_="soft", x=x + SWATCH + ASIDE, y=y))
         x = round(x + SWATCH + 4 * ASIDE + len(said) * LETTER, 1)
-    return "\n".join(painted)
+    return "\n".join(painted), y
 
 
 @dataclass(frozen=True)
