@@ -126,6 +126,7 @@ class Recordings:
 
     scale: str | None = None
     evaluations: tuple[Evaluation, ...] = ()
+    items_hash: str | None = None  # of the file of the test items
 
     def find(self, arm: str, variant: str = HEADLINE) -> Evaluation | None:
         """One evaluation; for parallel thinking the vote."""
@@ -168,7 +169,8 @@ def _merged(records: Sequence[tuple[Path, MetricsFile]]) -> Recordings:
             groups.setdefault((record["arm"], name), {})[record["seed"]] = evaluation
     first = records[0][1]
     shape = (first["items"]["count"], first["samples"])
-    return Recordings(first["scale"], tuple(_over_seeds(arm, rows, shape) for (arm, _), rows in groups.items()))
+    evaluations = tuple(_over_seeds(arm, rows, shape) for (arm, _), rows in groups.items())
+    return Recordings(first["scale"], evaluations, first["items"]["sha256"])
 
 
 def _agree(records: Sequence[tuple[Path, MetricsFile]], complaint: str, value: Callable[[MetricsFile], object]) -> None:
