@@ -13,7 +13,7 @@ from asyncthink.synthesis.budget import Charge
 from asyncthink.synthesis.chat_completion import Request
 from asyncthink.synthesis.lessons import Lesson, fragments_request, lessons, sequential_request, traces_request
 from asyncthink.synthesis.openai_batch import PRICE_SHARE
-from asyncthink.synthesis.openai_client import DEFAULT_MODEL
+from asyncthink.synthesis.openai_client import named
 from asyncthink.synthesis.response_journal import RESPONSES, Answer, Responses
 
 # Tokens of an answer, as long as none was seen: what our prompts ask for, a guess.
@@ -52,7 +52,7 @@ def estimate(
     Answers are taken to be as long as those that the journal holds already. `most_dollars` is the case that every
     answer is as long as teacher.max_tokens; attempts that fail come on top.
     """
-    model = model or os.environ.get("ASYNCTHINK_TEACHER_MODEL", "").strip() or DEFAULT_MODEL
+    model = model or named(os.environ).model
     kept = Responses(Path(responses) / f"{corpus or assignment.form}.jsonl")
     answers = kept.accepted
     lengths = {step: min(tokens, teacher.max_tokens) for step, tokens in _lengths(answers).items()}
