@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
         for row in found:
             estimate = row.difference
             told = {**asdict(row), "difference": estimate.value, "interval": [estimate.low, estimate.high]}
-            whose = {"test_set": pair.test_set, "one": pair.one.arm, "other": pair.other.arm}
+            whose = {"test_set": pair.test_set, "arms": [pair.one.arm, pair.other.arm]}
             print(json.dumps({**whose, **{key: _finite(value) for key, value in told.items()}}))
 
 
