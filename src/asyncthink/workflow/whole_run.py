@@ -34,7 +34,8 @@ def _check_evaluations(paths: Iterable[Path], params: Params) -> None:
     """Each is what its place says, by the settings of params.yaml, and all are of one engine."""
     engines: dict[str, Path] = {}
     for path in paths:
-        record: dict[str, Any] = {**read_record(path, METRICS_FILE, "a metrics file of `asyncthink measure`")}
+        read = read_record(path, METRICS_FILE, "a metrics file of `asyncthink measure`")
+        record: dict[str, Any] = {**read}
         test_set, arm, seed = (*path.parts[-3:-1], int(path.stem))
         about = subject(params, test_set, "test", arm, seed, (), Identity(**record["engine"]))
         own = {"scale": params.scale, "test_set": test_set, "arm": arm, "seed": seed, "samples": about.samples}
