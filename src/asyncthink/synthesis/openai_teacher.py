@@ -171,26 +171,19 @@ async def _work(client: Client, waiting: Iterator[Lesson], progress: Progress) -
 
 async def _demonstrated(client: Client, lesson: Lesson) -> Demonstration:
     """Ask the steps of a lesson: one if it is sequential, else two."""
-    workers: dict[int, str] = {}
-    joined = None
+    first = (await client.ask(lesson.first)).text
     if lesson.form == "sequential":
-        organizer = (await client.ask(lessons.sequential_request(lesson))).text.strip()
-    else:
-        fragments = await client.ask(lessons.fragments_request(lesson))
-        traces = await client.ask(lessons.traces_request(lesson, fragments.text))
-        organizer, workers, joined = lessons.read_traces(traces.text)
-    return Demonstration(lesson.task, lesson.item, lesson.form, lesson.structure, organizer, workers, joined)
+        return Demonstration(lesson.task, lesson.item, lesson.form, lesson.structure, first.strip(), {})
+    traces = await client.ask(lessons.traces_request(lesson, first))
+    return Demonstration(lesson.task, lesson.item, lesson.form, lesson.structure, *lessons.read_traces(traces.text))
 
 
 async def _in_batches(client: Client, plan: Sequence[Lesson]) -> None:
     """Fill the journal through the Batch API, a step at a time; what a batch leaves out is asked one by one."""
-    two_steps = [lesson for lesson in plan if lesson.form == "asynchronous"]
-    one_step = [lessons.sequential_request(lesson) for lesson in plan if lesson.form == "sequential"]
-    await ask_in_batches(client, [*map(lessons.fragments_request, two_steps), *one_step])
-    pairs = [(lesson, client.journal.accepted.get(lessons.fragments_request(lesson).key)) for lesson in two_steps]
-    await ask_in_batches(
-        client, [lessons.traces_request(lesson, fragments.text) for lesson, fragments in pairs if fragments]
-    )
+    await ask_in_batches(client, [lesson.first for lesson in plan])
+    pairs = [(lesson, client.journal.accepted.get(lesson.first.key)) for lesson in plan]
+    second = [(lesson, first.text) for lesson, first in pairs if first and lesson.form == "asynchronous"]
+    await ask_in_batches(client, [lessons.traces_request(*pair) for pair in second])
 
 
 async def _report(client: Client, progress: Progress, title: str) -> None:
