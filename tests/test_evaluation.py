@@ -422,23 +422,23 @@ def test_a_corrupt_line_is_named(tmp_path, kind):
 
 
 REASONS = {
-    "plan is null; wanted: an object": {"plan": None},
+    "plan is None: Input should be a valid dictionary": {"plan": None},
     "plan: a plan is an object, not None": {"plan": {"plans": [None]}},
     "plan.plans is []; wanted: a list of at least one plan": {"plan": {"plans": []}},
     "plan: the plan has no capacity": {"plan": {}},
-    "traces is []; wanted: at least one trace": {"traces": []},
-    "traces is [null]; wanted: a list of objects": {"traces": [None]},
-    "traces[0].role is missing; wanted: a text": {"traces": [{}]},
+    "traces is []: List should have at least 1 item": {"traces": []},
+    "traces[0] is None: Input should be a dictionary": {"traces": [None]},
+    "traces[0].role: Field required": {"traces": [{}]},
     "the item has no numbers": {"item": {}},
     "task is 'bogus'; known: countdown, sudoku, competition_math, multiple_choice": {"task": "bogus"},
     "mode is 'telepathic'; known: asynchronous, sequential, parallel": {"mode": "telepathic"},
-    "'anwser' is an unknown key; allowed: key, task": {"anwser": "1"},
-    "capacity is true; wanted: an integer of at least 0": {"capacity": True},
+    "'anwser' is an unknown key; did you mean answer?": {"anwser": "1"},
+    "capacity is True: Input should be a valid integer": {"capacity": True},
     "capacity is 0; wanted: an integer of at least 1": {"capacity": 0},
     "it holds a number beyond 1e308": {"schedule": {"latency": 10**400}},
-    "answer is 7; wanted: a text or null": {"answer": 7},
-    "key.index is []; wanted: a text, an integer or null": {"key": {"index": []}},
-    "key.index is null; wanted: an integer": {"key": {"index": None}},
+    "answer is 7: Input should be a valid string": {"answer": 7},
+    "key.index is []; wanted: an integer": {"key": {"index": []}},
+    "key.index is None; wanted: an integer": {"key": {"index": None}},
     "schedule.latency is 1, but the plan gives": {"schedule": {"latency": 1}},
     "schedule.'lag' is an unknown key; allowed: format_error, latency": {"schedule": {"lag": 1}},
 }
@@ -456,7 +456,7 @@ def test_the_reason_names_the_key_what_it_is_and_what_is_wanted(tmp_path, reason
 
 def test_an_empty_object_lacks_the_first_key(tmp_path):
     (tmp_path / "empty.jsonl").write_text("{}")
-    with pytest.raises(InputError, match="line 1 is not an episode: key is missing; wanted: an object"):
+    with pytest.raises(InputError, match="line 1 is not an episode: key: Field required"):
         measured(tmp_path / "empty.jsonl")
 
 

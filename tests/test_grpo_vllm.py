@@ -63,8 +63,8 @@ def run(request, start, tmp_path_factory):
 def test_each_step_is_sampled_from_the_weights_that_it_updates(run):
     """Were one update late, the log-probabilities would tell."""
     history = [step_record(entry) for entry in run.trainer.state.log_history if "loss" in entry]
-    assert [row.step for row in history] == [1, 2, 3]
-    assert all(row.largest_sampler_gap < 1e-5 for row in history)
+    assert [row["step"] for row in history] == [1, 2, 3]
+    assert all(row["largest_sampler_gap"] < 1e-5 for row in history)
     served, ends = (model.state_dict() for model in (run.served.model, run.trainer.model))
     assert any(not torch.allclose(served[name], ends[name]) for name in ends)  # the last update is nobody's to sample
 

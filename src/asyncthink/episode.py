@@ -7,27 +7,33 @@ encoded again or looked up by text.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Annotated, Any, cast
+
+from pydantic import ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, TypeAdapter, ValidationError
+from pydantic import with_config as checked
 
 from asyncthink import protocol
-from asyncthink.errors import InputError
+from asyncthink.errors import InputError, complaint
 from asyncthink.files import json_lines, write_lines
 
-T = TypeVar("T", "Segment", "Trace", "Episode")
+Count = Annotated[int, Field(strict=True, ge=0)]
+CLOSED = ConfigDict(extra="forbid")  # of records that are read; nothing is checked where the runtime makes one
 
 
+@checked(CLOSED)
 @dataclass
 class Segment:
     """A run of tokens of one trace with one origin: decoded by the model, or injected at a Join."""
 
-    text: str
-    tokens: int
-    injected: bool = False
+    text: StrictStr
+    tokens: Count
+    injected: StrictBool = False
 
 
+@checked(CLOSED)
 @dataclass
 class Trace:
     """One context of one agent.
@@ -37,15 +43,15 @@ class Trace:
     stop: "answer", "return", "eos", "budget" or "error" (the runtime ended it on a format error).
     """
 
-    role: str  # organizer | worker | sequential
-    fork: int | None  # the id of the Fork that started a worker; the index of a parallel trace; else None
-    prompt: str
-    prompt_ids: list[int]
-    ids: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
-    policy: list[int] = field(default_factory=list)
+    role: StrictStr  # organizer | worker | sequential
+    fork: Count | None  # the id of the Fork that started a worker; the index of a parallel trace; else None
+    prompt: StrictStr
+    prompt_ids: list[StrictInt]
+    ids: list[StrictInt] = field(default_factory=list)
+    logprobs: list[StrictFloat] = field(default_factory=list)
+    policy: list[StrictInt] = field(default_factory=list)
     segments: list[Segment] = field(default_factory=list)
-    stop: str = "budget"
+    stop: StrictStr = "budget"
 
     @property
     def decoded(self) -> int:
@@ -85,6 +91,7 @@ def _parsed(text: str, role: protocol.Role, reasoning: bool) -> tuple[protocol.A
     return tuple(protocol.parse(text, role, reasoning))
 
 
+@checked(CLOSED)
 @dataclass
 class Episode:
     """One run of thinking on one item, and all that was measured of it.
@@ -97,35 +104,20 @@ class Episode:
     """
 
     key: dict[str, Any]
-    task: str
+    task: StrictStr
     item: dict[str, Any]
-    mode: str  # asynchronous | sequential | parallel
-    capacity: int
-    traces: list[Trace]
+    mode: StrictStr  # asynchronous | sequential | parallel
+    capacity: Count
+    traces: Annotated[list[Trace], Field(min_length=1)]
     plan: Mapping[str, Any]
-    answer: str | None
-    arm: str = ""
+    answer: StrictStr | None
+    arm: StrictStr = ""
     schedule: dict[str, Any] = field(default_factory=dict)
     score: dict[str, Any] = field(default_factory=dict)
     reward: dict[str, Any] = field(default_factory=dict)
 
 
-# What a field of a type may hold in JSON, and in words.
-_HOLDS: dict[Any, tuple[tuple[type, ...], str]] = {
-    str: ((str,), "a text"),
-    str | None: ((str, type(None)), "a text or null"),
-    int: ((int,), "an integer of at least 0"),
-    int | None: ((int, type(None)), "an integer of at least 0, or null"),
-    bool: ((bool,), "true or false"),
-    dict[str, Any]: ((dict,), "an object"),
-    Mapping[str, Any]: ((dict,), "an object"),
-}
-_HOLD_ALL: dict[Any, tuple[tuple[type, ...], str]] = {
-    list[int]: ((int,), "a list of integers"),
-    list[float]: ((int, float), "a list of numbers"),
-    list[Segment]: ((dict,), "a list of objects"),
-    list[Trace]: ((dict,), "a list of objects"),
-}
+_EPISODE = TypeAdapter(Episode)
 
 
 def to_json(episode: Episode) -> str:
@@ -138,84 +130,16 @@ def to_json(episode: Episode) -> str:
 
 def from_mapping(record: dict[str, Any]) -> Episode:
     """The inverse of `to_json`, for one parsed line; InputError, naming the key, where a part of it is none."""
-    _check(Episode, record, "")
-    if not record["traces"]:
-        raise InputError("traces is []; wanted: at least one trace")
-    for name, value in record["key"].items():
-        if type(value) not in (str, int, type(None)):
-            raise InputError(f"key.{name} is {_shown(value)}; wanted: a text, an integer or null")
-    for name in {"index", "sample"} & record["key"].keys():
-        if type(record["key"][name]) is not int:
-            raise InputError(f"key.{name} is {_shown(record['key'][name])}; wanted: an integer")
-    traces = [_trace(trace, f"traces[{number}].") for number, trace in enumerate(record["traces"])]
-    return Episode(**{**record, "traces": traces})
-
-
-def _trace(record: dict[str, Any], where: str) -> Trace:
-    _check(Trace, record, where)
-    segments = [
-        _plain_segment(segment) or _segment(segment, f"{where}segments[{number}].")
-        for number, segment in enumerate(record.get("segments", ()))
-    ]
-    return Trace(**{**record, "segments": segments})
-
-
-def _segment(record: dict[str, Any], where: str) -> Segment:
-    _check(Segment, record, where)
-    return Segment(**record)
-
-
-def _plain_segment(record: dict[str, Any]) -> Segment | None:
-    """A segment that is whole at first sight, as nearly all are, and most of what a file holds; None for any other."""
-    text, tokens, injected = record.get("text"), record.get("tokens"), record.get("injected")
-    if type(text) is str and type(tokens) is int and tokens >= 0 and type(injected) is bool and len(record) == 3:
-        return Segment(text, tokens, injected)
-    return None
-
-
-@dataclass(frozen=True)
-class _Part:
-    """What a field may hold: values of `allowed`, or a list of them; `wanted` says it in words."""
-
-    allowed: frozenset[type]
-    listed: bool
-    wanted: str
-    needed: bool
-
-
-def _parts(kind: type[Segment | Trace | Episode]) -> dict[str, _Part]:
-    table = {}
-    for part in fields(kind):
-        allowed, wanted = _HOLDS.get(part.type) or _HOLD_ALL[part.type]
-        needed = part.default is MISSING and part.default_factory is MISSING
-        table[part.name] = _Part(frozenset(allowed), part.type in _HOLD_ALL, wanted, needed)
-    return table
-
-
-_PARTS: dict[type, dict[str, _Part]] = {kind: _parts(kind) for kind in (Segment, Trace, Episode)}
-
-
-def _check(kind: type[T], record: dict[str, Any], where: str) -> None:
-    """InputError unless the record has the fields of a part, each of its type; `where` stands in front of a key."""
-    known = _PARTS[kind]
-    if not record.keys() <= known.keys():
-        name = next(name for name in record if name not in known)
-        raise InputError(f"{where}{ascii(name)[:60]} is an unknown key; allowed: {', '.join(known)}")
-    for name, part in known.items():
-        value = record.get(name, MISSING)
-        if part.listed:
-            holds = type(value) is list and part.allowed.issuperset(map(type, value))
-        else:
-            holds = type(value) in part.allowed and not (type(value) is int and value < 0)
-        if not holds and value is not MISSING:
-            raise InputError(f"{where}{name} is {_shown(value)}; wanted: {part.wanted}")
-        if not holds and part.needed:
-            raise InputError(f"{where}{name} is missing; wanted: {part.wanted}")
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    try:
+        episode = _EPISODE.validate_python(record)
+    except ValidationError as refusal:
+        raise InputError(complaint(refusal, Episode, Trace, Segment)) from None
+    for name, value in episode.key.items():
+        allowed = (int,) if name in ("index", "sample") else (str, int, type(None))
+        if type(value) not in allowed:
+            wanted = "an integer" if len(allowed) == 1 else "a text, an integer or null"
+            raise InputError(f"key.{name} is {ascii(value)[:60]}; wanted: {wanted}")
+    return episode
 
 
 def write(path: str | Path, episodes: Iterable[Episode]) -> None:

@@ -1,7 +1,14 @@
 """What goes wrong because of what a person gave: one clear line, exit code 2."""
 
+from __future__ import annotations
+
 import difflib
 from collections.abc import Iterable
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class InputError(Exception):
@@ -17,3 +24,17 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     names = list(allowed)
     close = difflib.get_close_matches(name, names, n=1)
     return f"did you mean {close[0]}?" if close else f"allowed: {', '.join(names)}"
+
+
+def complaint(refusal: ValidationError, *kinds: type) -> str:
+    """The first thing that a record is refused for: `traces[0].fork is True: Input should be a valid integer`.
+
+    kinds are the dataclasses that it is made of, from the outermost on, each in a list of the one before.
+    """
+    first = refusal.errors(include_url=False)[0]
+    where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in first["loc"]).removeprefix(".")
+    if kinds and first["type"] == "unexpected_keyword_argument":
+        depth = sum(isinstance(step, int) for step in first["loc"])
+        return f"{ascii(where)[:60]} is an unknown key; {nearest(where, (part.name for part in fields(kinds[depth])))}"
+    value = "" if first["type"] in ("missing", "json_invalid") else f" is {ascii(first['input'])[:60]}"
+    return f"{where}{value}: {first['msg']}".removeprefix(": ")

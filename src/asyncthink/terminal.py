@@ -5,21 +5,13 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from asyncthink.protocol import FORMAT_ERRORS
-
 WIDEST = 100  # letters of a cell
-REASONS = dict(
-    zip(
-        FORMAT_ERRORS,
-        (
-            "an id is forked twice",
-            "a Fork while capacity - 1 workers have their slots",
-            "a Join of an id that is not out with a worker",
-            "no Answer, or one that does not end",
-        ),
-        strict=True,
-    )
-)
+REASONS = {  # of protocol.FORMAT_ERRORS
+    "duplicate_fork": "an id is forked twice",
+    "pool_overflow": "a Fork while capacity - 1 workers have their slots",
+    "dangling_join": "a Join of an id that is not out with a worker",
+    "no_answer": "no Answer, or one that does not end",
+}
 
 
 @dataclass(frozen=True)

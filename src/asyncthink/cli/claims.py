@@ -40,7 +40,7 @@ def write_readme(readme: Path, reference: Path) -> None:
     from asyncthink import files
     from asyncthink.reporting import claims_table
 
-    files.write_text(readme, claims_table.updated(claims_table.read_text(readme), claims_table.ledgers(reference)))
+    files.write_text(readme, claims_table.updated(readme.read_text(encoding="utf-8"), claims_table.ledgers(reference)))
 
 
 def read_evidence(args: argparse.Namespace, given: "Params") -> "Evidence":

@@ -51,14 +51,14 @@ def run(args: argparse.Namespace) -> None:
         for row in found:
             estimate = row.difference
             told = {**asdict(row), "difference": estimate.value, "interval": [estimate.low, estimate.high]}
-            print(json.dumps({**_whose(pair), **{key: _finite(value) for key, value in told.items()}}))
+            whose = {"test_set": pair.test_set, "arms": [pair.one.arm, pair.other.arm]}
+            print(json.dumps({**whose, **{key: _finite(value) for key, value in told.items()}}))
 
 
 def _pairs(one: Path, other: Path, arm: str | None) -> Iterator[Pair]:
     from asyncthink.evaluation import recordings
 
     mine, theirs = (recordings.read_all(_files(path)) for path in (one, other))
-    hashes = _items(one), _items(other)
     if one.is_file() and other.is_file():
         arms = [(test_set, own.arms[0]) for test_set, own in mine.items() if test_set in theirs]
     else:
@@ -69,7 +69,7 @@ def _pairs(one: Path, other: Path, arm: str | None) -> Iterator[Pair]:
         pair = mine[test_set].find(name), theirs[test_set].find(named)
         if pair[0] and pair[1] and arm in (None, name):
             found = True
-            yield Pair(test_set, pair[0], pair[1], hashes[0][test_set] == hashes[1][test_set])
+            yield Pair(test_set, pair[0], pair[1], mine[test_set].items_hash == theirs[test_set].items_hash)
     if not found:
         have = ["; ".join(f"{name}: {', '.join(own.arms)}" for name, own in each.items()) for each in (mine, theirs)]
         raise InputError(f"nothing to compare: {one} has {have[0] or 'none'}, {other} has {have[1] or 'none'}")
@@ -83,18 +83,6 @@ def _files(path: Path) -> list[Path]:
     if not (found := records.lying_in(path).evaluations):
         raise InputError(f"{path}: holds no evaluations (evaluate/TEST_SET/ARM/SEED.json)")
     return [path / name for name in found]
-
-
-def _items(path: Path) -> dict[str, str]:
-    """The hash of the items of each test set."""
-    from asyncthink.evaluation import recordings
-
-    read = (recordings.read_record(file, recordings.METRICS_FILE, "metrics") for file in _files(path))
-    return {record["test_set"]: record["items"]["sha256"] for record in read}
-
-
-def _whose(pair: Pair) -> dict[str, Any]:
-    return {"test_set": pair.test_set, "one": pair.one.arm, "other": pair.other.arm}
 
 
 def _finite(value: Any) -> Any:

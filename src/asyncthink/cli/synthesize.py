@@ -3,8 +3,8 @@
 import argparse
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from asyncthink.config import params
 from asyncthink.files import read_json_lines
@@ -33,29 +33,15 @@ def run(args: argparse.Namespace) -> None:
     if args.estimate:
         print(json.dumps(estimate(assignment, settings.teacher, items, corpus=args.arm)))
         return
-    written = TEACHERS[settings.synthesize.teacher](args, settings, assignment, items)
+    if settings.synthesize.teacher == "openai":
+        from asyncthink.synthesis import openai_teacher
+
+        ask = partial(openai_teacher.demonstrate, corpus=args.arm, ask_refused=args.ask_refused)
+        written = ask(assignment, settings.teacher, settings.filter.fewest_kept, items)
+    else:
+        written = solver_teacher.demonstrate(assignment, items)
     progress = Progress(f"synthesize {args.arm}", settings.synthesize.demonstrations, "demonstrations")
     demonstration.write(args.demonstrations, _told(written, progress))
-
-
-def _solver(
-    args: argparse.Namespace, settings: params.Params, assignment: Assignment, items: list[dict[str, Any]]
-) -> Iterator[Demonstration]:
-    return solver_teacher.demonstrate(assignment, items)
-
-
-def _openai(
-    args: argparse.Namespace, settings: params.Params, assignment: Assignment, items: list[dict[str, Any]]
-) -> Iterator[Demonstration]:
-    from asyncthink.synthesis import openai_teacher
-
-    teacher, fewest_kept = settings.teacher, settings.filter.fewest_kept
-    return openai_teacher.demonstrate(
-        assignment, teacher, fewest_kept, items, corpus=args.arm, ask_refused=args.ask_refused
-    )
-
-
-TEACHERS = {"solver": _solver, "openai": _openai}
 
 
 def _told(written: Iterator[Demonstration], progress: Progress) -> Iterator[Demonstration]:

@@ -16,54 +16,33 @@ from pydantic.dataclasses import dataclass
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from asyncthink import settings
 from asyncthink.config.refusals import checked
 from asyncthink.config.rules import check, check_arms
 from asyncthink.errors import InputError, nearest
-from asyncthink.settings import (
-    CLOSED,
-    COUNTDOWN,
-    GRPO,
-    HEADLINE,
-    SFT,
-    Arm,
-    Arms,
-    Evaluate,
-    Filter,
-    Model,
-    Pretrain,
-    Puzzles,
-    Reward,
-    Seeds,
-    Synthesize,
-    Teacher,
-    TestSet,
-    Text,
-    Thinking,
-    TrainingSet,
-    Whole,
-)
+from asyncthink.settings import CLOSED, COUNTDOWN, HEADLINE, TestSet, Thinking, TrainingSet
 
 
 @dataclass(frozen=True, config=CLOSED)
 class Params:
     """All of params.yaml, with the overrides of one arm already applied where `arm_params` made it."""
 
-    scale: Text
-    seed: Whole
-    seeds: Seeds
-    puzzles: Puzzles
+    scale: settings.Text
+    seed: settings.Whole
+    seeds: settings.Seeds
+    puzzles: settings.Puzzles
     thinking: Thinking
-    model: Model
-    reward: Reward
-    arm: Arm
-    arms: Arms
-    synthesize: Synthesize
-    teacher: Teacher
-    filter: Filter
-    pretrain: Pretrain
-    sft: SFT
-    grpo: GRPO
-    evaluate: Evaluate
+    model: settings.Model
+    reward: settings.Reward
+    arm: settings.Arm
+    arms: settings.Arms
+    synthesize: settings.Synthesize
+    teacher: settings.Teacher
+    filter: settings.Filter
+    pretrain: settings.Pretrain
+    sft: settings.SFT
+    grpo: settings.GRPO
+    evaluate: settings.Evaluate
     training_sets: dict[str, TrainingSet | None]
     test_sets: dict[str, TestSet | None]
 

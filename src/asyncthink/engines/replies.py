@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 Value = TypeVar("Value")
 CUT = ("length", "max_tokens", "model_length")  # reasons why an answer ends: its limit, in three vendors' words
 SHOWN = 300  # characters of what a server says
+SHORTEST_SECRET = 8  # characters; "none" and "EMPTY", as local servers take them, are no secrets
 _NAMES = {dict: "an object", list: "a list", str: "text", bool: "a truth value", int: "a number", float: "a number"}
 _QUOTED = ("input", "flagged_input", "url")  # what an error repeats of the request, and where it points
 _ACCIDENT = re.compile("error|abort|cancel|time_?out|overload|fail|disconnect", re.IGNORECASE)
@@ -51,6 +52,11 @@ def hidden_error(body: str) -> tuple[int, str] | None:
     codes = [str(error.get(key)) for key in ("code", "status", "status_code")]
     status = next((int(code) for code in codes if code.isdigit() and 400 <= int(code) < 600), 500)
     return status, _one_line(_message(holder))
+
+
+def redacted(text: str, key: str) -> str:
+    """A text of a server without the key, should it quote it."""
+    return text.replace(key, "[key]") if len(key) >= SHORTEST_SECRET else text
 
 
 def error_words(body: str) -> str:

@@ -13,7 +13,6 @@ from asyncthink.errors import InputError
 
 ATTEMPTS = 5  # a repeated request says the same, because its seed does
 TIME_LIMIT = 3600.0  # seconds; a request may wait for its turn for long. One that is not answered in time ends the run
-SHORTEST_SECRET = 8  # characters; "none" and "EMPTY", as local servers take them, are no secrets
 REFUSED = (400, 413, 422)
 
 
@@ -123,8 +122,7 @@ class Served(Engine):
 
     def said(self, text: str) -> str:
         """What the server says of a fault, in one line, without the key should it quote it."""
-        safe = text.replace(self._key, "[key]") if len(self._key) >= SHORTEST_SECRET else text
-        return replies.error_words(safe)
+        return replies.error_words(replies.redacted(text, self._key))
 
 
 def broke_off(error: Exception) -> bool:

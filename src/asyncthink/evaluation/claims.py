@@ -12,26 +12,13 @@ chosen for its result.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from asyncthink.evaluation import claims_of_arms, claims_of_frontier, claims_of_training, claims_of_transfer
+from asyncthink.evaluation import claims_of_arms, claims_of_frontier, claims_of_training, claims_of_transfer, verdicts
 from asyncthink.evaluation.evidence import Evidence
 from asyncthink.evaluation.ledger import COMMAND, Ledger, LedgerPart, LedgerRow
 from asyncthink.evaluation.metrics import rounded
 from asyncthink.evaluation.paper import PAPER
 from asyncthink.evaluation.recordings import note
-from asyncthink.evaluation.verdicts import (
-    NOT_RUN,
-    OF_ONE_RUN,
-    RULE,
-    UNTESTABLE,
-    Finding,
-    NotRun,
-    Part,
-    Untestable,
-    by_column,
-    judged,
-    measured,
-    verdict,
-)
+from asyncthink.evaluation.verdicts import NOT_RUN, UNTESTABLE, Finding, NotRun, Part, Untestable
 
 
 @dataclass(frozen=True)
@@ -134,7 +121,7 @@ def ledger(evidence: Evidence, scale: str, commits: Commits = Commits()) -> Ledg
         "note": note(scale),
         "seeds": sorted({seed for evaluation in recordings.evaluations for seed in evaluation.seeds}),
         "items": recordings.evaluations[0].items if recordings.evaluations else 0,
-        "rule": RULE,
+        "rule": verdicts.RULE,
         "commits": {"judging": commits.judging, "records": commits.records},
         "claims": [_row(name, claim, evidence, scale, commits.rules.get(name)) for name, claim in CLAIMS.items()],
         "config": {arm: dict(headline.config) for arm, headline in headlines.items() if headline is not None},
@@ -159,19 +146,19 @@ def _row(name: str, claim: Claim, evidence: Evidence, scale: str, commit: str | 
     }
     try:
         finding = claim.find(evidence)
-        measured(finding.parts)
+        verdicts.measured(finding.parts)
     except NotRun as reason:
         return {**row, "reason": str(reason)}
     except Untestable as reason:
         return {**row, "verdict": NOT_RUN if note(scale) else UNTESTABLE, "reason": str(reason)}
-    parts = judged(finding.parts)
+    parts = verdicts.judged(finding.parts)
     row["ours"], row["seeds"], row["arms"] = finding.ours, list(finding.seeds), list(finding.arms)
     row["parts"] = _by_seed(parts, claim, evidence, finding.seeds)
     if not note(scale):
-        told = OF_ONE_RUN if len(finding.seeds) == 1 else {}
-        word = verdict(parts)
+        told = verdicts.OF_ONE_RUN if len(finding.seeds) == 1 else {}
+        word = verdicts.verdict(parts)
         row["verdict"] = told.get(word, word)
-        row["columns"] = {column: told.get(word, word) for column, word in by_column(parts).items()}
+        row["columns"] = {column: told.get(word, word) for column, word in verdicts.by_column(parts).items()}
     return row
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from asyncthink.errors import InputError
+from asyncthink.errors import InputError, complaint
 from asyncthink.evaluation.metrics import UNION, Measurement, Summary, rounded, statistics
 from asyncthink.evaluation.recording import EngineRecord, Evaluated
 from asyncthink.evaluation.statistics import Statistic
@@ -59,9 +59,7 @@ def read_record(path: str | Path, kind: TypeAdapter[T], what: str) -> T:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run the step that makes it (snakemake {path})") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise InputError(f"{path}: not {what}: {where}{': ' if where else ''}{first['msg']}") from None
+        raise InputError(f"{path}: not {what}: {complaint(error)}") from None
 
 
 def episode_values(measured: Measurement) -> dict[str, list[float | int | None]]:
@@ -128,6 +126,7 @@ class Recordings:
 
     scale: str | None = None
     evaluations: tuple[Evaluation, ...] = ()
+    items_hash: str | None = None  # of the file of the test items
 
     def find(self, arm: str, variant: str = HEADLINE) -> Evaluation | None:
         """One evaluation; for parallel thinking the vote."""
@@ -170,7 +169,8 @@ def _merged(records: Sequence[tuple[Path, MetricsFile]]) -> Recordings:
             groups.setdefault((record["arm"], name), {})[record["seed"]] = evaluation
     first = records[0][1]
     shape = (first["items"]["count"], first["samples"])
-    return Recordings(first["scale"], tuple(_over_seeds(arm, rows, shape) for (arm, _), rows in groups.items()))
+    evaluations = tuple(_over_seeds(arm, rows, shape) for (arm, _), rows in groups.items())
+    return Recordings(first["scale"], evaluations, first["items"]["sha256"])
 
 
 def _agree(records: Sequence[tuple[Path, MetricsFile]], complaint: str, value: Callable[[MetricsFile], object]) -> None:

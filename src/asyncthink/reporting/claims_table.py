@@ -59,11 +59,3 @@ def updated(text: str, ledgers: Sequence[Ledger]) -> str:
             f"the README has no place for the claims; put these two lines where they belong: {BEGIN} {END}"
         )
     return f"{before}{BEGIN}\n{block(ledgers)}\n{END}{after}"
-
-
-def read_text(path: Path) -> str:
-    """A README."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None

@@ -11,9 +11,9 @@ from asyncthink.settings import Teacher
 from asyncthink.synthesis.assignment import Assignment
 from asyncthink.synthesis.budget import Charge
 from asyncthink.synthesis.chat_completion import Request
-from asyncthink.synthesis.lessons import Lesson, fragments_request, lessons, sequential_request, traces_request
+from asyncthink.synthesis.lessons import Lesson, lessons, traces_request
 from asyncthink.synthesis.openai_batch import PRICE_SHARE
-from asyncthink.synthesis.openai_client import DEFAULT_MODEL
+from asyncthink.synthesis.openai_client import named
 from asyncthink.synthesis.response_journal import RESPONSES, Answer, Responses
 
 # Tokens of an answer, as long as none was seen: what our prompts ask for, a guess.
@@ -52,7 +52,7 @@ def estimate(
     Answers are taken to be as long as those that the journal holds already. `most_dollars` is the case that every
     answer is as long as teacher.max_tokens; attempts that fail come on top.
     """
-    model = model or os.environ.get("ASYNCTHINK_TEACHER_MODEL", "").strip() or DEFAULT_MODEL
+    model = model or named(os.environ).model
     kept = Responses(Path(responses) / f"{corpus or assignment.form}.jsonl")
     answers = kept.accepted
     lengths = {step: min(tokens, teacher.max_tokens) for step, tokens in _lengths(answers).items()}
@@ -107,11 +107,10 @@ def _shortage(cost: Estimate, tokens: int) -> str:
 def _requests(lesson: Lesson, answers: Mapping[str, Answer], lengths: dict[str, int]) -> list[Request]:
     """What a lesson asks; where step 1 is not answered yet, step 2 holds a text of the expected length."""
     if lesson.form == "sequential":
-        return [sequential_request(lesson)]
-    first = fragments_request(lesson)
-    known = answers.get(first.key)
+        return [lesson.first]
+    known = answers.get(lesson.first.key)
     fragments = known.text if known else "x" * LETTERS_A_TOKEN * lengths["fragments"]
-    return [first, traces_request(lesson, fragments)]
+    return [lesson.first, traces_request(lesson, fragments)]
 
 
 def _lengths(answers: Mapping[str, Answer]) -> dict[str, int]:

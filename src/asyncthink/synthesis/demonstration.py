@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from asyncthink import protocol
-from asyncthink.errors import InputError
+from asyncthink.errors import InputError, complaint
 from asyncthink.files import json_lines, write_json_lines
 
 
@@ -70,6 +70,4 @@ def read(path: str | Path) -> Iterator[Demonstration]:
         try:
             yield _RECORD.validate_python(row)
         except ValidationError as refusal:
-            first = refusal.errors()[0]
-            name = ".".join(map(str, first["loc"]))
-            raise InputError(f"{where} is not a demonstration: {name}: {first['msg']}") from None
+            raise InputError(f"{where} is not a demonstration: {complaint(refusal, Demonstration)}") from None

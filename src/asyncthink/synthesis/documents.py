@@ -69,7 +69,7 @@ def document(settings: Settings, rng: random.Random) -> Document:
     """One document of a drawn kind: no loss on its prompt, `pretrain.hit_weight` on what tells hits from misses."""
     shares = settings.pretrain
     kinds = [
-        (shares.sudoku_share, _sudoku),
+        (shares.sudoku_share, lambda rng, _: sudoku_documents.text(rng)),
         (shares.asked_share, _asked),
         (shares.announced_share, _announced),
         (shares.listed_share, _listed),
@@ -90,16 +90,13 @@ def weights(text: str, hit_weight: float) -> list[float]:
     solution that follows a verdict, a mark; and all that an answer or a return tells. Others weigh 1.
     """
     result, until, spelling = [], None, 0
-    for before, last, word in zip(*_shifted(text.split()), strict=False):
+    words = text.split()
+    for before, last, word in zip(["", "", *words], ["", *words], words, strict=False):
         told = last.isdigit() and before in OPERATIONS
         spelling = 2 * COUNT if told and word in VERDICTS else spelling - 1
         result.append(hit_weight if until or told or spelling > 0 or word in MARKS else 1.0)
         until = None if word == until else protocol.TELLING.get(word, until)
     return result
-
-
-def _shifted(words: list[str]) -> tuple[list[str], ...]:
-    return ["", "", *words], ["", *words], words
 
 
 def _search(rng: random.Random, puzzles: Puzzles) -> tuple[str, str]:
@@ -164,11 +161,6 @@ def _snippet(rng: random.Random, puzzles: Puzzles) -> tuple[str, str]:
     number, show = rng.randint(1, MOST_IDS), desk.surface
     told = listed(desk.search(chosen).found)
     return "", f"{show.fork(number, desk.query(chosen))} {show.join(number)} {told} {protocol.join_close(number)}"
-
-
-def _sudoku(rng: random.Random, puzzles: Puzzles) -> tuple[str, str]:
-    del puzzles
-    return sudoku_documents.text(rng)
 
 
 def _desk(rng: random.Random, puzzles: Puzzles, choose: Callable[[int], list[int]]) -> tuple[Desk, list[int]]:

@@ -17,11 +17,6 @@ from asyncthink.synthesis.chat_completion import Request
 from asyncthink.tasks import TASKS
 
 EXAMPLES = ("interleaved", "batched", "overlapping")  # a worked example of each for every task
-INSTRUCTIONS = {
-    "fragments": "prompts/fragments.txt",
-    "traces": "prompts/traces.txt",
-    "sequential": "prompts/sequential.txt",
-}
 TASK_OF = {  # what a task's items hold and no other's do
     "numbers": "countdown",
     "puzzle": "sudoku",
@@ -57,10 +52,15 @@ class Lesson:
         """The item as a person would ask it."""
         return TASKS[self.task].prompt(self.item, "chat")
 
+    @property
+    def first(self) -> Request:
+        """What is asked first: which thoughts do not depend on one another, or the whole of a sequential stream."""
+        return self.request("fragments" if self.form == "asynchronous" else "sequential", self.problem)
+
     def request(self, step: str, *turns: str) -> Request:
-        """The request of one step; turns alternate user, assistant, user, ..."""
+        """The request of one step (prompts/STEP.txt instructs); turns alternate user, assistant, user, ..."""
         roles = ("user", "assistant") * len(turns)
-        messages = (("system", prompt_text(INSTRUCTIONS[step])), *zip(roles, turns, strict=False))
+        messages = (("system", prompt_text(f"prompts/{step}.txt")), *zip(roles, turns, strict=False))
         name = f"{self.form}/{self.index}/{step}"
         return Request(name, messages, self.model, self.temperature, self.max_tokens)
 
@@ -86,11 +86,6 @@ def lessons(assignment: Assignment, teacher: Teacher, items: Sequence[dict[str, 
         yield Lesson(index, form, task_of(item), item, tuple(structure), model, teacher.temperature, teacher.max_tokens)
 
 
-def fragments_request(lesson: Lesson) -> Request:
-    """Step 1: which thoughts do not depend on one another?"""
-    return lesson.request("fragments", lesson.problem)
-
-
 def example(task: str, kind: str) -> tuple[str, str]:
     """A worked example of a task with a structure of EXAMPLES: what is asked in step 2, and what is answered."""
     question, _, answer = prompt_text(f"prompts/{task}_{kind}.txt").partition("\n===\n")
@@ -103,11 +98,6 @@ def traces_request(lesson: Lesson, fragments: str) -> Request:
     steps = [f"{number}. {spoken(action)}" for number, action in enumerate(lesson.structure, 1)]
     parts = {"Problem": lesson.problem, "Fragments of thought": fragments, "Sequence of actions": "\n".join(steps)}
     return lesson.request("traces", *examples, "\n\n".join(f"{name}:\n{text}" for name, text in parts.items()))
-
-
-def sequential_request(lesson: Lesson) -> Request:
-    """A stream of thought without workers."""
-    return lesson.request("sequential", lesson.problem)
 
 
 def spoken(action: str) -> str:

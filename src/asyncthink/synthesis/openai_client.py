@@ -30,7 +30,6 @@ DEFAULT_MODEL = "gpt-4o"
 OPENAI = "https://api.openai.com/v1"
 NO_KEY = "none"  # what the client is given where a server needs no key
 LONGEST_BACKOFF = 60.0  # seconds
-SHORTEST_SECRET = 8  # characters; "EMPTY" and the like, as local servers take them, are no secrets
 
 
 class Stopped(InputError):
@@ -72,7 +71,7 @@ class Endpoint:
 
     def redacted(self, text: str) -> str:
         """A text of the endpoint without the key."""
-        return text.replace(self.key, "[key]") if len(self.key) >= SHORTEST_SECRET else text
+        return replies.redacted(text, self.key)
 
 
 def named(environment: Mapping[str, str]) -> Endpoint:

@@ -28,17 +28,11 @@ from typing import Any
 from asyncthink import progress as telling
 from asyncthink.errors import InputError
 from asyncthink.settings import Teacher
+from asyncthink.synthesis import lessons
 from asyncthink.synthesis.assignment import Assignment
 from asyncthink.synthesis.cost_estimate import estimate, told
 from asyncthink.synthesis.demonstration import Demonstration
-from asyncthink.synthesis.lessons import (
-    Lesson,
-    fragments_request,
-    lessons,
-    read_traces,
-    sequential_request,
-    traces_request,
-)
+from asyncthink.synthesis.lessons import Lesson
 from asyncthink.synthesis.openai_batch import ask_in_batches
 from asyncthink.synthesis.openai_client import Client, Endpoint, GivenUp, Refused, Stopped, endpoint
 from asyncthink.synthesis.response_journal import RESPONSES, ResponseJournal
@@ -126,7 +120,7 @@ def demonstrate(
     corpus = corpus or assignment.form
     where = where or endpoint(os.environ)
     print(f"synthesize: {told(estimate(assignment, teacher, items, responses, where.model, corpus))}", file=sys.stderr)
-    plan = list(lessons(assignment, teacher, items, where.model))
+    plan = list(lessons.lessons(assignment, teacher, items, where.model))
     with ResponseJournal(Path(responses) / f"{corpus}.jsonl") as journal:
         if journal.broken:
             print(f"synthesize: {journal.path}: passed over {journal.broken} cut lines", file=sys.stderr)
@@ -177,24 +171,19 @@ async def _work(client: Client, waiting: Iterator[Lesson], progress: Progress) -
 
 async def _demonstrated(client: Client, lesson: Lesson) -> Demonstration:
     """Ask the steps of a lesson: one if it is sequential, else two."""
-    workers: dict[int, str] = {}
-    joined = None
+    first = (await client.ask(lesson.first)).text
     if lesson.form == "sequential":
-        organizer = (await client.ask(sequential_request(lesson))).text.strip()
-    else:
-        fragments = await client.ask(fragments_request(lesson))
-        traces = await client.ask(traces_request(lesson, fragments.text))
-        organizer, workers, joined = read_traces(traces.text)
-    return Demonstration(lesson.task, lesson.item, lesson.form, lesson.structure, organizer, workers, joined)
+        return Demonstration(lesson.task, lesson.item, lesson.form, lesson.structure, first.strip(), {})
+    traces = await client.ask(lessons.traces_request(lesson, first))
+    return Demonstration(lesson.task, lesson.item, lesson.form, lesson.structure, *lessons.read_traces(traces.text))
 
 
 async def _in_batches(client: Client, plan: Sequence[Lesson]) -> None:
     """Fill the journal through the Batch API, a step at a time; what a batch leaves out is asked one by one."""
-    two_steps = [lesson for lesson in plan if lesson.form == "asynchronous"]
-    one_step = [sequential_request(lesson) for lesson in plan if lesson.form == "sequential"]
-    await ask_in_batches(client, [*map(fragments_request, two_steps), *one_step])
-    pairs = [(lesson, client.journal.accepted.get(fragments_request(lesson).key)) for lesson in two_steps]
-    await ask_in_batches(client, [traces_request(lesson, fragments.text) for lesson, fragments in pairs if fragments])
+    await ask_in_batches(client, [lesson.first for lesson in plan])
+    pairs = [(lesson, client.journal.accepted.get(lesson.first.key)) for lesson in plan]
+    second = [(lesson, first.text) for lesson, first in pairs if first and lesson.form == "asynchronous"]
+    await ask_in_batches(client, [lessons.traces_request(*pair) for pair in second])
 
 
 async def _report(client: Client, progress: Progress, title: str) -> None:

@@ -1,11 +1,17 @@
 """What a step of reinforcement learning saw of its episodes: one line of history.jsonl.
 
-The numbers go by way of TRL's log, under EPISODES, so that a saved state has them.
+The numbers go by way of TRL's log, under EPISODES, so that a saved state has them. A line has the means over the step's
+episodes that have the number (`numbers`), and after them what is of the step as a whole:
+
+    episodes       how many there were
+    kl             of the policy from the model at the start, nats a token
+    entropy        of the policy, nats a token
+    sampler_gap    |log p of the sampler - log p of the trainer|, nats: the mean over sampled tokens, and the largest
+    format_errors  how many episodes ended on each
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
 from math import nan
 from typing import Any
 
@@ -14,42 +20,11 @@ from asyncthink.protocol import FORMAT_ERRORS
 from asyncthink.thinking import organization
 
 EPISODES = "episodes/"
-
-
-@dataclass(frozen=True)
-class StepRecord:
-    """Means over the step's episodes that have the number, and after them what is of the step as a whole.
-
-    branches       and the three that follow: of the game in words (thinking.organization), elsewhere null
-    kl             of the policy from the model at the start, nats a token
-    entropy        of the policy, nats a token
-    sampler_gap    |log p of the sampler - log p of the trainer|, nats: the mean over sampled tokens, and the largest
-    format_errors  how many episodes ended on each
-    """
-
-    step: int
-    reward: float
-    reward_accuracy: float
-    reward_concurrency: float
-    accuracy: float
-    all_correct: float
-    concurrency_ratio: float | None
-    forks: float
-    latency: float | None
-    valid: float
-    work: float
-    unjoined: float
-    cut_workers: float
-    branches: float | None
-    repeated_branches: float | None
-    forked_branches: float | None
-    forked_hits: float | None
-    episodes: int
-    kl: float
-    entropy: float
-    sampler_gap: float
-    largest_sampler_gap: float
-    format_errors: dict[str, int]
+MEANS = (
+    *("reward", "reward_accuracy", "reward_concurrency", "accuracy", "all_correct", "concurrency_ratio"),
+    *("forks", "latency", "valid", "work", "unjoined", "cut_workers", *organization.COUNTS),
+)
+OF_THE_STEP = ("episodes", "kl", "entropy", "sampler_gap", "largest_sampler_gap")
 
 
 def numbers(episode: Episode) -> dict[str, float | None]:
@@ -87,9 +62,8 @@ def mean(values: Iterable[float | None]) -> float:
     return sum(present) / len(present) if present else nan
 
 
-def step_record(entry: Mapping[str, Any]) -> StepRecord:
+def step_record(entry: Mapping[str, Any]) -> dict[str, Any]:
     """The record of a step, from what TRL logged at it."""
-    logged = {key.removeprefix(EPISODES): value for key, value in entry.items() if key.startswith(EPISODES)}
-    errors = {name: int(logged[name]) for name in FORMAT_ERRORS}
-    own = {field.name: logged[field.name] for field in fields(StepRecord) if field.name in logged}
-    return StepRecord(**own | {"step": entry["step"], "episodes": int(logged["episodes"]), "format_errors": errors})
+    own = {name: entry[EPISODES + name] for name in (*MEANS, *OF_THE_STEP)}
+    errors = {name: int(entry[EPISODES + name]) for name in FORMAT_ERRORS}
+    return {"step": entry["step"], **own, "episodes": int(own["episodes"]), "format_errors": errors}

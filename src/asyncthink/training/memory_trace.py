@@ -23,7 +23,6 @@ from trl.trainer.utils import add_fused_lm_head
 
 from asyncthink.models import language_model
 from asyncthink.training.log_probabilities import BUDGETS, ROUNDING, head_of, padded, score
-from asyncthink.training.micro_batches import state
 
 LAYERS = (2, 4)  # of the models that are traced
 IN_PLACE = ("_forward_tile", "_backward_tile", "_addmm_fp32")  # of TRL's head, on a GPU
@@ -77,11 +76,6 @@ def parameters(config: Qwen3Config) -> int:
     with torch.device("meta"):
         count: int = Qwen3ForCausalLM(config).num_parameters()
     return count
-
-
-def step(config: Qwen3Config, lengths: Sequence[int], large: bool, sharing: int = 1) -> int:
-    """Most bytes of a training step on one of the GPUs that share a model; a vLLM comes on top."""
-    return state(config, parameters(config), sharing) + update(config, lengths, large)
 
 
 def update(config: Qwen3Config, lengths: Sequence[int], large: bool) -> int:

@@ -34,26 +34,11 @@ HELD_OUT = 64  # documents on which skills are measured
 HELD_OUT_START = 1_000_000_000  # their place in the endless corpus, beyond whatever is trained on
 MEASUREMENTS = 20  # times that skills are measured during a run
 
+# One line of the history: the weighted loss, the share of tokens that were the likeliest, and the skills where they
+# were measured after the step.
+HISTORY = ("step", "loss", "token_accuracy", "arithmetic", "hit_recall", "spelling", "copying")
+
 Documents = Callable[[int], Iterator[Document]]  # the endless corpus from a document's number on
-
-
-@dataclass(frozen=True)
-class StepRecord:
-    """One line of the history: the weighted loss, and the share of tokens that were the likeliest."""
-
-    step: int
-    loss: float
-    token_accuracy: float
-
-
-@dataclass(frozen=True)
-class MeasuredRecord(StepRecord):
-    """The same of a step after which the skills were measured."""
-
-    arithmetic: float | None
-    hit_recall: float | None
-    spelling: float | None
-    copying: float | None
 
 
 @dataclass(frozen=True)
@@ -140,8 +125,7 @@ def pretrain(settings: Settings, run: Run, documents: Documents, written: Output
     language_model.deterministic()
     with alone(run.scratch):
         trainer = trainer_of(settings, run, documents)
-        records = [recorded(MeasuredRecord if "copying" in entry else StepRecord, entry) for entry in train(trainer)]
-        finish(trainer, records, written)
+        finish(trainer, recorded(train(trainer), HISTORY), written)
 
 
 def trainer_of(settings: Settings, run: Run, documents: Documents) -> PretrainTrainer:
@@ -159,7 +143,7 @@ def trainer_of(settings: Settings, run: Run, documents: Documents) -> PretrainTr
         vocabulary=vocabulary,
         rate=partial(rate, "cosine", own.warmup),
         scratch=run.scratch,
-        progress=Progress(run.title, ("loss", "token_accuracy", "arithmetic", "hit_recall", "spelling", "copying")),
+        progress=Progress(run.title, HISTORY[1:]),
         args=arguments(
             TrainingArguments,
             model,

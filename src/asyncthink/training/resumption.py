@@ -5,13 +5,12 @@ the order of all batches of all epochs is laid down before the first one (transf
 in the middle of an epoch), and whatever a step draws is keyed by its number.
 """
 
-import inspect
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,7 +30,6 @@ from asyncthink.training.checkpoints import WEIGHTS, Scratch, publish
 from asyncthink.training.notice import Notice
 from asyncthink.training.progress import Progress, reporters
 
-Record = TypeVar("Record")
 Arguments = TypeVar("Arguments", bound=TrainingArguments)
 
 DIGITS = 6
@@ -224,16 +222,20 @@ def train(trainer: Resumable) -> list[dict[str, Any]]:
         trainer.train(resume_from_checkpoint=None if newest is None else str(newest))
     if trainer.state.global_step < trainer.state.max_steps:
         raise KeyboardInterrupt
+    return _steps(trainer)
+
+
+def _steps(trainer: Resumable) -> list[dict[str, Any]]:
     return [entry for entry in trainer.state.log_history if "loss" in entry]
 
 
-def recorded(kind: Callable[..., Record], entry: Mapping[str, Any]) -> Record:
-    """A dataclass of numbers that were logged under its fields' names."""
-    return kind(**{name: entry[name] for name in inspect.signature(kind).parameters})
+def recorded(logged: Iterable[Mapping[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Of each step the numbers of some names, as far as they were logged."""
+    return [{name: entry[name] for name in names if name in entry} for entry in logged]
 
 
-def finish(trainer: Resumable, records: Sequence[Any], written: Outputs) -> None:
-    """Publish the result, the weights last, and remove the scratch folder; `records` are dataclasses, one a step."""
+def finish(trainer: Resumable, records: Iterable[dict[str, Any]], written: Outputs) -> None:
+    """Publish the result, the weights last, and remove the scratch folder; `records` are the history, one a step."""
     result = trainer.scratch.folder / "result"
     trainer.model.config.use_cache = True
     with _saving(result):
@@ -241,16 +243,10 @@ def finish(trainer: Resumable, records: Sequence[Any], written: Outputs) -> None
     trainer.accelerator.wait_for_everyone()
     if trainer.accelerator.is_main_process:
         (result / "training_args.bin").unlink(missing_ok=True)
-        try:
-            if written.times is not None:
-                logged = [entry for entry in trainer.state.log_history if "loss" in entry]
-                write_json_lines(
-                    written.times, ({"step": entry["step"], "seconds": entry["seconds"]} for entry in logged)
-                )
-            write_json_lines(written.history, (rounded(asdict(record)) for record in records))
-            publish(result, written.model)
-        except OSError as error:
-            raise InputError(f"{error.filename}: cannot be written: {error.strerror}") from None
+        if written.times is not None:
+            write_json_lines(written.times, recorded(_steps(trainer), ("step", "seconds")))
+        write_json_lines(written.history, map(rounded, records))
+        publish(result, written.model)
         trainer.scratch.remove()
     trainer.accelerator.wait_for_everyone()
 

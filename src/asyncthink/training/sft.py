@@ -35,15 +35,8 @@ from asyncthink.training.progress import Progress
 from asyncthink.training.resumption import Outputs, Resumable, Run, alone, arguments, finish, recorded, train
 from asyncthink.training.weighted_loss import IGNORED, Batch, WeightedLoss
 
-
-@dataclass(frozen=True)
-class StepRecord:
-    """One line of the history: the weighted loss, and the shares of tokens and of tags that were the likeliest."""
-
-    step: int
-    loss: float
-    token_accuracy: float
-    tag_accuracy: float | None
+# One line of the history: the weighted loss, and the shares of tokens and of tags that were the likeliest.
+HISTORY = ("step", "loss", "token_accuracy", "tag_accuracy")
 
 
 @dataclass(frozen=True)
@@ -83,7 +76,7 @@ def sft(settings: SFT, thinking: Thinking, run: Run, start: Path, demonstrations
     language_model.deterministic()
     with alone(run.scratch):
         trainer = trainer_of(settings, thinking, run, start, demonstration.read(demonstrations))
-        finish(trainer, [recorded(StepRecord, entry) for entry in train(trainer)], written)
+        finish(trainer, recorded(train(trainer), HISTORY), written)
 
 
 def trainer_of(

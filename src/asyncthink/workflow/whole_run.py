@@ -1,6 +1,5 @@
 """Whether a folder of metrics holds one whole run of params.yaml: nothing missing, nothing of other parameters."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,9 @@ from asyncthink.config.subject import subject
 from asyncthink.engines import Identity
 from asyncthink.errors import InputError
 from asyncthink.evaluation.evaluate import Subject
+from asyncthink.evaluation.evidence import CORPUS
 from asyncthink.evaluation.metrics import UNION
+from asyncthink.evaluation.recordings import METRICS_FILE, read_record
 from asyncthink.files import read_json_lines
 from asyncthink.workflow.records import Records, difference
 
@@ -25,23 +26,23 @@ def check(metrics: Path, records: Records, params: Params) -> None:
     for name in records.histories:
         _check_history(metrics / name, params)
     for name in records.filters:
-        _agree(metrics / name, "arm", _read(metrics / name).get("arm"), name.stem)
+        corpus = read_record(metrics / name, CORPUS, "a metrics file of `asyncthink filter`")
+        _agree(metrics / name, "arm", corpus["arm"], name.stem)
 
 
 def _check_evaluations(paths: Iterable[Path], params: Params) -> None:
     """Each is what its place says, by the settings of params.yaml, and all are of one engine."""
     engines: dict[str, Path] = {}
     for path in paths:
-        record, (test_set, arm, seed) = _read(path), (*path.parts[-3:-1], int(path.stem))
-        try:
-            engine = Identity(**record["engine"])
-            about = subject(params, test_set, "test", arm, seed, (), engine)
-            own = {"scale": params.scale, "test_set": test_set, "arm": arm, "seed": seed, "samples": about.samples}
-            for key, expected in own.items():
-                _agree(path, key, record[key], expected)
-            _agree(path, "evaluations", _settings(record["evaluations"]), _expected(about))
-        except (KeyError, TypeError) as error:
-            raise InputError(f"{path}: not a metrics file of `asyncthink evaluate`: {error}") from None
+        read = read_record(path, METRICS_FILE, "a metrics file of `asyncthink measure`")
+        record: dict[str, Any] = {**read}
+        test_set, arm, seed = (*path.parts[-3:-1], int(path.stem))
+        about = subject(params, test_set, "test", arm, seed, (), Identity(**record["engine"]))
+        own = {"scale": params.scale, "test_set": test_set, "arm": arm, "seed": seed, "samples": about.samples}
+        for key, expected in own.items():
+            _agree(path, key, record[key], expected)
+        settings = {name: evaluation["config"] for name, evaluation in record["evaluations"].items()}
+        _agree(path, "evaluations", settings, _expected(about))
         engines.setdefault(" ".join(map(str, record["engine"].values())), path)
     if len(engines) > 1:
         said = " and ".join(f"{path} ({name})" for name, path in engines.items())
@@ -54,12 +55,8 @@ def _check_history(path: Path, params: Params) -> None:
         _agree(path, "number of steps", len(read_json_lines(path)), params.arm_params(path.parts[-2]).grpo.steps)
 
 
-def _settings(evaluations: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    return {name: evaluation["config"] for name, evaluation in evaluations.items()}
-
-
 def _expected(about: Subject) -> dict[str, Any]:
-    settings = {name: about.config(thinking) for name, thinking in about.evaluations.items()}
+    settings = about.settings()
     union = {f"{name}_{UNION}": config for name, config in settings.items()}
     return settings | (union if about.arm_settings.mode == "parallel" else {})
 
@@ -68,13 +65,3 @@ def _agree(path: Path, key: str, recorded: Any, expected: Any) -> None:
     if recorded != expected:
         said = difference(recorded, expected, key)
         raise InputError(f"{path}: not of this params.yaml: {said}; run `snakemake --cores all` first")
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON: {error}") from None
-    if not isinstance(record, dict):
-        raise InputError(f"{path}: not a JSON object")
-    return record
