@@ -52,6 +52,19 @@ def project(smoke_run, tmp_path_factory):
     return Project(shutil.copytree(smoke_run / "project", directory, symlinks=True))
 
 
+@pytest.fixture(scope="session")
+def llama(tmp_path_factory):
+    """The folder of a small model that can be asked in chat; only to be read."""
+    from taught_chat_model import tokenizer
+    from tiny_models import tiny_model
+
+    from asyncthink.models import language_model
+
+    folder, words = tmp_path_factory.mktemp("llama"), tokenizer()
+    language_model.write(tiny_model("llama, tied", words), words, folder)
+    return folder
+
+
 @pytest.fixture(scope="module")  # while it is open, an event loop runs in this thread
 def browser():
     """A headless browser."""

@@ -11,24 +11,16 @@ from taught_chat_model import tokenizer as chat_tokenizer
 from tiny_models import tiny_model
 
 from asyncthink import cli
-from asyncthink.models import language_model
 
 TOKENIZER = chat_tokenizer()
 THINK = ["--numbers", "3", "5", "7", "9", "--target", "24", "--mode", "sequential", "--budget", "3"]
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("whole")
-    language_model.write(tiny_model("llama, tied", TOKENIZER), TOKENIZER, folder)
-    return folder
-
-
 @pytest.fixture
-def model(whole, tmp_path, monkeypatch) -> Path:
+def model(llama, tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    return Path(shutil.copytree(whole, tmp_path / "model"))
+    return Path(shutil.copytree(llama, tmp_path / "model"))
 
 
 def refusal(model: Path, capsys) -> str:

@@ -27,13 +27,6 @@ TOKENIZER = chat_tokenizer()
 PUZZLE = ["--numbers", "3", "5", "7", "9", "--target", "24"]
 
 
-@pytest.fixture(scope="module")
-def llama(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("llama")
-    language_model.write(tiny_model("llama, tied", TOKENIZER), TOKENIZER, folder)
-    return folder
-
-
 @pytest.fixture
 def elsewhere(tmp_path, monkeypatch) -> Path:
     """A folder without a params.yaml."""

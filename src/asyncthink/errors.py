@@ -37,4 +37,4 @@ def complaint(refusal: ValidationError, *kinds: type) -> str:
         depth = sum(isinstance(step, int) for step in first["loc"])
         return f"{ascii(where)[:60]} is an unknown key; {nearest(where, (part.name for part in fields(kinds[depth])))}"
     value = "" if first["type"] in ("missing", "json_invalid") else f" is {ascii(first['input'])[:60]}"
-    return f"{where}{value}: {first['msg']}".removeprefix(": ")
+    return f"{where}{value}: {first['msg']}".removeprefix(": ").strip()
