@@ -6,6 +6,7 @@ models, which are asked by their own chat templates. The paper's own prompts are
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from asyncthink import protocol
@@ -39,7 +40,7 @@ class Prompts:
         """Every tag that may occur."""
         return protocol.tags(self.fork_ids)
 
-    @property
+    @cached_property
     def organizer_stops(self) -> tuple[str, ...]:
         """The tags at which the runtime has something to do."""
         numbered = [tag(i) for i in self.fork_ids for tag in (protocol.fork_close, protocol.join_open)]
