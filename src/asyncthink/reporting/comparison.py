@@ -67,7 +67,7 @@ def hacking(table: pd.DataFrame) -> Rows:
 def test_sets(table: pd.DataFrame) -> Rows:
     """One row an arm on a further test set; the first row names the measures."""
     groups = table.groupby(["test_set", "label"], sort=False)
-    rows = [[f"{name.replace('_', ' ')}: {label}", *_cells(own, TEST_SETS)] for (name, label), own in groups]
+    rows = [[f"{str(name).replace('_', ' ')}: {label}", *_cells(own, TEST_SETS)] for (name, label), own in groups]
     return [["", *TEST_SETS.values()], *rows] if rows else []
 
 
