@@ -122,7 +122,7 @@ def test_a_point_says_its_way_budget_accuracy_and_latency():
 
 def test_letters_of_a_figure_are_nine_pixels_high_on_a_phone():
     figure = plots.frontier(frames(evidence_of("two seeds"), "nano")["frontier"])
-    texts = figure.findobj(lambda artist: hasattr(artist, "get_text") and artist.get_text())
+    texts = figure.findobj(lambda artist: hasattr(artist, "get_fontsize") and artist.get_text())
     assert min(text.get_fontsize() for text in texts) / (72 * figure.get_figwidth()) * 358 > 9
 
 
