@@ -168,11 +168,14 @@ def test_an_organizer_that_searches_meanwhile_is_not_charged_for_the_worker_behi
     assert busy.schedule["concurrency"] > idle.schedule["concurrency"] == pytest.approx(1, abs=0.01)
 
 
-def test_what_no_worker_found_is_no_solution_in_hand():
+@pytest.mark.parametrize(
+    ("forked", "forks"), [(1, len(protocol.WORD_IDS)), (2, 12)], ids=["no tag left", "no branch left"]
+)
+def test_what_no_worker_found_is_no_solution_in_hand(forked, forks):
     item = ITEMS[0]
     for said in ("<RETURN> none </RETURN>", "<RETURN> </RETURN>", "0 0 0"):
-        episode = follow(item, ("listed", 2, 0), searcher(item), lambda _, said=said: said)
-        assert episode.schedule["forks"] == episode.schedule["joins"] == len(protocol.WORD_IDS)
+        episode = follow(item, ("listed", forked, 0), searcher(item), lambda _, said=said: said)
+        assert episode.schedule["forks"] == episode.schedule["joins"] == forks < len(branches(sorted_numbers(item)))
         assert (episode.answer, episode.schedule["format_error"]) == ("none", None)
         accounted(episode)
 
@@ -190,7 +193,7 @@ def test_the_same_solution_twice_is_one_in_hand():
     [first, *_] = [hit for branch in branches(sorted_numbers(item)) for hit in branch.hits(item["target"])]
     episode = follow(item, ("listed", 1, 1), lambda _: f"0 !+ {first} |", lambda _: f"<RETURN> {first} </RETURN>")
     assert episode.answer == first
-    assert episode.schedule["forks"] == len(protocol.WORD_IDS)
+    assert episode.schedule["forks"] == len(branches(sorted_numbers(item))) / 2
 
 
 def test_what_the_organizer_spells_out_counts_before_what_a_worker_returns():
