@@ -247,8 +247,8 @@ def _gap(axes: Axes, table: pd.DataFrame) -> None:
     axes.annotate("", (point.latency, point.accuracy), (needed, point.accuracy), arrowprops=look, zorder=4)
     said = f"{share:.0f} % sooner{beyond}" if share > 0 else f"{-share:.0f} % later"
     middle = ((point.latency + needed) / 2, point.accuracy)
-    look = {"ha": "center", "fontsize": 8, "weight": "bold", "zorder": 4, "path_effects": marks.HALO}
-    axes.annotate(said, middle, (0, 5), textcoords="offset points", **look)
+    bold: style.Look = {"ha": "center", "fontsize": 8, "weight": "bold", "zorder": 4, "path_effects": marks.HALO}
+    axes.annotate(said, middle, (0, 5), textcoords="offset points", **bold)
 
 
 @drawn
