@@ -141,3 +141,12 @@ def test_what_killed_writers_of_this_machine_left_beside_a_file_goes_when_it_is_
         path.write_text("half")
     files.write_text(tmp_path / "a", "whole")
     assert set(tmp_path.iterdir()) == {tmp_path / "a", alive, elsewhere, other}
+
+
+def test_a_writer_that_was_killed_and_not_reaped_is_dead(tmp_path):
+    killed = subprocess.Popen(["true"])
+    left = tmp_path / f".a.{files.HOST}.{killed.pid}.part"
+    left.write_text("half")
+    os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and is not reaped by this
+    files.write_text(tmp_path / "a", "whole")
+    assert not left.exists() and killed.wait() == 0

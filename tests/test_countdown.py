@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asyncthink.config import params
 from asyncthink.errors import InputError
 from asyncthink.files import write_json_lines
+from asyncthink.settings import Puzzles
 from asyncthink.tasks import countdown, countdown_puzzles, expressions, solver
 from asyncthink.tasks.countdown_search import branches, sorted_numbers
 
-WORLD = params.Puzzles(
+WORLD = Puzzles(
     smallest=1,
     largest=13,
     base_largest=15,

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import psutil
 
 from asyncthink.errors import InputError
 
@@ -71,12 +72,11 @@ def move(source: Path, destination: Path) -> None:
 
 
 def _lives(process: int) -> bool:
-    """Whether a process of this machine lives, whoever owns it."""
+    """Whether a process of this machine lives, whoever owns it; one that was killed and waits to be reaped does not."""
     try:
-        os.kill(process, 0)
-    except OSError as error:
-        return isinstance(error, PermissionError)
-    return True
+        return bool(psutil.Process(process).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def write_text(path: str | Path, text: str) -> None:
