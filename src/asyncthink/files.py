@@ -77,6 +77,8 @@ def _lives(process: int) -> bool:
         return bool(psutil.Process(process).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+    except psutil.AccessDenied:  # another's
+        return True
 
 
 def write_text(path: str | Path, text: str) -> None:
