@@ -235,6 +235,16 @@ def test_a_further_test_set_is_told_beside_countdown_and_not_in_it():
     assert forked["sudoku: AsyncThink"] == 100 and forked["sudoku: Sequential thinking"] == 0
 
 
+def test_a_worker_is_drawn_in_the_first_slot_that_is_free_and_keeps_it_up_to_its_join():
+    kinds = [("work", "worker 2", 3, 5), ("work", "worker 1", 1, 9), ("join", "organizer", 6, 7)]
+    rows = pd.DataFrame(kinds, columns=["kind", "agent", "start", "end"]).assign(text="")
+    rows.loc[rows.kind == "join", "text"] = "joins worker 2"
+    for start, slot in ((6, "slot 3"), (7, "slot 2"), (9, "slot 2"), (20, "slot 2")):  # worker 1 is never joined
+        later = pd.DataFrame([{"kind": "work", "agent": "worker 3", "start": start, "end": 30, "text": ""}])
+        held = {"organizer": "organizer", "worker 1": "slot 1", "worker 2": "slot 2", "worker 3": slot}
+        assert case_table.slots(pd.concat([rows, later], ignore_index=True)) == held
+
+
 def test_case_studies_are_chosen_by_rules_and_no_episode_twice():
     table = frames(evidence_of("two seeds"), "nano")["case_studies"]
     shown = table.drop_duplicates("case").set_index("case").episode

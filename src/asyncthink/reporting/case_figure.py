@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from asyncthink.reporting import marks
+from asyncthink.reporting.case_table import slots
 from asyncthink.reporting.style import INK, MUTED, ON_COLOUR, Look
 
 THICK = 0.52  # of a lane
@@ -34,9 +35,9 @@ ASKED = 60  # letters of the question that stand below a title
 
 
 def draw(table: pd.DataFrame, width: float) -> Figure:
-    """One panel a case, as high as it has lanes."""
-    cases = [rows for _, rows in table.groupby(["test_set", "case"], sort=False)]
-    heights = [rows.agent.nunique() + 1.5 for rows in cases]
+    """One panel a case, as high as it has lanes: the organizer's and one a slot of the pool."""
+    cases = [_laned(rows) for _, rows in table.groupby(["test_set", "case"], sort=False)]
+    heights = [rows.lane.nunique() + 1.5 for rows in cases]
     figure = Figure(figsize=(width, 0.6 + 0.36 * sum(heights)))
     panels = figure.subplots(len(cases), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
     several = table.test_set.nunique() > 1
@@ -49,8 +50,12 @@ def draw(table: pd.DataFrame, width: float) -> Figure:
     return figure
 
 
+def _laned(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.assign(lane=rows.agent.map(slots(rows)))
+
+
 def _panel(axes: Axes, rows: pd.DataFrame, whose: str) -> None:
-    agents = list(dict.fromkeys(rows.agent))
+    lanes = sorted(rows.lane.unique(), key=lambda name: (name != "organizer", len(name), name))
     end = int(rows[rows.agent == "organizer"].end.max())
     first = rows.iloc[0]
     axes.set_title(f"{whose}{first.case[0].lower()}{first.case[1:]}, T = {end:,}", pad=15, fontsize=8.5)
@@ -59,11 +64,11 @@ def _panel(axes: Axes, rows: pd.DataFrame, whose: str) -> None:
     below: Look = {"xycoords": "axes fraction", "textcoords": "offset points", "fontsize": 7.5, "color": MUTED}
     axes.annotate(shown, (0, 1), (0, 4), **below)
     for _, row in rows.iterrows():
-        _stretch(axes, agents.index(row.agent), row, rows.end.max())
-    _arrows(axes, rows, agents)
+        _stretch(axes, lanes.index(row.lane), row, rows.end.max())
+    _arrows(axes, rows, lanes)
     axes.axvline(end, color=INK, linewidth=0.9)
-    axes.set_yticks(range(len(agents)), agents)
-    axes.set_ylim(len(agents) - 0.4, -0.6)
+    axes.set_yticks(range(len(lanes)), lanes)
+    axes.set_ylim(len(lanes) - 0.4, -0.6)
     axes.set_xlim(0, 1.02 * rows.end.max())
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
@@ -76,17 +81,19 @@ def _stretch(axes: Axes, lane: int, row: pd.Series, span: int) -> None:
     axes.barh(lane, row.end - row.start, THICK, left=row.start, gid=says, **look)
     if row.critical and row.kind != "wait":
         axes.plot([row.start, row.end], [lane + 0.36] * 2, color=CRITICAL, linewidth=2.2, solid_capstyle="butt")
-    label = {"work": f"returns {row.text}", "wait": "waits"}.get(row.kind, "")
-    if label and len(label) * LETTER * span <= row.end - row.start:
+    number = row.agent.removeprefix("worker ")
+    labels = {"work": [f"{number} returns {row.text}", number], "wait": ["waits"]}.get(row.kind, [])
+    label = next((each for each in labels if len(each) * LETTER * span <= row.end - row.start), None)
+    if label:
         tone = INK if row.kind == "wait" else ON_COLOUR["light"]
         axes.text((row.start + row.end) / 2, lane, label, ha="center", va="center_baseline", fontsize=7, color=tone)
 
 
-def _arrows(axes: Axes, rows: pd.DataFrame, agents: list[str]) -> None:
+def _arrows(axes: Axes, rows: pd.DataFrame, lanes: list[str]) -> None:
     """Down where a worker starts; up where its result comes in, at its Join or when it is done."""
     joins = rows[rows.kind == "join"].set_index("text").end
     for _, work in rows[rows.kind == "work"].iterrows():
-        lane = agents.index(work.agent)
+        lane = lanes.index(work.lane)
         _arrow(axes, work.start, THICK / 2, lane - THICK / 2)
         joined = joins.get(f"joins {work.agent}")
         if joined is not None:

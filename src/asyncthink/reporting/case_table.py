@@ -55,6 +55,21 @@ def rows(test_set: str, episodes: list[Episode]) -> Rows:
                 yield {**about, "agent": agent, **_times(schedule, lane, interval), "text": text}
 
 
+def slots(rows: pd.DataFrame) -> dict[str, str]:
+    """Where each agent of one case is drawn: the organizer, or a slot of the pool, which a worker holds up to its Join.
+
+    The slots' numbers are ours: each worker takes the first that is free. One that is never joined keeps its slot.
+    """
+    joins = dict(zip(rows.text[rows.kind == "join"], rows.end[rows.kind == "join"], strict=True))
+    drawn, free = {"organizer": "organizer"}, list[float]()
+    work = rows[rows.kind == "work"].sort_values("start")
+    for agent, start, end in zip(work.agent, work.start, work.end, strict=True):
+        slot = next((i for i, clock in enumerate(free) if clock <= start), len(free))
+        free[slot : slot + 1] = [max(end, joins.get(f"joins {agent}", rows.end.max()))]
+        drawn[agent] = f"slot {slot + 1}"
+    return drawn
+
+
 def _question(choice: Episode) -> str:
     """What was asked, in one line: countdown's as a sentence; a puzzle's grid stands without its name."""
     if "numbers" in choice.item:

@@ -130,7 +130,8 @@ EXHIBITS = {
     "case_studies": Exhibit(
         "Case studies",
         "The paper's figures 8 to 11",
-        "A lane is an agent; workers run while the organizer goes on, and it waits where a result is not yet there.",
+        "A lane is the organizer or a slot of its pool, which a worker, numbered by its Fork, holds up to its Join; "
+        "the organizer waits where a result is not yet there.",
     ),
     "learning_curves": Exhibit(
         "Learning before RL",

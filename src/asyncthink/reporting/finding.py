@@ -5,7 +5,7 @@ each part from the ledger (holds, contrary, open) and says no more than that. Th
 and at as many items all correct.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import pandas as pd
 
 from asyncthink.evaluation.ledger import Ledger, LedgerPart
 from asyncthink.evaluation.verdicts import ONE_RUN
+from asyncthink.reporting.case_table import slots
 
 CLAIM = "C3"
 BEYOND = "at least (it reaches"  # in the ledger's words: of an accuracy that parallel thinking never has
@@ -51,8 +52,9 @@ def _share(part: LedgerPart, sign: int) -> str:
 
 @dataclass(frozen=True)
 class Bar:
-    """A stretch of a lane: its kind, its beginning and its length in percent of the whole width, its tokens."""
+    """A stretch of a lane: whose, its kind, its beginning and its length in percent of the whole width, its tokens."""
 
+    agent: str
     kind: str
     left: float
     width: float
@@ -61,7 +63,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Timeline:
-    """One episode on the clock: a lane an agent, and below them the same tokens one after another."""
+    """One episode on the clock: the organizer, the slots of its pool, and the same tokens one after another."""
 
     question: str
     episode: str
@@ -83,20 +85,20 @@ def _drawn(rows: pd.DataFrame) -> Timeline:
     lengths = (decoded.end - decoded.start).astype(int)
     work, latency = int(lengths.sum()), int(rows[rows.agent == "organizer"].end.max())
     width = max(work, int(rows.end.max()))
-    lanes = {str(agent): list(_bars(own, width)) for agent, own in rows.groupby("agent", sort=False)}
+    lanes = {str(name): _bars(own, width) for name, own in rows.groupby(rows.agent.map(slots(rows)))}
     ends = lengths.cumsum()
-    stretches = zip(decoded.kind, ends - lengths, lengths, strict=True)
-    sequence = [
-        Bar(str(kind), _percent(start, width), _percent(length, width), length) for kind, start, length in stretches
-    ]
+    sequence = _bars(decoded.assign(start=ends - lengths, end=ends), width)
     first = rows.iloc[0]
     return Timeline(str(first.question), str(first.episode), lanes, sequence, latency, work)
 
 
-def _bars(rows: pd.DataFrame, width: int) -> Iterable[Bar]:
-    for _, row in rows.iterrows():
-        length = int(row.end - row.start)
-        yield Bar(str(row.kind), _percent(row.start, width), _percent(length, width), length)
+def _bars(rows: pd.DataFrame, width: int) -> list[Bar]:
+    lengths = (rows.end - rows.start).astype(int)
+    stretches = zip(rows.agent, rows.kind, rows.start, lengths, strict=True)
+    return [
+        Bar(agent, kind, _percent(start, width), _percent(length, width), length)
+        for agent, kind, start, length in stretches
+    ]
 
 
 def _percent(steps: Any, width: int) -> float:
