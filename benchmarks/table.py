@@ -10,6 +10,7 @@ from asyncthink.errors import InputError
 from asyncthink.files import write_text
 
 BEGIN, END = "<!-- benchmarks: written by `make bench` -->", "<!-- /benchmarks -->"
+FOLDED = "<details><summary>What is behind the figures, and what was tried where a goal is missed</summary>"
 TOLERATED = 0.2
 
 
@@ -61,8 +62,9 @@ def markdown(results: Path) -> str:
     lines += [_line(row) for record in records for row in record["rows"]]
     notes = dict.fromkeys(row["note"] for record in records for row in record["rows"] if row.get("note"))
     machines = dict.fromkeys(_machine(record["machine"]) for record in records)
-    told = [*(f"- {note[0].upper()}{note[1:]}." for note in notes), "", f"Measured on {'; '.join(machines)}."]
-    return "\n".join([*lines, "", *told, ""])
+    told = [f"- {note[0].upper()}{note[1:]}." for note in notes]
+    measured = f"Measured on {'; '.join(machines)}."
+    return "\n".join([*lines, "", FOLDED, "", *told, "", "</details>", "", measured, ""])
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -572,9 +572,9 @@ def test_two_scales_stand_side_by_side_and_a_single_seed_says_so():
     table = claims_table.block([two, one])
     assert "| | claim | paper | nano | pretrained |" in table
     row = next(line for line in table.splitlines() if line.startswith("| C1 |"))
-    assert row.index("**reproduced**") < row.index("**this training run only")
-    assert "of this training run only in brackets" in table.splitlines()[-1]
-    assert "for a new seed on new items" in table.splitlines()[-2]
+    assert row.index("**reproduced**") < row.index("**seen**")
+    assert table.splitlines()[1].endswith("Verdicts and intervals are of this training run only.")
+    assert "for a new seed on new items" in table.splitlines()[0]
 
 
 def test_a_readme_without_markers_is_told_where_they_belong():

@@ -7,6 +7,7 @@ from asyncthink.errors import InputError
 from asyncthink.evaluation import ledger
 from asyncthink.evaluation.ledger import Ledger, LedgerRow
 from asyncthink.evaluation.paper import PAPER
+from asyncthink.evaluation.verdicts import ONE_RUN
 
 BEGIN = "<!-- claims: written by `asyncthink claims --readme README.md`; do not edit by hand -->"
 END = "<!-- end of claims -->"
@@ -24,26 +25,38 @@ def block(ledgers: Sequence[Ledger]) -> str:
     if not ledgers:
         return "The claims of the paper have not yet been run at any scale for the committed reference."
     columns = "".join(f" {own['scale']} |" for own in ledgers)
-    lines = [f"| | claim | paper |{columns}", f"|---|---|---|{'---|' * len(ledgers)}"]
+    lines = [
+        *(_made(own) for own in ledgers),
+        "",
+        f"| | claim | paper |{columns}",
+        f"|---|---|---|{'---|' * len(ledgers)}",
+    ]
     rows = [{row["id"]: row for row in own["claims"]} for own in ledgers]
     for name, texts in PAPER["claims"].items():
         cells = [_cell(own[name]) if name in own else "not yet run" for own in rows]
         lines.append(f"| {' | '.join(map(_plain, (name, texts['claim'], texts['paper'], *cells)))} |")
-    return "\n".join([*lines, "", *(_made(own) for own in ledgers)])
+    return "\n".join(lines)
 
 
 def _cell(row: LedgerRow) -> str:
-    by_column = "; ".join(f"{column}: {verdict}" for column, verdict in row["columns"].items())
-    return f"**{row['verdict']}**{f' ({by_column})' if by_column else ''}: {row['ours'] or row['reason']}"
+    by_column = "; ".join(f"{column}: {_short(verdict)}" for column, verdict in row["columns"].items())
+    return f"**{_short(row['verdict'])}**{f' ({by_column})' if by_column else ''}: {row['ours'] or row['reason']}"
+
+
+def _short(verdict: str) -> str:
+    """Without whose it is, which the first line says."""
+    return verdict.removeprefix(f"{ONE_RUN}: ")
 
 
 def _made(ledger: Ledger) -> str:
     seeds = ", ".join(map(str, ledger["seeds"])) or "none"
-    whose = "over items, of this training run only" if len(ledger["seeds"]) == 1 else "for a new seed on new items"
+    one = len(ledger["seeds"]) == 1
+    whose = "over items" if one else "for a new seed on new items"
+    only = " Verdicts and intervals are of this training run only." if one else ""
     records = ledger["commits"]["records"]
     made = f", records of commit {records}" if records else ""
     items = f"{ledger['items']} test items of countdown, seeds {seeds}"
-    return f"{ledger['scale']}: {items}, 95 % intervals {whose} in brackets{made}."
+    return f"{ledger['scale']}: {items}, 95 % intervals {whose} in brackets{made}.{only}"
 
 
 def _plain(text: str) -> str:
