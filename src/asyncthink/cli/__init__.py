@@ -2,13 +2,14 @@
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from importlib import metadata
 from types import ModuleType
 from typing import NoReturn
 
-from asyncthink.errors import InputError, nearest
+from asyncthink.errors import InputError, nearest, one_line
 from asyncthink.workflow import run_lock
 
 INTERRUPTED = 130  # exit code after Ctrl-C
@@ -54,6 +55,7 @@ IN_THE_ROOT = ("scale", "stage", "unlock", "record", "adopt")  # they work on th
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; bad input, a full disk, a file out of reach: one line on standard error and exit code 2."""
+    _open_streams()
     words = sys.argv[1:] if argv is None else argv
     name = words[0] if words and words[0] in COMMANDS else ""
     if name in STEPS:
@@ -74,8 +76,17 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     except OSError as error:
         said, code = f"{f'{error.filename}: ' if error.filename else ''}{error.strerror or error}", 2
-    print(f"{f'asyncthink {name}'.strip()}: {said}", file=sys.stderr)
+    print(f"{f'asyncthink {name}'.strip()}: {one_line(said)}", file=sys.stderr)
     return code
+
+
+def _open_streams() -> None:
+    """Streams that a shell has closed read and write nothing; what is printed may hold any letter, in any locale."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - for the whole run
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 class Parser(argparse.ArgumentParser):
