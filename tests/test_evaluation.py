@@ -22,7 +22,7 @@ from asyncthink.engines import Identity
 from asyncthink.engines.local import Local
 from asyncthink.engines.scripted import Scripted
 from asyncthink.errors import InputError
-from asyncthink.evaluation import episode_chunks, evaluate, measure, measures, metrics, recordings
+from asyncthink.evaluation import episode_chunks, evaluate, evidence, histories, measure, measures, metrics, recordings
 from asyncthink.evaluation.measure import lines, measured
 from asyncthink.files import write_json_lines
 from asyncthink.models.word_tokenizer import build
@@ -369,6 +369,47 @@ def test_metrics_that_do_not_belong_together_are_not_merged(tmp_path, key, value
     paths[1].write_text(json.dumps(record))
     with pytest.raises(InputError, match=complaint):
         recordings.read_all(paths)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "complaint"),
+    [
+        (("episodes", "forks"), [1], r"evaluations\.headline\.episodes\.forks holds 1; wanted: 3 items x 1"),
+        (("episodes", "accuracy"), [], r"evaluations\.headline\.episodes\.accuracy holds 0"),
+        (("episodes", "topology"), [0, 0, 99], r"evaluations\.headline\.episodes\.topology holds 99"),
+        (("episodes", "forks"), [1, 1, 10**400], r"not a metrics file"),
+        (("episodes",), {}, r"evaluations\.headline\.episodes has no accuracy"),
+        (("config",), {}, r"evaluations\.headline\.config\.thinking has no capacity"),
+        (("config", "thinking", "capacity"), "2", r"thinking\.capacity is '2'; wanted: 1 or more"),
+    ],
+)
+def test_a_metrics_file_that_lacks_what_its_readers_ask_for_is_refused(tmp_path, place, value, complaint):
+    (path,) = experiment.write_metrics(experiment.settings(items=3), tmp_path, (1,), ("no_rl",))
+    record = json.loads(path.read_text())
+    table = record["evaluations"]["headline"]
+    for key in place[:-1]:
+        table = table[key]
+    table[place[-1]] = value
+    path.write_text(json.dumps(record))
+    with pytest.raises(InputError, match=complaint):
+        recordings.read_all([path])
+
+
+@pytest.mark.parametrize("value", ["1", True, [1], 10**400])
+def test_a_step_of_a_history_whose_value_is_no_number_is_named(tmp_path, value):
+    path = tmp_path / "grpo/asyncthink/1.jsonl"
+    write_json_lines(path, [{"step": 1, "reward": None}, {"step": 2, "reward": value}])
+    with pytest.raises(InputError, match=r"1\.jsonl: step 2: reward is .*; wanted: a number or null"):
+        histories.read([path])
+
+
+def test_a_corpus_without_the_counts_of_a_class_is_named(tmp_path):
+    (path,) = experiment.write_corpus(tmp_path)
+    record = json.loads(path.read_text())
+    del record["topologies"]["classes"]["batch"]["distinct"]
+    path.write_text(json.dumps(record))
+    with pytest.raises(InputError, match=r"asyncthink\.json: topologies\.classes has no counts of batch"):
+        evidence.read([], [], [path])
 
 
 def asyncthink(*arguments, **options):

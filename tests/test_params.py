@@ -174,7 +174,10 @@ def test_a_key_that_is_left_out_is_missing():
         params.from_mapping(raw)
 
 
-@pytest.mark.parametrize("line", ["seed: 1\n", "seed: [\n"])
+BROKEN_LINES = ["seed: 1\n", "seed: [\n", "x: 2001-99-99\n", "x: !!int 'x'\n", "x: !!bool 'x'\n", f"x: {'9' * 5000}\n"]
+
+
+@pytest.mark.parametrize("line", BROKEN_LINES)
 def test_a_key_that_stands_there_twice_or_a_broken_file_is_refused_in_one_line(tmp_path, capsys, line):
     path = tmp_path / "params.yaml"
     path.write_text(f"{TEXT}{line}")
