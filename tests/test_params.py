@@ -1,5 +1,6 @@
 """Each key of params.yaml has its range, and what is out of it is refused in one line before anything runs."""
 
+import copy
 import json
 import math
 import re
@@ -166,6 +167,17 @@ def numbers(tree, *path):
 def test_no_number_takes_a_truth_value_or_one_without_end_or_far_below_its_range(tmp_path, key):
     for value in (True, math.nan, math.inf, *([] if key == "reward.format_error" else [-3])):
         assert key.split(".")[-1] in refusal(tmp_path, key, value)
+
+
+@pytest.mark.parametrize("place", ["", "filter", "arms", "arms.asyncthink", "arms.no_rl.arm"])
+def test_a_key_that_is_no_text_is_named(place):
+    raw = copy.deepcopy(RAW)
+    table = raw
+    for step in filter(None, place.split(".")):
+        table = table[step]
+    table[7] = {}
+    with pytest.raises(InputError, match=rf"^params\.yaml: {f'{place}.'.lstrip('.')}7 is a key that is no text"):
+        params.from_mapping(raw)
 
 
 def test_a_key_that_is_left_out_is_missing():
