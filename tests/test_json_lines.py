@@ -138,6 +138,18 @@ def test_any_letter_is_printed_in_any_locale_and_what_is_refused_is_one_line(tmp
     assert capsys.readouterr().err == "asyncthink measure: no\\n\\x1b[2Jthing\\u2028: no such file\n"
 
 
+def test_nothing_is_written_over_what_is_read_or_over_another_result(tmp_path, capsys):
+    path, other = tmp_path / "rows.jsonl", tmp_path / "other.jsonl"
+    path.write_text("kept")
+    (tmp_path / "link").symlink_to(tmp_path)
+    read = ["filter", "--arm=asyncthink", f"--demonstrations={path}"]
+    for kept, rejected, said in ((tmp_path / "link/rows.jsonl", other, "--demonstrations"), (other, other, "--kept")):
+        assert cli.main([*read, f"--kept={kept}", f"--rejected={rejected}", f"--metrics={tmp_path}/m.json"]) == 2
+        assert f" would be written over {said}: " in capsys.readouterr().err
+    assert cli.main(["measure", str(path), f"--recording={other}", f"--metrics={path}"]) == 2
+    assert path.read_text() == "kept" and not other.exists()
+
+
 def asked(monkeypatch, capsys, words, data=b""):
     """(exit code, standard output, standard error) of a command with `data` as its standard input."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(data))))

@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from importlib import metadata
+from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
@@ -116,6 +117,19 @@ def described(name: str, parser: argparse.ArgumentParser) -> ModuleType:
     return command
 
 
+def _check_apart(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
+    """Refuse to write over what is read, or twice to one place: the first of both would be lost."""
+    seen: dict[Path, str] = {}
+    for action in sorted(parser._actions, key=lambda action: (action.help or "").startswith("written")):
+        name, value = (action.option_strings or [action.dest])[0], getattr(given, action.dest, None)
+        for path in value if isinstance(value, list) else [value]:
+            if not isinstance(path, Path):
+                continue
+            first = seen.setdefault(path.parent.resolve() / path.name, name)  # a link itself is replaced
+            if first != name and (action.help or "").startswith("written"):
+                parser.error(f"{name} would be written over {first}: {path}")
+
+
 def _called(name: str, words: list[str]) -> int:
     """Run a command with its arguments; its exit code."""
     parser = Parser(prog=f"asyncthink {name}")
@@ -125,6 +139,7 @@ def _called(name: str, words: list[str]) -> int:
         flag = unknown[0].partition("=")[0]
         hint = f"; {nearest(flag, parser._option_string_actions)}" if flag.startswith("-") else ""
         parser.error(f"unrecognized argument {flag}{hint}")
+    _check_apart(parser, given)
     if name in IN_THE_ROOT:
         from asyncthink.config.params import check_root
 
