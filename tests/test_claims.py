@@ -9,7 +9,7 @@ import pytest
 from keyed_numbers import keyed
 
 from asyncthink.errors import InputError
-from asyncthink.evaluation import agreement, claims
+from asyncthink.evaluation import agreement, claims, frontier
 from asyncthink.evaluation.evidence import Evidence
 from asyncthink.evaluation.histories import Curve, History
 from asyncthink.evaluation.metrics import Measurement
@@ -276,6 +276,11 @@ def test_a_baseline_is_not_beaten_beyond_the_longest_trace_that_was_measured():
     assert row["columns"]["equal latency"] != "reproduced" and row["verdict"] == "partly"
     beyond = [part for part in row["parts"] if part["column"] == "equal latency"]
     assert {part["state"] for part in beyond} == {"open"} and all("at its longest" in part["name"] for part in beyond)
+
+
+def test_no_point_is_left_off_the_hull_for_giving_up_in_as_little_time():
+    assert frontier.hull_positions(np.array([0.0, 2.0]), np.array([0.5, 1.0])).tolist() == [0, 1]
+    assert frontier.hull_positions(np.array([3.0, 1.0, 3.0, 2.0]), np.array([0.9, 0.5, 0.9, 0.6])).tolist() == [1, 0]
 
 
 def test_a_frontier_whose_points_may_be_the_same_tells_no_latency():

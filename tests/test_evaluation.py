@@ -22,10 +22,11 @@ from asyncthink.engines import Identity
 from asyncthink.engines.local import Local
 from asyncthink.engines.scripted import Scripted
 from asyncthink.errors import InputError
-from asyncthink.evaluation import episode_chunks, evaluate, measure, measures, metrics, recordings
+from asyncthink.evaluation import episode_chunks, evaluate, evidence, histories, measure, measures, metrics, recordings
 from asyncthink.evaluation.measure import lines, measured
 from asyncthink.files import write_json_lines
 from asyncthink.models.word_tokenizer import build
+from asyncthink.thinking import organization
 
 GIVEN = experiment.settings(items=12)
 
@@ -370,6 +371,47 @@ def test_metrics_that_do_not_belong_together_are_not_merged(tmp_path, key, value
         recordings.read_all(paths)
 
 
+@pytest.mark.parametrize(
+    ("place", "value", "complaint"),
+    [
+        (("episodes", "forks"), [1], r"evaluations\.headline\.episodes\.forks holds 1; wanted: 3 items x 1"),
+        (("episodes", "accuracy"), [], r"evaluations\.headline\.episodes\.accuracy holds 0"),
+        (("episodes", "topology"), [0, 0, 99], r"evaluations\.headline\.episodes\.topology holds 99"),
+        (("episodes", "forks"), [1, 1, 10**400], r"not a metrics file"),
+        (("episodes",), {}, r"evaluations\.headline\.episodes has no accuracy"),
+        (("config",), {}, r"evaluations\.headline\.config\.thinking has no capacity"),
+        (("config", "thinking", "capacity"), "2", r"thinking\.capacity is '2'; wanted: 1 or more"),
+    ],
+)
+def test_a_metrics_file_that_lacks_what_its_readers_ask_for_is_refused(tmp_path, place, value, complaint):
+    (path,) = experiment.write_metrics(experiment.settings(items=3), tmp_path, (1,), ("no_rl",))
+    record = json.loads(path.read_text())
+    table = record["evaluations"]["headline"]
+    for key in place[:-1]:
+        table = table[key]
+    table[place[-1]] = value
+    path.write_text(json.dumps(record))
+    with pytest.raises(InputError, match=complaint):
+        recordings.read_all([path])
+
+
+@pytest.mark.parametrize("value", ["1", True, [1], 10**400])
+def test_a_step_of_a_history_whose_value_is_no_number_is_named(tmp_path, value):
+    path = tmp_path / "grpo/asyncthink/1.jsonl"
+    write_json_lines(path, [{"step": 1, "reward": None}, {"step": 2, "reward": value}])
+    with pytest.raises(InputError, match=r"1\.jsonl: step 2: reward is .*; wanted: a number or null"):
+        histories.read([path])
+
+
+def test_a_corpus_without_the_counts_of_a_class_is_named(tmp_path):
+    (path,) = experiment.write_corpus(tmp_path)
+    record = json.loads(path.read_text())
+    del record["topologies"]["classes"]["batch"]["distinct"]
+    path.write_text(json.dumps(record))
+    with pytest.raises(InputError, match=r"asyncthink\.json: topologies\.classes has no counts of batch"):
+        evidence.read([], [], [path])
+
+
 def asyncthink(*arguments, **options):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "asyncthink", *map(str, arguments)]
@@ -421,9 +463,14 @@ def test_a_corrupt_line_is_named(tmp_path, kind):
     assert "\n" not in str(error.value)
 
 
+ITEM = {"numbers": [2, 3, 4], "target": 24, "required": 1}
+FORKED = {"capacity": 2, "organizer": [{"fork": 1, "tokens": 3}, {"answer": 2}], "workers": {"1": 4}}
 REASONS = {
     "plan is None: Input should be a valid dictionary": {"plan": None},
-    "plan: a plan is an object, not None": {"plan": {"plans": [None]}},
+    "plan: a plan is an object, not None": {"plan": {"plans": [None]}, "mode": "parallel"},
+    "plan.plans holds 1; wanted: 1, one a trace, if mode is parallel, else none": {"plan": {"plans": [None]}},
+    "plan.plans holds 0; wanted: 1, one a trace, if mode is parallel": {"mode": "parallel"},
+    "worker 1 of the plan has no trace": {"plan": FORKED},
     "plan.plans is []; wanted: a list of at least one plan": {"plan": {"plans": []}},
     "plan: the plan has no capacity": {"plan": {}},
     "traces is []: List should have at least 1 item": {"traces": []},
@@ -431,7 +478,7 @@ REASONS = {
     "traces[0].role: Field required": {"traces": [{}]},
     "the item has no numbers": {"item": {}},
     "task is 'bogus'; known: countdown, sudoku, competition_math, multiple_choice": {"task": "bogus"},
-    "mode is 'telepathic'; known: asynchronous, sequential, parallel": {"mode": "telepathic"},
+    "mode is 'telepathic': Input should be 'asynchronous', 'sequential' or 'parallel'": {"mode": "telepathic"},
     "'anwser' is an unknown key; did you mean answer?": {"anwser": "1"},
     "capacity is True: Input should be a valid integer": {"capacity": True},
     "capacity is 0; wanted: an integer of at least 1": {"capacity": 0},
@@ -439,6 +486,12 @@ REASONS = {
     "answer is 7: Input should be a valid string": {"answer": 7},
     "key.index is []; wanted: an integer": {"key": {"index": []}},
     "key.index is None; wanted: an integer": {"key": {"index": None}},
+    "item.solutions is '4'; wanted: an integer": {"item": {"solutions": "4"}},
+    "item.required is 1001; wanted: from 1 to 1,000": {"item": {**ITEM, "required": 1001}},
+    "score.accuracy is '1'; wanted: a number": {"score": {"accuracy": "1"}},
+    "reward.total is None; wanted: a number": {"reward": {"total": None}},
+    "schedule.format_error is 1; wanted: a text or null": {"schedule": {"format_error": 1}},
+    "schedule.forks is []; wanted: a number or null": {"schedule": {"forks": []}},
     "schedule.latency is 1, but the plan gives": {"schedule": {"latency": 1}},
     "schedule.'lag' is an unknown key; allowed: format_error, latency": {"schedule": {"lag": 1}},
 }
@@ -452,6 +505,23 @@ def test_the_reason_names_the_key_what_it_is_and_what_is_wanted(tmp_path, reason
     with pytest.raises(InputError) as error:
         measured(path)
     assert f"broken.jsonl: line 2 is not an episode: {reason}" in str(error.value)
+
+
+@pytest.mark.parametrize("text, joined", [("<JOIN-1>", True), ("<JOIN-2>", False)])
+def test_a_plan_that_joins_another_worker_than_its_text_tells_no_time_of_a_result(text, joined):
+    forked = organized(f"<FORK-1> 3 5 =24 </FORK-1> {text} <ANSWER> 3*5 </ANSWER>", {1: "<RETURN> 3*8 </RETURN>"})
+    plan = {"capacity": 2, "organizer": [{"fork": 1, "tokens": 3}, {"join": 1, "tokens": 1}, {"answer": 2}]}
+    item = {"numbers": [3, 8], "target": 24, "required": 1}
+    told = organization.tokens_after(replace(forked, plan={**plan, "workers": {"1": 4}}, item=item))
+    assert told == 0 if joined else told != told
+
+
+def test_an_episode_that_stands_twice_is_refused(tmp_path):
+    path = tmp_path / "episodes.jsonl"
+    one = episode.to_json(replace(organized("<ANSWER> 1 </ANSWER>", {}), key={"index": 1, "sample": 0}))
+    path.write_text(f"{one}\n\n{one}\n")
+    with pytest.raises(InputError, match=r"episodes\.jsonl: line 3: an episode of the same key stands above it"):
+        measured(path)
 
 
 def test_an_empty_object_lacks_the_first_key(tmp_path):

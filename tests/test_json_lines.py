@@ -3,6 +3,8 @@
 import gzip
 import io
 import json
+import os
+import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -99,6 +101,53 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
     for name, says in (("torn.gz", "not readable"), (".", "cannot be read: Is a directory"), ("none", "no such file")):
         with pytest.raises(InputError, match=says):
             list(files.json_lines(tmp_path / name))
+
+
+def test_half_a_letter_is_written_as_json_says_it_and_read_again(tmp_path):
+    for name in ("rows.jsonl", "rows.jsonl.gz"):
+        files.write_json_lines(tmp_path / name, [{"a": "\ud800"}])
+        assert files.read_json_lines(tmp_path / name) == [{"a": "\ud800"}]
+    files.write_text(tmp_path / "text", "α\ud800")
+    assert (tmp_path / "text").read_text(encoding="utf-8") == "α\\ud800"
+
+
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    for name in ("pipe", "link"):
+        with pytest.raises(InputError, match=f"{name}: cannot be written: it is no file"):
+            files.write_text(tmp_path / name, "text")
+    assert (tmp_path / "pipe").is_fifo() and (tmp_path / "link").is_symlink() and len(list(tmp_path.iterdir())) == 2
+
+
+def test_streams_that_a_shell_closed_read_and_write_nothing(tmp_path):
+    (tmp_path / "rows.jsonl").write_text(json.dumps(PLAN))
+    for closed, file, code in (("<&- >&-", "rows.jsonl", 0), ("<&-", "-", 0), ("2>&-", "nowhere", 2)):
+        words = f"{sys.executable} -m asyncthink schedule {file} {closed}"
+        done = subprocess.run(words, shell=True, cwd=tmp_path, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (code, "") and not done.stdout
+
+
+def test_any_letter_is_printed_in_any_locale_and_what_is_refused_is_one_line(tmp_path, capsys):
+    line = episode.to_json(sequential(0, "<ANSWER> 3 * 5 </ANSWER>", arm="α")).replace('"α"', '"α\\ud800"')
+    (tmp_path / "rows.jsonl").write_text(line)
+    words = [sys.executable, "-m", "asyncthink", "measure", str(tmp_path / "rows.jsonl")]
+    done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0 and json.loads(done.stdout)["arm"] == "α\ud800", done.stderr
+    assert cli.main(["measure", "no\n\x1b[2Jthing\u2028"]) == 2
+    assert capsys.readouterr().err == "asyncthink measure: no\\n\\x1b[2Jthing\\u2028: no such file\n"
+
+
+def test_nothing_is_written_over_what_is_read_or_over_another_result(tmp_path, capsys):
+    path, other = tmp_path / "rows.jsonl", tmp_path / "other.jsonl"
+    path.write_text("kept")
+    (tmp_path / "link").symlink_to(tmp_path)
+    read = ["filter", "--arm=asyncthink", f"--demonstrations={path}"]
+    for kept, rejected, said in ((tmp_path / "link/rows.jsonl", other, "--demonstrations"), (other, other, "--kept")):
+        assert cli.main([*read, f"--kept={kept}", f"--rejected={rejected}", f"--metrics={tmp_path}/m.json"]) == 2
+        assert f" would be written over {said}: " in capsys.readouterr().err
+    assert cli.main(["measure", str(path), f"--recording={other}", f"--metrics={path}"]) == 2
+    assert path.read_text() == "kept" and not other.exists()
 
 
 def asked(monkeypatch, capsys, words, data=b""):

@@ -224,8 +224,18 @@ def test_the_command_names_what_is_wrong_in_one_line(tmp_path, capsys):
 def test_a_plan_that_is_none_is_refused_with_the_name_of_its_episode():
     broken = asynchronous(7, " <ANSWER> 1 </ANSWER>", {})
     broken.plan["organizer"] = [{"ponder": 3}]
-    with pytest.raises(InputError, match="index-7-sample-0-seed-1: action 1 of the organizer"):
+    with pytest.raises(InputError, match="index-7-sample-0-seed-1: plan: action 1 of the organizer"):
         html([broken])
+
+
+def test_a_plan_of_any_length_is_drawn_as_far_as_numbers_go():
+    long = asynchronous(7, " <ANSWER> 1 </ANSWER>", {})
+    long.plan["organizer"] = [{"answer": 10**30}]
+    assert f"{10**30:,}" in picture([replace(long, schedule={})], None)
+    long.plan["organizer"] = [{"answer": 10**400}]
+    for draw in (html, lambda episodes: picture(episodes, None)):
+        with pytest.raises(InputError, match="index-7-sample-0-seed-1: it holds a number beyond 1e308"):
+            draw([replace(long, schedule={})])
 
 
 def test_a_variant_that_no_episode_is_of_is_refused_and_the_page_before_stays(tmp_path, capsys):

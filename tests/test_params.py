@@ -1,5 +1,6 @@
 """Each key of params.yaml has its range, and what is out of it is refused in one line before anything runs."""
 
+import copy
 import json
 import math
 import re
@@ -168,13 +169,27 @@ def test_no_number_takes_a_truth_value_or_one_without_end_or_far_below_its_range
         assert key.split(".")[-1] in refusal(tmp_path, key, value)
 
 
+@pytest.mark.parametrize("place", ["", "filter", "arms", "arms.asyncthink", "arms.no_rl.arm"])
+def test_a_key_that_is_no_text_is_named(place):
+    raw = copy.deepcopy(RAW)
+    table = raw
+    for step in filter(None, place.split(".")):
+        table = table[step]
+    table[7] = {}
+    with pytest.raises(InputError, match=rf"^params\.yaml: {f'{place}.'.lstrip('.')}7 is a key that is no text"):
+        params.from_mapping(raw)
+
+
 def test_a_key_that_is_left_out_is_missing():
     raw = {**RAW, "filter": {}}
     with pytest.raises(InputError, match=r"^params\.yaml: filter\.fewest_kept is missing$"):
         params.from_mapping(raw)
 
 
-@pytest.mark.parametrize("line", ["seed: 1\n", "seed: [\n"])
+BROKEN_LINES = ["seed: 1\n", "seed: [\n", "x: 2001-99-99\n", "x: !!int 'x'\n", "x: !!bool 'x'\n", f"x: {'9' * 5000}\n"]
+
+
+@pytest.mark.parametrize("line", BROKEN_LINES)
 def test_a_key_that_stands_there_twice_or_a_broken_file_is_refused_in_one_line(tmp_path, capsys, line):
     path = tmp_path / "params.yaml"
     path.write_text(f"{TEXT}{line}")

@@ -20,6 +20,7 @@ from written_episodes import EXAMPLE, READY, UNJOINED
 
 from asyncthink import episode
 from asyncthink.config import scales
+from asyncthink.errors import InputError
 from asyncthink.evaluation import case_studies, claims, evidence
 from asyncthink.reporting import case_table, comparison, page, plots, report, style, tables
 from asyncthink.reporting.exhibits import EXHIBITS, LEDGER
@@ -258,6 +259,13 @@ def test_case_studies_are_chosen_by_rules_and_no_episode_twice():
     assert only == [EXAMPLE] and case_studies.stages(EXAMPLE) == 2 and case_studies.contributions(EXAMPLE) == 3
     other = {case.title for case, _ in case_studies.chosen("sudoku", [EXAMPLE])}
     assert other == {"Every worker contributes", "The nearest miss"}
+
+
+def test_a_case_study_of_an_episode_that_contradicts_its_plan_is_refused_with_its_line(tmp_path):
+    lying = written_episodes.asynchronous(0, "<FORK-1> 3 5 </FORK-1> <ANSWER> 1 </ANSWER>", {1: "<RETURN> 1 </RETURN>"})
+    episode.write(tmp_path / "1.jsonl", [replace(lying, schedule={**lying.schedule, "latency": None})])
+    with pytest.raises(InputError, match=r"1\.jsonl: line 1 is not an episode: schedule\.latency is None, but"):
+        case_table.frame([tmp_path / "1.jsonl"], "nano")
 
 
 def test_what_was_tried_stands_under_a_claim_unless_it_is_reproduced(results):

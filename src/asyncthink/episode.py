@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, cast
+from types import NoneType
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, TypeAdapter, ValidationError
 from pydantic import with_config as checked
@@ -20,6 +21,7 @@ from asyncthink.errors import InputError, complaint
 from asyncthink.files import json_lines, write_lines
 
 Count = Annotated[int, Field(strict=True, ge=0)]
+Mode = Literal["asynchronous", "sequential", "parallel"]
 CLOSED = ConfigDict(extra="forbid")  # of records that are read; nothing is checked where the runtime makes one
 
 
@@ -43,7 +45,7 @@ class Trace:
     stop: "answer", "return", "eos", "budget" or "error" (the runtime ended it on a format error).
     """
 
-    role: StrictStr  # organizer | worker | sequential
+    role: protocol.Role
     fork: Count | None  # the id of the Fork that started a worker; the index of a parallel trace; else None
     prompt: StrictStr
     prompt_ids: list[StrictInt]
@@ -75,7 +77,7 @@ class Trace:
         return last.text if isinstance(last, protocol.Return) else None
 
     def _read(self) -> tuple[protocol.Action, ...]:
-        return _parsed(self.own_text, cast(protocol.Role, self.role), protocol.reasons(self.prompt))
+        return _parsed(self.own_text, self.role, protocol.reasons(self.prompt))
 
     def extend(self, ids: Iterable[int], logprobs: Iterable[float], text: str, *, injected: bool = False) -> None:
         """Append one segment."""
@@ -106,7 +108,7 @@ class Episode:
     key: dict[str, Any]
     task: StrictStr
     item: dict[str, Any]
-    mode: StrictStr  # asynchronous | sequential | parallel
+    mode: Mode
     capacity: Count
     traces: Annotated[list[Trace], Field(min_length=1)]
     plan: Mapping[str, Any]
@@ -118,6 +120,15 @@ class Episode:
 
 
 _EPISODE = TypeAdapter(Episode)
+_INTEGER, _NUMBER = ((int,), "an integer"), ((int, float), "a number")
+# Of the tables that are open to further keys: what some values may be, and what the others.
+_OPEN: dict[str, tuple[dict[str, tuple[tuple[type, ...], str]], tuple[tuple[type, ...], str] | None]] = {
+    "key": ({"index": _INTEGER, "sample": _INTEGER}, ((int, str, NoneType), "a text, an integer or null")),
+    "item": ({"required": _INTEGER, "solutions": _INTEGER}, None),
+    "schedule": ({"format_error": ((str, NoneType), "a text or null")}, ((int, float, NoneType), "a number or null")),
+    "score": ({"accuracy": _NUMBER}, None),
+    "reward": ({}, _NUMBER),
+}
 
 
 def to_json(episode: Episode) -> str:
@@ -134,11 +145,11 @@ def from_mapping(record: dict[str, Any]) -> Episode:
         episode = _EPISODE.validate_python(record)
     except ValidationError as refusal:
         raise InputError(complaint(refusal, Episode, Trace, Segment)) from None
-    for name, value in episode.key.items():
-        allowed = (int,) if name in ("index", "sample") else (str, int, type(None))
-        if type(value) not in allowed:
-            wanted = "an integer" if len(allowed) == 1 else "a text, an integer or null"
-            raise InputError(f"key.{name} is {ascii(value)[:60]}; wanted: {wanted}")
+    for table, (some, others) in _OPEN.items():
+        for name, value in getattr(episode, table).items():
+            allowed = some.get(name, others)
+            if allowed and type(value) not in allowed[0]:
+                raise InputError(f"{table}.{name} is {ascii(value)[:60]}; wanted: {allowed[1]}")
     return episode
 
 

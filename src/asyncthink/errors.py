@@ -19,6 +19,11 @@ class NotFinite(InputError):
     """A model computes what is no number: its weights are none, or too large."""
 
 
+def one_line(text: str) -> str:
+    """A text whose line ends and control characters are escaped, so that it is one line on every terminal."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
 def nearest(name: str, allowed: Iterable[str]) -> str:
     """The name that was probably meant, or all that there are."""
     names = list(allowed)

@@ -23,6 +23,7 @@ import psutil
 from asyncthink.errors import InputError
 
 HOST = socket.gethostname()
+LONE = "backslashreplace"  # half a letter, as JSON can say it, has no bytes: it is written as JSON says it
 UNREADABLE = (gzip.BadGzipFile, zlib.error, EOFError)  # of a damaged gzip file
 
 
@@ -38,6 +39,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{HOST}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not (path.is_file() or path.is_dir()):  # a device would be gone, replaced by a file
+            raise InputError(f"{path}: cannot be written: it is no file")
         _sweep(path)
         yield temporary
         with open(temporary, "rb") as written:
@@ -84,7 +87,7 @@ def _lives(process: int) -> bool:
 def write_text(path: str | Path, text: str) -> None:
     """Write one text file, atomically."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(text.encode(errors=LONE))
 
 
 def write_json(path: str | Path, value: Any) -> None:
@@ -104,7 +107,7 @@ def write_lines(path: str | Path, lines: Iterable[str]) -> None:
 
 def _pour(lines: Iterable[str], target: Any) -> None:
     for line in lines:
-        target.write(line.encode() + b"\n")
+        target.write(line.encode(errors=LONE) + b"\n")
 
 
 def write_json_lines(path: str | Path, rows: Iterable[dict[str, Any]]) -> None:

@@ -124,6 +124,20 @@ def side_by_side(plans: Sequence[Plan], answer: str | None, capacity: int) -> di
     }
 
 
+def plans(plan: Mapping[str, Any], mode: str, traces: int) -> list[Plan]:
+    """The plans of a recorded episode, each checked: one, or of parallel thinking one for each trace."""
+    each = plan.get("plans", [plan])
+    if not isinstance(each, list) or not each:
+        raise InputError(f"plan.plans is {_shown(each)}; wanted: a list of at least one plan")
+    held = len(each) if "plans" in plan else 0
+    if held != (traces if mode == "parallel" else 0):
+        raise InputError(f"plan.plans holds {held:,}; wanted: {traces:,}, one a trace, if mode is parallel, else none")
+    try:
+        return list(map(validate, each))
+    except InputError as error:
+        raise InputError(f"plan: {error}") from None
+
+
 def contract(plan: Any) -> dict[str, Any]:
     """The public schedule of a plan from outside: checked, run, and null in every number on a format error."""
     told = clocked(validate(plan)).numbers()
@@ -207,6 +221,11 @@ class Clock:
     def format_error(self) -> str | None:
         """The first format error; no_answer until the Answer."""
         return self._error or (None if self._answered else "no_answer")
+
+    @property
+    def forked(self) -> Iterable[int]:
+        """The workers that have run."""
+        return self._starts
 
     @property
     def over(self) -> bool:

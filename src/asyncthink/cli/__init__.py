@@ -2,13 +2,15 @@
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from importlib import metadata
+from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
-from asyncthink.errors import InputError, nearest
+from asyncthink.errors import InputError, nearest, one_line
 from asyncthink.workflow import run_lock
 
 INTERRUPTED = 130  # exit code after Ctrl-C
@@ -54,6 +56,7 @@ IN_THE_ROOT = ("scale", "stage", "unlock", "record", "adopt")  # they work on th
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; bad input, a full disk, a file out of reach: one line on standard error and exit code 2."""
+    _open_streams()
     words = sys.argv[1:] if argv is None else argv
     name = words[0] if words and words[0] in COMMANDS else ""
     if name in STEPS:
@@ -74,8 +77,17 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     except OSError as error:
         said, code = f"{f'{error.filename}: ' if error.filename else ''}{error.strerror or error}", 2
-    print(f"{f'asyncthink {name}'.strip()}: {said}", file=sys.stderr)
+    print(f"{f'asyncthink {name}'.strip()}: {one_line(said)}", file=sys.stderr)
     return code
+
+
+def _open_streams() -> None:
+    """Streams that a shell has closed read and write nothing; what is printed may hold any letter, in any locale."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - for the whole run
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 class Parser(argparse.ArgumentParser):
@@ -105,6 +117,19 @@ def described(name: str, parser: argparse.ArgumentParser) -> ModuleType:
     return command
 
 
+def _check_apart(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
+    """Refuse to write over what is read, or twice to one place: the first of both would be lost."""
+    seen: dict[Path, str] = {}
+    for action in sorted(parser._actions, key=lambda action: (action.help or "").startswith("written")):
+        name, value = (action.option_strings or [action.dest])[0], getattr(given, action.dest, None)
+        for path in value if isinstance(value, list) else [value]:
+            if not isinstance(path, Path):
+                continue
+            first = seen.setdefault(path.parent.resolve() / path.name, name)  # a link itself is replaced
+            if first != name and (action.help or "").startswith("written"):
+                parser.error(f"{name} would be written over {first}: {path}")
+
+
 def _called(name: str, words: list[str]) -> int:
     """Run a command with its arguments; its exit code."""
     parser = Parser(prog=f"asyncthink {name}")
@@ -114,6 +139,7 @@ def _called(name: str, words: list[str]) -> int:
         flag = unknown[0].partition("=")[0]
         hint = f"; {nearest(flag, parser._option_string_actions)}" if flag.startswith("-") else ""
         parser.error(f"unrecognized argument {flag}{hint}")
+    _check_apart(parser, given)
     if name in IN_THE_ROOT:
         from asyncthink.config.params import check_root
 

@@ -21,4 +21,5 @@ def run(args: argparse.Namespace) -> None:
     found = case_table.frame(args.episodes, params.read(args.params).scale)
     files.write_text(args.table, tables.text(found))
     for (test_set, case), rows in found.groupby(["test_set", "case"], sort=False):
-        print(f"case_studies: {test_set}: {case}: {rows.episode.fillna('no episode fits').iloc[0]}")
+        told = rows.episode.iloc[0]
+        print(f"case_studies: {test_set}: {case}: {told if isinstance(told, str) else 'no episode fits'}")

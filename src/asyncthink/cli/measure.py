@@ -18,7 +18,9 @@ EXAMPLE = "asyncthink measure results/evaluate/countdown/asyncthink/1.jsonl.gz"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("episodes", metavar="EPISODES.jsonl[.gz]", help="recorded episodes; - for standard input")
+    parser.add_argument(
+        "episodes", type=Path, metavar="EPISODES.jsonl[.gz]", help="recorded episodes; - for standard input"
+    )
     parser.add_argument("--recording", type=Path, help="what `evaluate` wrote beside them, for --metrics")
     parser.add_argument("--metrics", type=Path, help="written in place of the lines: metrics with intervals, JSON")
     terminal.argument(parser)

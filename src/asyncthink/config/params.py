@@ -130,6 +130,8 @@ def parsed(text: str) -> Any:
         raise InputError(f"params.yaml: not YAML: {' '.join(str(error).split())}") from None
     except RecursionError:
         raise InputError("params.yaml: nested too deeply") from None
+    except (ValueError, KeyError) as error:  # of a date or a tagged value that is none
+        raise InputError(f"params.yaml: not YAML: {str(error)[:120]}") from None
 
 
 def from_mapping(raw: Any) -> Params:

@@ -40,6 +40,8 @@ def _sentence(problem: Mapping[str, Any], kind: type, where: str) -> str:
     key = ".".join(filter(None, [where, *path, context.get("key")])) or "the file"
     if reason == "rule":
         return f"{key} is {context['value']}; allowed: {context['allowed']}"
+    if reason == "invalid_key" or path[-1:] == ["[key]"]:
+        return f"{key.removesuffix('.[key]')} is a key that is no text; put it in quotes"
     if reason in UNKNOWN:
         return f"unknown key {key}; {nearest(path[-1], _schema(kind, path[:-1])['properties'])}"
     if reason == "missing":

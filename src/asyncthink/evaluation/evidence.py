@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
+from asyncthink.errors import InputError
 from asyncthink.evaluation import histories, recordings
 from asyncthink.evaluation.histories import History
 from asyncthink.evaluation.metrics import diversity
@@ -16,6 +17,7 @@ from asyncthink.evaluation.recordings import Evaluation, Recordings
 from asyncthink.evaluation.statistics import Statistic
 from asyncthink.evaluation.verdicts import NotRun
 from asyncthink.settings import COUNTDOWN, HEADLINE
+from asyncthink.synthesis.structures import CLASSES
 
 ASYNC, SEQUENTIAL, PARALLEL = "asyncthink", "sequential", "parallel"
 NO_REWARD, NO_COLD_START, NO_RL = "no_concurrency_reward", "no_cold_start", "no_rl"
@@ -130,11 +132,15 @@ def _common_seeds(evaluations: Sequence[Evaluation]) -> tuple[int, ...]:
 def read(
     evaluations: Iterable[Path],
     training: Iterable[Path],
-    filters: Iterable[Path],
+    filters: Sequence[Path],
     learning: Mapping[str, np.ndarray] = MappingProxyType({}),
 ) -> Evidence:
     """The evidence of one run from its files; any of them may be missing, and the claims say so."""
     read_corpora = [recordings.read_record(path, CORPUS, "a metrics file of `asyncthink filter`") for path in filters]
+    for path, corpus in zip(filters, read_corpora, strict=True):
+        counted = corpus["topologies"]["classes"]
+        if missing := [kind for kind in CLASSES if not {"demonstrations", "distinct"} <= counted.get(kind, {}).keys()]:
+            raise InputError(f"{path}: topologies.classes has no counts of {missing[0]}; run `asyncthink filter` again")
     corpora = {corpus["arm"]: corpus for corpus in read_corpora}
     ours = corpora.get(FOUR_AGENTS, corpora.get(ASYNC))
     by_test_set = recordings.read_all(evaluations)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from asyncthink.evaluation.statistics import Statistic, mean, mean_of_seeds
 from asyncthink.files import read_json_lines
 
 PARTS = 10  # a run is looked at in tenths
+LARGEST = 10**300  # a whole number that a float still holds
 FEWEST_STEPS = 20  # two steps a tenth: one to choose by, one to measure
 
 
@@ -26,7 +28,8 @@ class History:
 
     def column(self, key: str) -> np.ndarray:
         """One number a step; nan where a step has none."""
-        return np.array([np.nan if row.get(key) is None else row[key] for row in self.steps], dtype=float)
+        values = [row.get(key) for row in self.steps]
+        return np.array([value if isinstance(value, int | float) else np.nan for value in values], dtype=float)
 
 
 def read(paths: Iterable[str | Path]) -> list[History]:
@@ -39,7 +42,12 @@ def _read(path: Path) -> History:
     stage, name = (folder, "") if folder == "pretrain" else (above, folder)
     if stage not in ("pretrain", "sft", "grpo") or not path.stem.isdigit():
         raise InputError(f"{path}: a history is named STEP/NAME/SEED.jsonl with STEP one of pretrain, sft, grpo")
-    return History(stage, name, int(path.stem), read_json_lines(path))
+    rows = read_json_lines(path)
+    for number, row in enumerate(rows, 1):
+        for key, value in row.items():
+            if type(value) not in (int, float, dict, NoneType) or (type(value) is int and abs(value) > LARGEST):
+                raise InputError(f"{path}: step {number}: {key} is {ascii(value)[:60]}; wanted: a number or null")
+    return History(stage, name, int(path.stem), rows)
 
 
 def of_arm(histories: Iterable[History], arm: str) -> list[History]:

@@ -2,6 +2,7 @@
 and a recorded schedule that contradicts the plan is refused."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from math import isclose
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,13 +13,14 @@ from asyncthink import episode
 from asyncthink.episode import Episode
 from asyncthink.errors import InputError
 from asyncthink.evaluation import metrics, recordings
-from asyncthink.evaluation.measures import Measures, measures, scored, union_scored
+from asyncthink.evaluation.measures import Measures, measures, required, scored, union_scored
 from asyncthink.evaluation.metrics import UNION, Measurement
 from asyncthink.evaluation.recording import Recording
 from asyncthink.evaluation.recordings import EvaluationRecord, MetricsFile, note
 from asyncthink.settings import HEADLINE
 from asyncthink.tasks import TASKS
 
+MOST_REQUIRED = 1000  # answers of an item: there is a metric for each number of them
 # What tables and claims read of a variant; the headline keeps every measure.
 VARIANT_MEASURES = (
     *("accuracy", "correct", "all_correct", "valid", "latency", "elapsed", "work", "concurrency_ratio"),
@@ -44,17 +46,29 @@ class Group(NamedTuple):
 def measured(path: str | Path) -> dict[Group, list[Measures]]:
     """The measures of a file's episodes, in one pass; one that is none, or contradicts itself, is named by its line."""
     groups: dict[Group, list[Measures]] = {}
+    seen: set[tuple[object, ...]] = set()
     for where, recorded in episode.read_lines(path):
-        try:
-            for group, row in _rows(_rescored(recorded)):
+        with told_of(where):
+            for group, row in _rows(rescored(recorded)):
                 groups.setdefault(group, []).append(row)
-        except InputError as error:
-            raise InputError(f"{where} is not an episode: {error}") from None
-        except OverflowError:
-            raise InputError(f"{where} is not an episode: it holds a number beyond 1e308") from None
+        whose = (recorded.task, recorded.arm, recorded.mode, *sorted(recorded.key.items()))
+        if "sample" in recorded.key and whose in seen:
+            raise InputError(f"{where}: an episode of the same key stands above it; give each once")
+        seen.add(whose)
     if not groups:
         raise InputError(f"{path}: holds no episodes")
     return groups
+
+
+@contextmanager
+def told_of(where: str) -> Iterator[None]:
+    """What is wrong with a recorded episode, with the line where it stands."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{where} is not an episode: {error}") from None
+    except OverflowError:
+        raise InputError(f"{where} is not an episode: it holds a number beyond 1e308") from None
 
 
 def _rows(recorded: Episode) -> Iterator[tuple[Group, Measures]]:
@@ -66,12 +80,15 @@ def _rows(recorded: Episode) -> Iterator[tuple[Group, Measures]]:
         yield Group(*head, UNION), measures(union_scored(recorded))
 
 
-def _rescored(recorded: Episode) -> Episode:
+def rescored(recorded: Episode) -> Episode:
+    """A recorded episode, checked against its task and its plan, and scored again."""
     if recorded.task not in TASKS:
         raise InputError(f"task is {ascii(recorded.task)[:40]}; known: {', '.join(TASKS)}")
     if recorded.capacity < 1:
         raise InputError(f"capacity is {recorded.capacity}; wanted: an integer of at least 1")
     TASKS[recorded.task].check(recorded.item)
+    if not 1 <= required(recorded.item) <= MOST_REQUIRED:
+        raise InputError(f"item.required is {recorded.item['required']}; wanted: from 1 to {MOST_REQUIRED:,}")
     again = scored(recorded)
     for name, value in recorded.schedule.items():
         if name not in again.schedule:

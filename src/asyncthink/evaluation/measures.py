@@ -16,11 +16,11 @@ from asyncthink import protocol
 from asyncthink.episode import Episode, Trace
 from asyncthink.errors import InputError
 from asyncthink.evaluation.optimum import least_latency
-from asyncthink.schedule import Plan, clocked, side_by_side, validate
+from asyncthink.schedule import clocked, plans, side_by_side
 from asyncthink.synthesis.structures import topology
 from asyncthink.tasks import TASKS, branch_predictor
 from asyncthink.tasks.countdown_search import Numbers, sorted_numbers
-from asyncthink.thinking import THINKING, organization
+from asyncthink.thinking import organization
 
 Words = tuple[str, ...]
 
@@ -64,23 +64,15 @@ def position(episode: Episode) -> tuple[str, int, int]:
 
 def scored(episode: Episode) -> Episode:
     """The episode with schedule and score computed again from its plan and its answer, whatever was recorded."""
-    if episode.mode not in THINKING:
-        raise InputError(f"mode is {ascii(episode.mode)[:40]}; known: {', '.join(THINKING)}")
-    if "plans" in episode.plan:
-        if not isinstance(episode.plan["plans"], list) or not episode.plan["plans"]:
-            raise InputError(f"plan.plans is {ascii(episode.plan['plans'])[:60]}; wanted: a list of at least one plan")
-        plans = [_checked(plan) for plan in episode.plan["plans"]]
-        schedule = side_by_side(plans, episode.answer, episode.capacity)
+    ran = plans(episode.plan, episode.mode, len(episode.traces))
+    if episode.mode == "parallel":
+        schedule = side_by_side(ran, episode.answer, episode.capacity)
     else:
-        schedule = clocked(_checked(episode.plan)).numbers()
+        clock = clocked(ran[0])
+        if without := set(clock.forked) - {trace.fork for trace in episode.traces[1:]}:
+            raise InputError(f"worker {min(without)} of the plan has no trace")
+        schedule = clock.numbers()
     return replace(episode, schedule=schedule, score=dict(organization.grader(episode)(episode.answer)))
-
-
-def _checked(plan: Any) -> Plan:
-    try:
-        return validate(plan)
-    except InputError as error:
-        raise InputError(f"plan: {error}") from None
 
 
 def union_scored(episode: Episode) -> Episode:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
 from asyncthink.errors import InputError, complaint
 from asyncthink.evaluation.metrics import UNION, Measurement, Summary, rounded, statistics
@@ -22,6 +22,9 @@ from asyncthink.evaluation.statistics import Statistic
 from asyncthink.files import write_text
 from asyncthink.settings import HEADLINE
 
+# What readers ask of every evaluation: measures of its episodes, and settings of its thinking.
+NEEDED = ("accuracy", "correct", "latency", "elapsed", "work", "concurrency_ratio", "valid")
+SETTINGS = ("capacity", "organizer_budget", "worker_budget", "latency_budget", "temperature")
 SMOKE_NOTE = "smoke: shows the graph, not the science"
 T = TypeVar("T")
 
@@ -34,7 +37,7 @@ class EvaluationRecord(Summary):
     mode: str
     config: dict[str, dict[str, Any]]
     required: int
-    episodes: dict[str, list[float | int | None]]
+    episodes: dict[str, list[FiniteFloat | None]]
 
 
 class MetricsFile(Evaluated):
@@ -62,7 +65,7 @@ def read_record(path: str | Path, kind: TypeAdapter[T], what: str) -> T:
         raise InputError(f"{path}: not {what}: {complaint(error)}") from None
 
 
-def episode_values(measured: Measurement) -> dict[str, list[float | int | None]]:
+def episode_values(measured: Measurement) -> dict[str, list[float | None]]:
     """The measures of single episodes as flat lists in the order of items, then samples; None for nan.
 
     topology: each episode's structure as a position in the sorted names of all structures.
@@ -74,7 +77,7 @@ def episode_values(measured: Measurement) -> dict[str, list[float | int | None]]
     return {**lists, "topology": codes.tolist()}
 
 
-def _short(value: float) -> float | int | None:
+def _short(value: float) -> float | None:
     digits = rounded(value)
     return int(digits) if digits is not None and digits == int(digits) else digits
 
@@ -156,6 +159,28 @@ def read_all(paths: Iterable[str | Path]) -> dict[str, Recordings]:
     return {test_set: _merged(own) for test_set, own in records.items()}
 
 
+def _check_lists(path: str | Path, record: MetricsFile) -> None:
+    """InputError where the measures of single episodes are not those of all items, or settings are missing."""
+    count, samples = record["items"]["count"], record["samples"]
+    for name, evaluation in record["evaluations"].items():
+        where, lists = f"{path}: evaluations.{name}", evaluation["episodes"]
+        if missing := [measure for measure in NEEDED if measure not in lists]:
+            raise InputError(f"{where}.episodes has no {missing[0]}; measure the recording again")
+        for measure, values in lists.items():
+            if min(count, samples) < 1 or len(values) != count * samples:
+                raise InputError(f"{where}.episodes.{measure} holds {len(values)}; wanted: {count} items x {samples}")
+        kinds = range(len(evaluation.get("topologies", ())))
+        if strange := [code for code in lists.get("topology", ()) if code not in kinds]:
+            raise InputError(f"{where}.episodes.topology holds {strange[0]}; wanted: a place in topologies")
+        thinking = evaluation["config"].get("thinking", {})
+        if missing := [key for key in SETTINGS if key not in thinking]:
+            raise InputError(f"{where}.config.thinking has no {missing[0]}; measure the recording again")
+        if type(thinking["capacity"]) is not int or thinking["capacity"] < 1:
+            raise InputError(
+                f"{where}.config.thinking.capacity is {ascii(thinking['capacity'])[:60]}; wanted: 1 or more"
+            )
+
+
 def _merged(records: Sequence[tuple[Path, MetricsFile]]) -> Recordings:
     """Seeds of an arm are merged, and all must be of the same items and parameters."""
     _agree(records, "were made at different scales", lambda record: record["scale"])
@@ -163,6 +188,8 @@ def _merged(records: Sequence[tuple[Path, MetricsFile]]) -> Recordings:
     _agree(records, "have different numbers of samples an item", lambda record: record["samples"])
     _agree(records, "were decoded by different engines", lambda record: _told(record["engine"]))
     _distinct(records)
+    for path, record in records:
+        _check_lists(path, record)
     groups: dict[tuple[str, str], dict[int, EvaluationRecord]] = {}
     for _, record in sorted(records, key=lambda pair: pair[1]["seed"]):
         for name, evaluation in record["evaluations"].items():

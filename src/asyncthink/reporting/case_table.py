@@ -9,6 +9,7 @@ import pandas as pd
 from asyncthink import episode
 from asyncthink.episode import Episode
 from asyncthink.evaluation.case_studies import chosen
+from asyncthink.evaluation.measure import rescored, told_of
 from asyncthink.evaluation.recordings import note
 from asyncthink.reporting.page_record import Shown, game_asked, identify
 from asyncthink.reporting.source import Row, Rows
@@ -26,9 +27,10 @@ ASKED = ("problem", "question", "puzzle")  # of an item, for readers
 def frame(paths: Iterable[Path], scale: str) -> pd.DataFrame:
     """The table from recordings; the row of a rule that fits no episode names none."""
     test_sets: dict[str, list[Episode]] = {}
-    for recorded in chain.from_iterable(map(episode.read, paths)):
+    for where, recorded in chain.from_iterable(map(episode.read_lines, paths)):
         if recorded.key.get("variant", HEADLINE) == HEADLINE:
-            test_sets.setdefault(test_set_of(recorded), []).append(recorded)
+            with told_of(where):
+                test_sets.setdefault(test_set_of(recorded), []).append(rescored(recorded))
     every = chain.from_iterable(rows(name, episodes) for name, episodes in test_sets.items())
     return pd.DataFrame([{**row, "scale": note(scale) or scale} for row in every], columns=list(COLUMNS))
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from html import escape
 from pathlib import Path
 from string import Template
@@ -41,19 +42,29 @@ def html(episodes: Iterable[Episode], report: str | None = None) -> str:
 def picture(episodes: Iterable[Episode], wanted: str | None) -> str:
     """The timeline of the episode that the page would show under `#wanted`, or of the first one, as an SVG."""
     episode = _chosen(episodes, wanted)
-    shown = Shown(episode)
-    return timeline_picture.svg(
-        shown.scene(in_sequence=episode.mode == "asynchronous"),
-        f"Timeline of {title(ordered_key(episode))}",
-        shown.sentence(),
-    )
+    with _told_of(episode):
+        shown = Shown(episode)
+        return timeline_picture.svg(
+            shown.scene(in_sequence=episode.mode == "asynchronous"),
+            f"Timeline of {title(ordered_key(episode))}",
+            shown.sentence(),
+        )
 
 
 def _recorded(episode: Episode) -> PageRecord:
-    try:
+    with _told_of(episode):
         return record(episode)
+
+
+@contextmanager
+def _told_of(episode: Episode) -> Iterator[None]:
+    """What is wrong with an episode, with its name."""
+    try:
+        yield
     except InputError as error:
         raise InputError(f"episode {identify(episode)}: {error}") from None
+    except OverflowError:
+        raise InputError(f"episode {identify(episode)}: it holds a number beyond 1e308") from None
 
 
 def _chosen(episodes: Iterable[Episode], wanted: str | None) -> Episode:

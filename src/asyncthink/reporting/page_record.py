@@ -12,7 +12,7 @@ from typing import Any, NotRequired, TypedDict
 from asyncthink import protocol
 from asyncthink.episode import Episode, Segment, Trace
 from asyncthink.reporting import explanation, timeline
-from asyncthink.schedule import Interval, Lane, simulate, validate
+from asyncthink.schedule import Interval, Lane, plans, simulate
 
 KEY_ORDER = ("split", "index", "variant", "sample", "step", "seed")
 BARE = KEY_ORDER[:3]  # said without their name
@@ -102,7 +102,7 @@ class Shown:
 
     def __init__(self, episode: Episode) -> None:
         self.episode = episode
-        self.plans = [validate(plan) for plan in episode.plan.get("plans", [episode.plan])]
+        self.plans = plans(episode.plan, episode.mode, len(episode.traces))
         self.schedules = [simulate(plan) for plan in self.plans]
         self.schedule = episode.schedule or (vars(self.schedules[0]) if len(self.plans) == 1 else {})
         arrows = self.schedules[0].arrows if len(self.plans) == 1 else ()

@@ -9,6 +9,7 @@ of thinking, and the rules of page/timeline.css dress both.
 import math
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
+from itertools import count as naturals
 from typing import Any, TypedDict
 
 from asyncthink.schedule import Arrow, Interval, Lane, Schedule
@@ -238,7 +239,7 @@ def _active(lanes: Sequence[Lane], capacity: int, stop: int, floor: int) -> list
 
 
 def _axis(span: int, y: int) -> list[Mark]:
-    step = next(size * 10**power for power in range(12) for size in (1, 2, 5) if span <= 10 * size * 10**power)
+    step = next(size * 10**power for power in naturals() for size in (1, 2, 5) if span <= 10 * size * 10**power)
     marks: list[Mark] = [["line", "axis", 0, y, span, y], ["name", "soft", y + 15, "step"]]
     for clock in range(0, span + 1, step):
         marks.append(["line", "axis", clock, y, clock, y + 4])

@@ -49,7 +49,8 @@ def is_readable(episode: Episode) -> bool:
     if episode.mode != "asynchronous" or episode.task != "countdown":
         return False
     four = {number for number in episode.item["numbers"] if 1 <= number <= LARGEST_RESULT}
-    return len(four) == len(episode.item["numbers"]) == COUNT and episode.traces[0].prompt.startswith("<organizer>")
+    game = len(four) == len(episode.item["numbers"]) == COUNT and 1 <= episode.item["target"] <= LARGEST_RESULT
+    return game and episode.traces[0].prompt.startswith("<organizer>")
 
 
 def counts(episode: Episode) -> dict[str, float]:
@@ -104,7 +105,7 @@ def tokens_after(episode: Episode) -> float:
     nan too for a plan that does not tell the actions of its text.
     """
     steps, actions = _merged(episode.plan["organizer"]), list(episode.traces[0].actions)
-    if [next(iter(step)) for step in steps] != [type(action).__name__.lower() for action in actions]:
+    if list(map(_planned, steps)) != [(type(action).__name__.lower(), getattr(action, "id", 0)) for action in actions]:
         return NAN
     grade = grader(episode)
     known: set[str] = set()
@@ -131,6 +132,12 @@ def tokens_after(episode: Episode) -> float:
         if len(known) >= episode.item["required"] and since != since:
             since = clock - after
     return NAN
+
+
+def _planned(step: Mapping[str, int]) -> tuple[str, int]:
+    """The kind of a step, and the id of a Fork or a Join."""
+    kind = next(name for name in step if name != "tokens")
+    return kind, step[kind] if "tokens" in step else 0
 
 
 def _merged(steps: Iterable[Mapping[str, int]]) -> list[Mapping[str, int]]:
