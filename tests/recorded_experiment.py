@@ -115,7 +115,8 @@ VARIANTS = {
 
 def subject(given: Params, arm: str, seed: int) -> evaluate.Subject:
     """One arm's evaluation on the test split."""
-    return of_params(given, "countdown", "test", arm, seed, countdown_puzzles.generate(given.puzzles, 0)["test"], ENGINE)
+    items = countdown_puzzles.generate(given.puzzles, 0)["test"]
+    return of_params(given, "countdown", "test", arm, seed, items, ENGINE)
 
 
 def record(given: Params, arm: str, seed: int, scratch: Path, skill: Skill | None = None) -> tuple[list, dict]:
