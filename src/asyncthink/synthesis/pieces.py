@@ -65,7 +65,7 @@ class Desk:
     def _branches_that_fit(
         self, chosen: Iterable[int], known: Collection[str], room: float, closing: Closing | None
     ) -> Piece:
-        """Whole branches until one has no room, or enough solutions are in hand; then the closing, which has its room."""
+        """Whole branches until one has no room, or enough solutions are in hand; then the closing, within the room."""
         texts: list[str] = []
         found: list[str] = []
         used = 0
