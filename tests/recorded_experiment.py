@@ -23,7 +23,7 @@ from asyncthink.engines import Identity
 from asyncthink.engines.scripted import Scripted
 from asyncthink.evaluation import evaluate, measure, recordings
 from asyncthink.models.word_tokenizer import build
-from asyncthink.tasks import countdown
+from asyncthink.tasks import countdown_puzzles
 from asyncthink.tasks.countdown_search import branches, sorted_numbers
 
 ROOT = Path(__file__).parents[1]
@@ -115,7 +115,8 @@ VARIANTS = {
 
 def subject(given: Params, arm: str, seed: int) -> evaluate.Subject:
     """One arm's evaluation on the test split."""
-    return of_params(given, "countdown", "test", arm, seed, countdown.generate(given.puzzles, 0)["test"], ENGINE)
+    items = countdown_puzzles.generate(given.puzzles, 0)["test"]
+    return of_params(given, "countdown", "test", arm, seed, items, ENGINE)
 
 
 def record(given: Params, arm: str, seed: int, scratch: Path, skill: Skill | None = None) -> tuple[list, dict]:

@@ -557,7 +557,7 @@ def test_a_target_is_reached_within_a_bound_exactly_if_some_order_keeps_to_it(nu
 
 @pytest.fixture(scope="module")
 def splits():
-    return countdown.generate(WORLD, 0)
+    return countdown_puzzles.generate(WORLD, 0)
 
 
 def test_the_solvers_own_solutions_score_one_on_every_item(splits):
@@ -587,13 +587,13 @@ def test_larger_numbers_can_be_asked_for_from_the_same_split():
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_items(splits):
-    assert json.dumps(countdown.generate(WORLD, 0)) == json.dumps(splits)
-    assert countdown.generate(WORLD, 1)["train"] != splits["train"]
+    assert json.dumps(countdown_puzzles.generate(WORLD, 0)) == json.dumps(splits)
+    assert countdown_puzzles.generate(WORLD, 1)["train"] != splits["train"]
 
 
 def test_no_seed_carries_numbers_from_one_split_into_another(splits):
-    other = countdown.generate(WORLD, 1)
-    countdown.leak_check({split: splits[split] for split in splits})
+    other = countdown_puzzles.generate(WORLD, 1)
+    countdown_puzzles.leak_check({split: splits[split] for split in splits})
     for mine, theirs in (("train", "test"), ("test", "train"), ("validation", "test")):
         of_mine = {tuple(sorted(item["numbers"])) for item in splits[mine]}
         assert of_mine.isdisjoint(tuple(sorted(item["numbers"])) for item in other[theirs])
@@ -602,19 +602,19 @@ def test_no_seed_carries_numbers_from_one_split_into_another(splits):
 def test_a_leak_fails_loudly(splits):
     stolen = {**splits["train"][0], "id": "stolen", "numbers": splits["train"][0]["numbers"][::-1], "target": 1}
     with pytest.raises(InputError, match=r"leak.*stolen"):
-        countdown.leak_check({**splits, "test": [*splits["test"], stolen]})
+        countdown_puzzles.leak_check({**splits, "test": [*splits["test"], stolen]})
     with pytest.raises(InputError, match="twice"):
-        countdown.leak_check({"train": [splits["train"][0], {**splits["train"][0], "id": "again"}]})
+        countdown_puzzles.leak_check({"train": [splits["train"][0], {**splits["train"][0], "id": "again"}]})
 
 
 def test_a_world_too_small_is_said_so():
     tiny = replace(WORLD, largest=6, train=500, validation=0, test=1)
     with pytest.raises(InputError, match=r"puzzles.train: 500 items are asked for, but the world has \d+ with"):
-        countdown.generate(tiny, 0)
+        countdown_puzzles.generate(tiny, 0)
 
 
 def test_the_manifest_tells_sizes_hashes_and_solutions(splits, tmp_path):
-    manifest = countdown.manifest(splits, WORLD, 0)
+    manifest = countdown_puzzles.manifest(splits, WORLD, 0)
     for split, items in splits.items():
         path = tmp_path / f"{split}.jsonl"
         write_json_lines(path, items)

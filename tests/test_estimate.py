@@ -59,6 +59,14 @@ def test_the_reference_trained_what_the_estimate_counts():
     assert trained == set(graph.trained(GIVEN))
 
 
+def test_a_pipe_is_told_the_hours_on_the_wall_and_of_how_many_cores(capsys, monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: {0, 1})
+    for device, cores in (("cpu", 2), ("gpu", None)):
+        assert cli.main(["estimate", "--params", str(ROOT / "params.yaml"), "--device", device]) == 0
+        whole = json.loads(capsys.readouterr().out.splitlines()[-1])
+        assert whole["cores"] == cores and whole["wall_hours"] == pytest.approx(whole["hours"] / (cores or 1))
+
+
 def test_a_folder_tells_the_shape_of_its_model(tmp_path):
     config = {
         "hidden_size": 1024,

@@ -8,7 +8,7 @@ from transformers import TrainerState
 
 from asyncthink import progress
 from asyncthink.progress import Progress
-from asyncthink.training import progress as training_progress
+from asyncthink.training import progress_callback
 
 NOTABLE = {"gap": 0.1, "other": 0.1}
 
@@ -61,7 +61,7 @@ def test_a_file_that_is_none_of_ours_is_no_progress(tmp_path):
 def test_a_training_tells_the_numbers_to_watch_and_only_its_first_process_does(capsys):
     logs = {"loss": 0.5, "episodes/reward": 0.25, "gone": None, "gap": 0.1234, "other": 0.01}
     begun, done = TrainerState(global_step=2, max_steps=4), TrainerState(global_step=4, max_steps=4)
-    training = training_progress.Progress("grpo asyncthink 1", ("episodes/reward", "loss", "gone"), NOTABLE)
+    training = progress_callback.Progress("grpo asyncthink 1", ("episodes/reward", "loss", "gone"), NOTABLE)
     training.on_train_begin(None, begun, None)
     training.on_log(None, replace(done, is_world_process_zero=False), None, logs)
     assert capsys.readouterr().err == ""

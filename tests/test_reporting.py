@@ -352,6 +352,10 @@ def test_the_notebook_to_explore_in_answers_its_questions_of_any_recording(tmp_p
     outputs = [cell["outputs"] for cell in json.loads(ran.read_text())["cells"] if cell["cell_type"] == "code"]
     assert ["image/svg+xml" in made[0]["data"] for made in outputs[-1:]] == [True]
     assert all(made for made in outputs[2:-1]) and len(outputs) == 7
+    table = pd.DataFrame([{**each.key, **each.schedule} for each in episode.read(given)])
+    counts = table[table.variant == "headline"].forks.value_counts()
+    rows = re.findall(r"^(\d+) .* (\d+)$", "".join(outputs[3][0]["data"]["text/plain"]), re.MULTILINE)
+    assert {int(forks): int(count) for forks, count in rows} == counts.to_dict()
 
 
 def test_a_page_of_seven_thousand_episodes_takes_less_than_ten_megabytes():

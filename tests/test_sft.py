@@ -29,7 +29,7 @@ from asyncthink.synthesis import demonstration
 from asyncthink.synthesis.replay import replay
 from asyncthink.training import micro_batches, sft, skills
 from asyncthink.training.checkpoints import Scratch
-from asyncthink.training.progress import reporters
+from asyncthink.training.progress_callback import reporters
 from asyncthink.training.resumption import Outputs, Run
 from asyncthink.training.weighted_loss import IGNORED
 
@@ -197,7 +197,7 @@ def test_a_training_tells_tensorboard_each_step_and_ends_in_equal_bytes(tmp_path
     board.__spec__, board.SummaryWriter = ModuleSpec("tensorboardX", None), SummaryWriter
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     monkeypatch.setitem(sys.modules, "tensorboardX", board)
-    monkeypatch.setattr("asyncthink.training.progress.is_tensorboard_available", lambda: True)
+    monkeypatch.setattr("asyncthink.training.progress_callback.is_tensorboard_available", lambda: True)
     monkeypatch.setattr("transformers.integrations.integration_utils.is_tensorboard_available", lambda: True)
     monkeypatch.setenv("ASYNCTHINK_REPORT_TO", "tensorboard")
     monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", "")
@@ -211,7 +211,7 @@ def test_a_training_tells_tensorboard_each_step_and_ends_in_equal_bytes(tmp_path
 def test_who_is_told_of_a_training_is_nobody_or_tensorboard(monkeypatch):
     for wanted, said in (("wandb", "allowed: none, tensorboard"), ("tensorboard", "pip install tensorboard")):
         monkeypatch.setenv("ASYNCTHINK_REPORT_TO", wanted)
-        monkeypatch.setattr("asyncthink.training.progress.is_tensorboard_available", lambda: False)
+        monkeypatch.setattr("asyncthink.training.progress_callback.is_tensorboard_available", lambda: False)
         with pytest.raises(InputError, match=said):
             reporters("sft asyncthink 1")
 

@@ -90,6 +90,10 @@ def test_two_arms_are_compared_by_the_example_of_the_help(monkeypatch, capsys):
     assert {row["measure"] for row in rows} == set(differences.MEASURES)
     assert all(row["difference"] == pytest.approx(row["other"] - row["one"]) for row in rows)
     assert all(row["interval"][0] < row["difference"] < row["interval"][1] for row in rows)
+    metrics = json.loads(Path("metrics/evaluate/countdown/parallel/1.json").read_text())
+    right = metrics["evaluations"]["headline"]["episodes"]["accuracy"]
+    (accuracy,) = (row for row in rows if row["measure"] == "accuracy")
+    assert accuracy["unit"] == "%" and accuracy["one"] == pytest.approx(100 * sum(right) / len(right))
 
 
 def test_a_run_agrees_with_itself_and_a_folder_without_one_is_refused(person, tmp_path):
@@ -99,6 +103,20 @@ def test_a_run_agrees_with_itself_and_a_folder_without_one_is_refused(person, tm
     assert "the same items, paired over seeds 1, 2" in said and said.count(" same") == 1 + len(differences.MEASURES)
     assert cli.main(["compare", run, str(tmp_path)]) == 2
     assert "holds no evaluations" in person.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "expected"),
+    [
+        (0.143, 0.015, "differs in these runs"),
+        (-0.143, 0.015, "differs in these runs"),
+        (0.01, 0.02, "agrees in these runs"),
+        (0.06, 0.02, "cannot tell"),
+        (float("nan"), float("nan"), "cannot tell"),
+    ],
+)
+def test_of_two_single_runs_it_is_told_whether_they_differ_and_that_this_is_of_them_alone(value, error, expected):
+    assert differences.of_two_runs(Estimate(value, error), 0.05) == expected
 
 
 def test_the_difference_of_independent_estimates_is_welchs():

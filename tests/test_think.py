@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 from taught_model import WORDS, taught_model
 
-from asyncthink import cli, episode
+from asyncthink import cli, episode, terminal
 from asyncthink.cli import think as think_command
 from asyncthink.cli.panes import Lines, Panes
 from asyncthink.synthesis.surfaces import SURFACES
@@ -103,6 +103,14 @@ def test_the_help_explains_the_language_that_nano_speaks():
     spoken = " ".join(step for each in branches((13, 12, 11, 10)) for step, _ in SURFACES["word"].steps(each, 3))
     explained = re.findall(r"`([^`]+)`", " ".join(think_command.WORDS.split()))
     assert len(explained) == 4 and all(example in f"{spoken} none" for example in explained)
+
+
+def test_a_person_is_told_how_to_read_the_language_of_nano_and_a_program_is_not(model, capsys, monkeypatch):
+    for person in (True, False):
+        monkeypatch.setattr(terminal, "for_people", lambda args, person=person: person)
+        assert think(model, "--greedy") == 0
+        *_, last = capsys.readouterr().out.splitlines()
+        assert last.startswith("notation   `| a-d 13 10 3`: a branch") == person
 
 
 def test_panes_stand_side_by_side_and_show_who_waits():

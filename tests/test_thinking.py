@@ -23,7 +23,7 @@ from asyncthink.synthesis import solver_teacher
 from asyncthink.synthesis.assignment import Assignment
 from asyncthink.synthesis.replay import replay
 from asyncthink.tasks import TASKS
-from asyncthink.tasks.countdown import generate
+from asyncthink.tasks.countdown_puzzles import generate
 from asyncthink.tasks.countdown_search import branches, sorted_numbers
 from asyncthink.thinking import THINKING
 from asyncthink.thinking.scoring import finish

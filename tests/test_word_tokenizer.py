@@ -16,7 +16,7 @@ from asyncthink.models.prompts import PROMPTS
 from asyncthink.synthesis import documents, solver_teacher
 from asyncthink.synthesis.assignment import Assignment
 from asyncthink.tasks import countdown_puzzles
-from asyncthink.tasks.countdown import generate
+from asyncthink.tasks.countdown_puzzles import generate
 from asyncthink.tasks.countdown_search import BRANCH_NAMES, branches
 
 PARAMS = params.read(Path(__file__).parent.parent / "params.yaml")

@@ -3,7 +3,6 @@
 import argparse
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,7 +25,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "Of folders, each arm that both have is compared, over all seeds, in its headline. An interval is of 95 %; on\n"
         "the same items and seeds differences are taken item by item. With one seed it speaks of these training runs\n"
-        "only. 'agrees' is an equivalence test within 5 points or 10 tokens; it takes three seeds in all or more."
+        "only. Whether they agree is an equivalence test within 5 points or 10 tokens, over training seeds; of two\n"
+        "single runs it is over items, and says 'agrees in these runs' or 'differs in these runs'."
     )
 
 
@@ -49,10 +49,8 @@ def run(args: argparse.Namespace) -> None:
             print("\n" * (number > 0) + _for_people(pair, found))
             continue
         for row in found:
-            estimate = row.difference
-            told = {**asdict(row), "difference": estimate.value, "interval": [estimate.low, estimate.high]}
             whose = {"test_set": pair.test_set, "arms": [pair.one.arm, pair.other.arm]}
-            print(json.dumps({**whose, **{key: _finite(value) for key, value in told.items()}}))
+            print(json.dumps(whose | _in_its_unit(row)))
 
 
 def _pairs(one: Path, other: Path, arm: str | None) -> Iterator[Pair]:
@@ -85,15 +83,19 @@ def _files(path: Path) -> list[Path]:
     return [path / name for name in found]
 
 
-def _finite(value: Any) -> Any:
-    """What JSON has no number for is null."""
-    if isinstance(value, list):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and value != value else value
+def _in_its_unit(row: "Difference") -> dict[str, Any]:
+    """A row for programs: shares in % and differences in points, as on a terminal; null is what was not measured."""
+    from asyncthink.evaluation.differences import FACTORS
+
+    found = row.difference
+    numbers = (row.one, row.other, found.value, found.low, found.high)
+    one, other, value, *interval = (None if number != number else FACTORS[row.unit] * number for number in numbers)
+    told = {"one": one, "other": other, "difference": value, "agrees": row.agrees, "interval": interval}
+    return {"measure": row.measure, "unit": row.unit, **told}
 
 
 def _for_people(pair: Pair, found: "list[Difference]") -> str:
-    from asyncthink.evaluation.differences import UNITS, common
+    from asyncthink.evaluation.differences import FACTORS, UNITS, common
     from asyncthink.evaluation.verdicts import text
 
     alike = "the same items" if pair.same_items else "other items"
@@ -102,8 +104,7 @@ def _for_people(pair: Pair, found: "list[Difference]") -> str:
     how = f"paired over seeds {', '.join(map(str, paired))}" if paired else "not paired"
     rows = []
     for row in found:
-        factor = 100 if row.unit == "%" else 1
-        values = [f"{factor * value:,.1f}" for value in (row.one, row.other)]
+        values = [f"{FACTORS[row.unit] * value:,.1f}" for value in (row.one, row.other)]
         rows.append([f"{row.measure}, {row.unit}", *values, text(row.difference, UNITS[row.unit]), row.agrees])
     titles = (pair.test_set, "A", "B", "B less A [95 %]", "agree?")
     return f"A {names[0]}, B {names[1]}: {alike}, {how}\n" + terminal.aligned(titles, rows)

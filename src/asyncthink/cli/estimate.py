@@ -41,7 +41,9 @@ def run(args: argparse.Namespace) -> None:
         for load, spent in zip(work, hours, strict=True):
             together = load.together if math.isfinite(load.together) else None  # training waits for no episode
             print(json.dumps({**asdict(load), "together": together, "hours": spent}, allow_nan=False))
-        whole = {"hours": sum(hours), "measured": own.measured, "bytes": disk(given, work), "api": api}
+        cores = _cores(device)
+        whole: dict[str, Any] = {"hours": sum(hours), "cores": cores, "wall_hours": sum(hours) / (cores or 1)}
+        whole |= {"measured": own.measured, "bytes": disk(given, work), "api": api}
         print(json.dumps({"step": "all", **whole}, allow_nan=False))
         return
     print(f"scale {given.scale}, {count / 1e6:,.1f}M parameters, time of {own.device} ({own.source})\n")
@@ -76,11 +78,16 @@ def _span(hours: float) -> str:
     return f"{seconds:.0f} s" if seconds < 60 else f"{seconds / 60:.1f} min" if hours < 1 else f"{hours:,.1f} h"
 
 
+def _cores(device: str) -> int | None:
+    """Cores of this machine that work side by side; None where one GPU does it all."""
+    return None if device == "gpu" else len(os.sched_getaffinity(0))
+
+
 def _wall(hours: float, device: str) -> str:
     """What a clock on the wall shows at the end, if each core has a job until then."""
-    if device == "gpu":
+    cores = _cores(device)
+    if cores is None:
         return f"about {_span(hours)} on one GPU"
-    cores = len(os.sched_getaffinity(0))
     said = f"{cores} free cores" if cores > 1 else "one free core"
     return f"about {_span(hours / cores)} on this machine's {said}"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from asyncthink.cli import engine_choice
 from asyncthink.errors import InputError
 from asyncthink.settings import COUNTDOWN
-from asyncthink.tasks.countdown import SPLITS
+from asyncthink.tasks.countdown_puzzles import SPLITS
 
 EXAMPLE = r"""asyncthink evaluate --test-set countdown --split test --arm asyncthink --seed 1 \
     --model results/grpo/asyncthink/1 --items data/puzzles/test.jsonl \

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from asyncthink.config import params
 from asyncthink.files import write_json, write_json_lines
-from asyncthink.tasks import countdown
+from asyncthink.tasks import countdown_puzzles
 
 EXAMPLE = r"""asyncthink puzzles --train work/train.jsonl --validation work/validation.jsonl \
     --test work/test.jsonl --manifest work/manifest.json"""
@@ -14,15 +14,15 @@ EXAMPLE = r"""asyncthink puzzles --train work/train.jsonl --validation work/vali
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    for split in countdown.SPLITS:
+    for split in countdown_puzzles.SPLITS:
         parser.add_argument(f"--{split}", type=Path, required=True, help="written: JSON Lines")
     parser.add_argument("--manifest", type=Path, required=True, help="written: JSON")
 
 
 def run(args: argparse.Namespace) -> None:
     settings = params.read(args.params)
-    splits = countdown.generate(settings.puzzles, settings.seed, _tell)
-    summary = countdown.manifest(splits, settings.puzzles, settings.seed)
+    splits = countdown_puzzles.generate(settings.puzzles, settings.seed, _tell)
+    summary = countdown_puzzles.manifest(splits, settings.puzzles, settings.seed)
     for split, items in splits.items():
         write_json_lines(getattr(args, split), items)
     write_json(args.manifest, summary)

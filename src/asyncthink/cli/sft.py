@@ -12,7 +12,7 @@ EXAMPLE = r"""asyncthink sft --arm asyncthink --seed 1 --start results/pretrain/
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    parser.add_argument("--arm", required=True, help="the first of the arms that share this cold start")
+    parser.add_argument("--arm", required=True, help="the first arm with this cold start: asyncthink, for no_rl too")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--start", type=Path, required=True, help="the folder of the base model")
     parser.add_argument("--demonstrations", type=Path, required=True, help="those that the filter kept")

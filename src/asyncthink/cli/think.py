@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asyncthink import terminal
 from asyncthink.cli import engine_choice
 from asyncthink.errors import InputError
 from asyncthink.files import json_object
+from asyncthink.settings import COUNTDOWN
 
 if TYPE_CHECKING:
     from asyncthink.engines import Engine
@@ -22,6 +24,7 @@ What a model of the scale nano writes: `| a-d 13 10 3` begins a branch, the larg
 With 11 left over, `11 -! 8 !- 14` says what the other two must make for 3: 8, for 11 - 8, or 14, for 14 - 11; what
 they do make follows. A sign like `!-` and a whole expression is a solution; `none` is a return, or answer, without one.
 Tags begin and end what an agent hands out (FORK), takes in (JOIN), returns (RETURN) and answers (ANSWER)."""
+LEGEND = "`| a-d 13 10 3`: a branch, 13 - 10 = 3; `!-` or a whole expression: a solution; `none`: without one"
 MODES = ("asynchronous", "sequential", "parallel")
 EXAMPLE = "asyncthink think --model docs/nano --numbers 8 5 2 1 --target 6"
 
@@ -64,6 +67,8 @@ def run(args: argparse.Namespace) -> None:
         think = THINKING[args.mode](engine, args.task, item, chosen, {"seed": args.seed}, (args.seed, "think"))
         told = finish(engines.run(engine, [think])[0], reward)
     print(episode.to_json(told) if args.json else _verdict(told))
+    if terminal.for_people(args) and args.task == COUNTDOWN and chosen.prompts == "word":
+        print(f"{'notation':<10} {LEGEND}")
     for said in () if args.json else _notes(told):
         print(f"note: {said}", file=sys.stderr)
 

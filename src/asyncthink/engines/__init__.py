@@ -2,6 +2,13 @@
 
 An engine knows tokens and nothing of the protocol. It is token-in, token-out: text that was decoded is never encoded
 again, so a trace is trained on exactly the ids that were sampled.
+
+    local               a torch model of our own; feed, cache: what it is fed, and its keys and values
+    forward_pass        any causal model's step; qwen3: Qwen3's own; compiled_step: a small one's, compiled
+    vllm, vllm_here     vLLM over HTTP, and in this process; vllm_dialect: what both are asked
+    text_server         any OpenAI-compatible server; server, replies: how one is asked, and what it says
+    scripted            says what it was told to say
+    vocabulary          text to tokens and back; context_window: the room that is left; reasoning: where it ends
 """
 
 import asyncio

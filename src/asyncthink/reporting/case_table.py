@@ -15,7 +15,7 @@ from asyncthink.reporting.page_record import Shown, game_asked, identify
 from asyncthink.reporting.source import Row, Rows
 from asyncthink.schedule import Interval, Lane, Schedule
 from asyncthink.settings import COUNTDOWN, HEADLINE
-from asyncthink.tasks.countdown import SPLITS
+from asyncthink.tasks.countdown_puzzles import SPLITS
 
 COLUMNS = (
     *("test_set", "case", "why", "episode", "question", "sentence"),

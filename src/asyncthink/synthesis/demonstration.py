@@ -1,7 +1,7 @@
 """A demonstration: one way of thinking about one item, written by a teacher, as text.
 
 Its traces hold only what a model would write itself. Text that the runtime injects at a Join is cut out, because
-`thinking.replay` injects it again: fine-tuning then sees exactly the layout that inference makes. What a teacher wrote
+`synthesis.replay` injects it again: fine-tuning then sees exactly the layout that inference makes. What a teacher wrote
 there is kept aside, for the filter.
 """
 

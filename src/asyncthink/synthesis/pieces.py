@@ -56,13 +56,16 @@ class Desk:
 
     def search(self, chosen: Iterable[int], known: Collection[str] = (), room: float = float("inf")) -> Piece:
         """Whole branches, one after another, in at most `room` tokens."""
-        return self._written(chosen, known, room, None)
+        return self._branches_that_fit(chosen, known, room, None)
 
     def told(self, chosen: Iterable[int], closing: Closing, room: float = float("inf")) -> Piece:
         """The same with what was found in an answer or a return, which the room includes."""
-        return self._written(chosen, (), room, closing)
+        return self._branches_that_fit(chosen, (), room, closing)
 
-    def _written(self, chosen: Iterable[int], known: Collection[str], room: float, closing: Closing | None) -> Piece:
+    def _branches_that_fit(
+        self, chosen: Iterable[int], known: Collection[str], room: float, closing: Closing | None
+    ) -> Piece:
+        """Whole branches until one has no room, or enough solutions are in hand; then the closing, within the room."""
         texts: list[str] = []
         found: list[str] = []
         used = 0

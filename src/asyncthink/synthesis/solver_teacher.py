@@ -15,7 +15,8 @@ order in which they came into its context.
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from asyncthink import protocol
@@ -43,40 +44,79 @@ def demonstrate(assignment: Assignment, items: Sequence[dict[str, Any]]) -> Iter
 Written = tuple[list[str], str, dict[int, str]]  # structure, the organizer's text, each worker's
 
 
+Draw = Callable[[], list[int]]  # the branches of the next sub-query or thought; none where none is left
+
+
 def asynchronous(rng: random.Random, desk: Desk, thinking: Thinking, settings: Synthesize) -> Written:
     """The organizer's own text and one text a worker, along a sampled structure as far as the budget goes."""
-    show, draw = desk.surface, _draw(rng, desk, settings)
-    structure: list[str] = []
-    parts: list[str] = []
-    known: list[str] = []
-    workers: dict[int, Piece] = {}
-    left = thinking.organizer_budget - _longest_answer(desk, thinking)
-    for action in structures.sample(rng, settings, thinking.capacity)[:-1]:
-        number, chosen = int(action[1:] or 0), draw() if action[0] in "TF" else []
-        if action[0] == "J" and number in workers:
-            text = show.join(number)
-            piece = Piece(text, workers[number].found, 0)  # a Join's room was taken with its Fork
-        elif action == "T" and chosen:
-            piece = desk.search(chosen, known, left)
-        elif action[0] == "F" and chosen:
-            text = show.fork(number, desk.query(chosen))
-            workers[number] = worker(desk, chosen, thinking)
-            piece = Piece(text, (), show.length(text, show.join(number)))
-        else:
-            continue  # no branch is left for it
-        if piece.tokens > left:
+    draw = _draw(rng, desk, settings)
+    organizer = _Organizer(desk, thinking, thinking.organizer_budget - _longest_answer(desk, thinking))
+    *actions, _ = structures.sample(rng, settings, thinking.capacity)  # the last one answers
+    for action in actions:
+        if not organizer.follow(action, draw) or organizer.knows_enough:
             break
-        if piece.text:
-            structure.append(action)
-            parts.append(piece.text)
-            left -= piece.tokens
-            known += [solution for solution in piece.found if solution not in known]
-        if len(known) >= desk.required:
-            break
-    parts.append(show.answer(known[: desk.required]))
-    forked = {action for action in structure if action[0] == "F"}
-    texts = {number: piece.text for number, piece in workers.items() if f"F{number}" in forked}
-    return [*structure, "A"], show.gap.join(parts), texts
+    texts = {number: piece.text for number, piece in organizer.workers.items()}
+    return [*organizer.structure, "A"], organizer.answered(), texts
+
+
+@dataclass
+class _Organizer:
+    """An organizer as it writes: the room that is left, its actions with their texts, its workers, what it knows."""
+
+    desk: Desk
+    thinking: Thinking
+    room: int
+    structure: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    workers: dict[int, Piece] = field(default_factory=dict)
+    known: list[str] = field(default_factory=list)
+
+    @property
+    def knows_enough(self) -> bool:
+        """Whether as many solutions are in hand as are asked for."""
+        return len(self.known) >= self.desk.required
+
+    def follow(self, action: str, draw: Draw) -> bool:
+        """Write an action of the structure, if it has branches and its Fork had; False where it has no room."""
+        if action[0] == "J":
+            return self._join(action)
+        chosen = draw()
+        if not chosen:
+            return True
+        return self._fork(action, chosen) if action[0] == "F" else self._think(action, chosen)
+
+    def _think(self, action: str, chosen: Sequence[int]) -> bool:
+        return self._write(action, self.desk.search(chosen, self.known, self.room))
+
+    def _fork(self, action: str, chosen: Sequence[int]) -> bool:
+        """The room of its Join is taken with it."""
+        show, number = self.desk.surface, int(action[1:])
+        text = show.fork(number, self.desk.query(chosen))
+        fits = self._write(action, Piece(text, (), show.length(text, show.join(number))))
+        if fits:
+            self.workers[number] = worker(self.desk, chosen, self.thinking)
+        return fits
+
+    def _join(self, action: str) -> bool:
+        number = int(action[1:])
+        if number not in self.workers:
+            return True
+        return self._write(action, Piece(self.desk.surface.join(number), self.workers[number].found, 0))
+
+    def _write(self, action: str, piece: Piece) -> bool:
+        if piece.tokens > self.room:
+            return False
+        if piece.text:  # a thought is empty where its first branch has no room
+            self.structure.append(action)
+            self.texts.append(piece.text)
+            self.room -= piece.tokens
+            self.known += [solution for solution in piece.found if solution not in self.known]
+        return True
+
+    def answered(self) -> str:
+        """The whole text, with the answer."""
+        answer = self.desk.surface.answer(self.known[: self.desk.required])
+        return self.desk.surface.gap.join([*self.texts, answer])
 
 
 def worker(desk: Desk, chosen: Sequence[int], thinking: Thinking) -> Piece:
@@ -99,7 +139,7 @@ def order(rng: random.Random, count: int) -> list[int]:
     return [(start + step) % count for step in range(count)]
 
 
-def _draw(rng: random.Random, desk: Desk, settings: Synthesize) -> Any:
+def _draw(rng: random.Random, desk: Desk, settings: Synthesize) -> Draw:
     """A function that draws the branches of the next sub-query or thought: at random, or none that came before; none
     where all have come.
     """

@@ -4,7 +4,8 @@ Left alone, a teacher writes only two topologies: *interleaved* (fork, join, for
 join all). The paper puts a randomly sampled sequence of organizer actions into the prompt to get more; its
 distribution is open, so ours is a section of params.yaml. A structure is a list like ["T", "F1", "F2", "J1", "T",
 "J2", "A"]: T thinks, F forks, J joins, A answers. Each one is legal under the capacity c, organizer included: at most
-c - 1 slots are taken at any time, ids count up from 1, and every fork is joined.
+c - 1 slots are taken at any time, ids count up from 1, and every fork is joined. A teacher may end sooner than its
+structure, and then some forks are not joined: the solver's does once it has its solutions, or no room is left.
 """
 
 import random

@@ -1,4 +1,17 @@
-"""The tasks: what is asked, and what an answer is worth (see `task.Task`). Nothing here knows models."""
+"""The tasks: what is asked, and what an answer is worth (see `task.Task`). Nothing here knows models.
+
+Its modules:
+
+    task                what a task is made of; splits: which split a thing belongs to; sources: items of further sets
+    countdown           what an answer is worth; countdown_puzzles: puzzles; countdown_search: branches; solver
+    expressions         arithmetic, its exact value and canonical form; notation: what stands around it
+    branch_predictor    which branches hold a hit, as far as the numbers tell
+    sudoku              4x4 grids; grid_text: a grid in an answer
+    competition_math    one answer; stated_value: in prose; preparation, numerals: as LaTeX
+    equality            whether two answers are equal, within a limit; judge, comparison: the process that tells
+    multiple_choice     a letter; stated_letter: in prose
+    single_answer       what the tasks with one right answer share
+"""
 
 from typing import Any
 

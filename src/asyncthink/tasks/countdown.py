@@ -7,7 +7,7 @@ front or after, must be right. The first 8 expressions are read.
 
     offers -> judged -> score        what is an expression? is it right? how many different ones are right?
 
-The generator lives in `countdown_puzzles`, its names are part of this module's; the solver is `solver`.
+The generator is `countdown_puzzles`, the solver `solver`.
 """
 
 import re
@@ -20,11 +20,8 @@ from typing import NotRequired, TypedDict, TypeGuard
 
 from asyncthink.errors import InputError
 from asyncthink.tasks import expressions, notation
-from asyncthink.tasks.countdown_puzzles import SPLITS, generate, leak_check, manifest
 from asyncthink.tasks.expressions import Node
 from asyncthink.tasks.task import Mistake, Score
-
-__all__ = ["SPLITS", "generate", "leak_check", "manifest"]
 
 MOST_READ = 8
 MOST_NUMBERS = 64

@@ -205,7 +205,8 @@ class EpisodeTrainer(Resumable, GRPOTrainer):
         """TRL's loss of some rows; and of their tokens the sum of entropies, of gaps, their number, the largest gap.
 
         A gap is how far the sampler's log-probability is from the trainer's. Where a sampler rounds differently, TRL
-        weighs a token by the ratio of the two probabilities, cut from above.
+        weighs a token by the ratio of the two probabilities, cut from above. TRL would score the rows padded, so they
+        are scored here, and the scores are passed as its model: whom it asks for them then hands them back.
         """
         logprob_BC, entropy_BC = self.scores(model, part)
         mask_BC = part["completion_mask"]
@@ -218,7 +219,7 @@ class EpisodeTrainer(Resumable, GRPOTrainer):
         return loss, torch.stack(tally).detach()
 
     def _get_per_token_logps_and_entropies(self, scores: Any, *columns: Any, **others: Any) -> Any:
-        """TRL's loss asks for the scores of the model that it was given; it was given the scores."""
+        """TRL's loss asks for the scores of its model; `loss_of` gave it the scores as the model."""
         return scores
 
     def _check_sampler(self, tallies: Tensor) -> None:

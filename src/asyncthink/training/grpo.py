@@ -24,7 +24,7 @@ from asyncthink.training import attention, micro_batches
 from asyncthink.training.episode_trainer import EpisodeTrainer, Row, Settings
 from asyncthink.training.grpo_history import EPISODES, step_record
 from asyncthink.training.learning_rate import rate
-from asyncthink.training.progress import Progress
+from asyncthink.training.progress_callback import Progress
 from asyncthink.training.resumption import Outputs, Run, alone, arguments, finish, train
 from asyncthink.training.samplers import LOCAL, Sampler
 

@@ -25,7 +25,7 @@ from asyncthink.synthesis.documents import Document
 from asyncthink.training import sharding
 from asyncthink.training.checkpoints import publish
 from asyncthink.training.learning_rate import rate
-from asyncthink.training.progress import Progress
+from asyncthink.training.progress_callback import Progress
 from asyncthink.training.resumption import Outputs, Resumable, Run, alone, arguments, finish, recorded, train
 from asyncthink.training.skills import measure
 from asyncthink.training.weighted_loss import Batch, WeightedLoss

@@ -28,7 +28,7 @@ from asyncthink.models.language_model import settings
 from asyncthink.training import sharding
 from asyncthink.training.checkpoints import WEIGHTS, Scratch, publish
 from asyncthink.training.notice import Notice
-from asyncthink.training.progress import Progress, reporters
+from asyncthink.training.progress_callback import Progress, reporters
 
 Arguments = TypeVar("Arguments", bound=TrainingArguments)
 

@@ -31,7 +31,7 @@ from asyncthink.synthesis.demonstration import Demonstration
 from asyncthink.synthesis.replay import replay
 from asyncthink.training import attention, micro_batches
 from asyncthink.training.learning_rate import rate
-from asyncthink.training.progress import Progress
+from asyncthink.training.progress_callback import Progress
 from asyncthink.training.resumption import Outputs, Resumable, Run, alone, arguments, finish, recorded, train
 from asyncthink.training.weighted_loss import IGNORED, Batch, WeightedLoss
 
