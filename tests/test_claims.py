@@ -278,8 +278,7 @@ def test_a_baseline_is_not_beaten_beyond_the_longest_trace_that_was_measured():
     assert {part["state"] for part in beyond} == {"open"} and all("at its longest" in part["name"] for part in beyond)
 
 
-def test_no_point_is_left_off_the_hull_for_giving_up_in_as_little_time():
-    assert frontier.hull_positions(np.array([0.0, 2.0]), np.array([0.5, 1.0])).tolist() == [0, 1]
+def test_of_equal_points_of_a_frontier_one_stands_on_the_hull():
     assert frontier.hull_positions(np.array([3.0, 1.0, 3.0, 2.0]), np.array([0.9, 0.5, 0.9, 0.6])).tolist() == [1, 0]
 
 

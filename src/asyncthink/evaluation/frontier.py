@@ -27,7 +27,7 @@ def hull_positions(latency_P: np.ndarray, accuracy_P: np.ndarray) -> np.ndarray:
         while len(kept) > 1 and not _bends_down(latencies[[*kept[-2:], position]], accuracies[[*kept[-2:], position]]):
             kept.pop()
         kept.append(position)
-    return np.array([position for position in kept if position < len(latency_P)], dtype=int)  # without giving up
+    return np.array(kept[1:], dtype=int)  # the first is no answer in no time
 
 
 def _bends_down(latency_3: np.ndarray, accuracy_3: np.ndarray) -> bool:
