@@ -22,7 +22,7 @@ from asyncthink.settings import Thinking
 from asyncthink.synthesis import solver_teacher
 from asyncthink.synthesis.assignment import Assignment
 from asyncthink.synthesis.demonstration import Demonstration
-from asyncthink.tasks import countdown
+from asyncthink.tasks import countdown_puzzles
 
 NEVER = ("no such text",)
 Script = Callable[[tuple[Any, ...]], Demonstration]  # of an episode's seeds
@@ -47,7 +47,7 @@ def random_model(given: params.Params) -> tuple[PreTrainedModel, PreTrainedToken
 def demonstrations(given: params.Params, count: int, items: int) -> list[Demonstration]:
     """Of asynchronous thinking, over so many items in turn."""
     sizes = replace(given.puzzles, train=items, validation=items, test=items)
-    drawn = countdown.generate(sizes, given.seed)["train"]
+    drawn = countdown_puzzles.generate(sizes, given.seed)["train"]
     synthesize = replace(given.synthesize, demonstrations=count)
     assignment = Assignment("asynchronous", given.seed, synthesize, given.thinking)
     return list(solver_teacher.demonstrate(assignment, drawn))

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from asyncthink.files import write_json_lines
-from asyncthink.tasks import countdown
+from asyncthink.tasks import countdown_puzzles
 from benchmarks import record, replay, timing
 
 TRACES = 43_000
@@ -27,7 +27,7 @@ def measure() -> list[record.Row]:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         given = replay.nano()
-        items = countdown.generate(given.puzzles, given.seed)["train"]
+        items = countdown_puzzles.generate(given.puzzles, given.seed)["train"]
         write_json_lines(folder / "puzzles.jsonl", items)
         for _ in range(REPEATS):
             few, many = (both(folder, size, memory) for size in (FEW, MANY))

@@ -17,7 +17,7 @@ from asyncthink import engines
 from asyncthink.engines.local import Local
 from asyncthink.engines.vllm import VLLM
 from asyncthink.models import language_model
-from asyncthink.tasks import countdown
+from asyncthink.tasks import countdown_puzzles
 from asyncthink.thinking import THINKING
 from benchmarks import record, replay, timing
 
@@ -70,7 +70,7 @@ def _checkpoint(given: Any) -> tuple[Any, Any]:
 
 def _episodes(engine: engines.Engine, given: Any, count: int, temperature: float, turn: int) -> list[Any]:
     sizes = replace(given.puzzles, train=count, validation=count, test=count)
-    items = countdown.generate(sizes, given.seed)["train"]
+    items = countdown_puzzles.generate(sizes, given.seed)["train"]
     thinking = replace(given.thinking, temperature=temperature)
     think = THINKING["asynchronous"]
     return engines.run(
