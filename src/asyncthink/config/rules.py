@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # params.py checks with the rules below
 
 Rule = tuple[str, bool, Any, str]  # key, whether it holds, value, what is allowed
 STRUCTURES = ("interleaved", "batch", "join_order")  # keys of synthesize that say in which order workers come and go
+NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")  # of what names a folder or a file
 SOURCE = re.compile(r"generated|.+\.jsonl|[a-z0-9-]+@[0-9a-f]{40}")  # beside the names in HUB
 
 
@@ -76,8 +77,17 @@ def _of_the_arm(params: Params) -> Iterator[Rule]:
 
 
 def _of_the_names(params: Params) -> Iterator[Rule]:
+    variants = params.evaluate.variants
+    keyed = {"arms": list(params.arms), "evaluate.variants": list(variants), "test_sets": list(params.test_sets)}
+    for key, name in ((key, name) for key, names in keyed.items() for name in names):
+        yield key, NAME.fullmatch(name) is not None, f"{name!r:.80}", "letters, digits, _ and -"
+    for name in variants:
+        yield "evaluate.variants", not name.endswith("_union"), name, "a name without _union at its end, which is ours"
     arms, owner = ", ".join(params.arms), params.arm.weights_of
     yield "arm.weights_of", owner is None or owner in params.arms, owner, f"null, or an arm: {arms}"
+    lender = params.arms.get(owner or "", {}).get("arm", {})
+    trained = lender.get("weights_of") is None and lender.get("rl", True)
+    yield "arm.weights_of", trained, owner, "null, or an arm that RL trains and that borrows no weights itself"
     named = {f"evaluate.variants.{name}": variant.arms for name, variant in params.evaluate.variants.items()}
     named |= {f"test_sets.{name}": test_set.arms for name, test_set in params.test_sets.items() if test_set}
     for key, names in named.items():
