@@ -34,8 +34,8 @@ def ledger(verdict, *parts, ours="lower", reason=None):
 
 
 SAID = {
-    "holds": "answers 30.0 % [20.0, 40.0] sooner than parallel thinking that",
-    "contrary": "answers 30.0 % [20.0, 40.0] later than parallel thinking that",
+    "holds": "30.0 % [20.0, 40.0] sooner than parallel thinking that",
+    "contrary": "30.0 % [20.0, 40.0] later than parallel thinking that",
     "open": "cannot be told from parallel thinking that",
     "untestable": "cannot be told from parallel thinking that",
 }

@@ -2,7 +2,7 @@
 
 Which one there is depends on the machine, so it stands on the command line or in the environment, and not in
 params.yaml. No two engines give equal bytes, for they round differently: what was chosen stands in the records, and
-Snakemake holds for stale what another one decoded.
+Snakemake treats as stale what another one decoded.
 """
 
 import argparse

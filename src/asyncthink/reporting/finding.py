@@ -27,7 +27,9 @@ def finding(ledger: Ledger) -> str:
     if row is None or not parts:
         why = f"{row['verdict']}, {row['reason']}" if row else "the ledger has no such claim"
         return f"Whether AsyncThink answers sooner than parallel thinking that {ALIKE[0]} is not told here: {why}."
-    told = ", and ".join(_told(part, alike) for part, alike in zip(parts, ALIKE, strict=False))
+    first, *rest = (_told(part, alike) for part, alike in zip(parts, ALIKE, strict=False))
+    same = len({part["state"] for part in parts}) == 1
+    told = ", and ".join([first, *(second.removeprefix("answers ") if same else second for second in rest)])
     whose = "In this one training run " if row["verdict"].startswith(ONE_RUN) else ""
     beyond = (
         "; where parallel thinking does not get that far, than at its best" if BEYOND in (row["ours"] or "") else ""
