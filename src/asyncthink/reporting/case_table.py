@@ -30,7 +30,8 @@ def frame(paths: Iterable[Path], scale: str) -> pd.DataFrame:
     for where, recorded in chain.from_iterable(map(episode.read_lines, paths)):
         if recorded.key.get("variant", HEADLINE) == HEADLINE:
             with told_of(where):
-                test_sets.setdefault(test_set_of(recorded), []).append(rescored(recorded))
+                rescored(recorded)  # refuses what contradicts itself
+            test_sets.setdefault(test_set_of(recorded), []).append(recorded)
     every = chain.from_iterable(rows(name, episodes) for name, episodes in test_sets.items())
     return pd.DataFrame([{**row, "scale": note(scale) or scale} for row in every], columns=list(COLUMNS))
 
