@@ -246,6 +246,15 @@ def test_a_worker_is_drawn_in_the_first_slot_that_is_free_and_keeps_it_up_to_its
         assert case_table.slots(pd.concat([rows, later], ignore_index=True)) == held
 
 
+def test_the_frontier_says_which_traces_the_line_of_parallel_thinking_is_of():
+    rows = [("parallel", "Parallel thinking", False), ("parallel", "Parallel thinking, longer", True)]
+    rows += [("parallel", "Parallel thinking, diversified", True), ("sequential", "Sequential thinking", True)]
+    table = pd.DataFrame(rows, columns=["way", "label", "best"])
+    said = "Parallel thinking's line goes through: Parallel thinking, longer; Parallel thinking, diversified."
+    assert EXHIBITS["frontier"].reading(table) == said
+    assert EXHIBITS["frontier"].reading(table[table.way == "sequential"]) == ""
+
+
 def test_case_studies_are_chosen_by_rules_and_no_episode_twice():
     table = frames(evidence_of("two seeds"), "nano")["case_studies"]
     shown = table.drop_duplicates("case").set_index("case").episode

@@ -1,6 +1,6 @@
 """The report's exhibits: each has a title, where the paper shows it and how to read it.
 
-What changes during RL has a sentence too, made from the table; other figures have their numbers beneath.
+The frontier and what changes during RL have a sentence too, made from the table; others have their numbers beneath.
 """
 
 from collections.abc import Callable
@@ -42,6 +42,11 @@ def in_prose(text: str) -> str:
 def interval(row: pd.Series) -> str:
     """` [low, high]`; nothing where there is none, as for one item of one seed."""
     return "" if pd.isna(row.low) else f" [{row.low:.1f}, {row.high:.1f}]"
+
+
+def _frontier(table: pd.DataFrame) -> str:
+    best = table[(table.way == "parallel") & table.best]
+    return f"Parallel thinking's line goes through: {'; '.join(dict.fromkeys(best.label))}." if len(best) else ""
 
 
 def _training_dynamics(table: pd.DataFrame) -> str:
@@ -88,6 +93,7 @@ EXHIBITS = {
         "The paper's figure 7",
         "Up and to the left is better; each point is one budget, a line joins those that no mixture of others beats, "
         "and the arrow is the gap at AsyncThink's accuracy.",
+        _frontier,
         columns=("label", "organizer_budget", "worker_budget", "accuracy", "latency"),
     ),
     "ablations": Exhibit(
