@@ -10,7 +10,7 @@ from asyncthink.errors import InputError
 from asyncthink.files import write_text
 
 BEGIN, END = "<!-- benchmarks: written by `make bench` -->", "<!-- /benchmarks -->"
-FOLDED = "<details><summary>What is behind the figures, and what was tried where a goal is missed</summary>"
+FOLDED = "<details><summary>Notes on the figures, and what was tried where a goal is missed</summary>"
 TOLERATED = 0.2
 
 
