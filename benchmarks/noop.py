@@ -4,8 +4,8 @@
 
 Seconds are of the processor. A graph of another scale costs the same: it has as many jobs for an arm and a seed.
 `dvc --version` answers before it imports anything, so `dvc status` stands beside itself in an empty project: that is
-what DVC needs to look at anything. The rest is mostly its parser of YAML, written in Python, on dvc.yaml, dvc.lock and,
-for every stage, params.yaml; where ruamel.yaml.clib is installed it is one in C, and `dvc status` takes about half.
+what DVC needs to look at anything. The rest is mostly its parser of YAML on dvc.yaml, dvc.lock and, for every stage,
+params.yaml: the one in C of ruamel.yaml.clib; with the one in Python `dvc status` takes half as long again.
 """
 
 import json
