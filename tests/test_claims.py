@@ -16,7 +16,7 @@ from asyncthink.evaluation.metrics import Measurement
 from asyncthink.evaluation.recordings import Evaluation, Recordings
 from asyncthink.evaluation.statistics import Estimate
 from asyncthink.evaluation.verdicts import Part, by_column, judged, text, verdict
-from asyncthink.reporting import claims_table
+from asyncthink.reporting import arms_table, claims_table
 
 ROOT = Path(__file__).parents[1]
 ITEMS, REQUIRED, SEEDS = 200, 3, (1, 2, 3, 4, 5)
@@ -573,7 +573,7 @@ def test_two_scales_stand_side_by_side_and_a_single_seed_says_so():
     two = claims.ledger(Evidence(Recordings("nano", PAPER_LIKE), [], None), "nano")
     alone = tuple(each.of_seeds(each.seeds[:1]) for each in PAPER_LIKE)
     one = claims.ledger(Evidence(Recordings("pretrained", alone), [], None), "pretrained")
-    table = claims_table.block([two, one])
+    table = claims_table.block([two, one], [])
     assert "| | claim | paper | nano | pretrained |" in table
     row = next(line for line in table.splitlines() if line.startswith("| C1 |"))
     assert row.index("**reproduced**") < row.index("**seen**")
@@ -588,4 +588,15 @@ def test_a_readme_without_markers_is_told_where_they_belong():
 
 def test_the_committed_readme_says_what_the_committed_reference_says():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert claims_table.updated(readme, claims_table.ledgers(ROOT / "metrics/reference")) == readme
+    reference = ROOT / "metrics/reference"
+    assert claims_table.updated(readme, claims_table.ledgers(reference), claims_table.arms(reference)) == readme
+
+
+def test_the_table_of_arms_has_means_and_the_range_of_the_seeds():
+    table = arms_table.block(Recordings("nano", PAPER_LIKE)).splitlines()
+    assert table[0] == "nano, each arm at its own budget, mean (least–most) of the seeds:"
+    row = next(line for line in table if line.startswith("| AsyncThink |")).split(" | ")
+    ours = Recordings("nano", PAPER_LIKE).find("asyncthink")
+    by_seed = 100 * ours.measured.values["accuracy"].mean(axis=(1, 2))
+    assert row[1] == f"{by_seed.mean():.1f} ({by_seed.min():.1f}–{by_seed.max():.1f})"
+    assert row[4].startswith(f"{ours.measured.values['elapsed'].mean():.0f} (")

@@ -371,6 +371,20 @@ def test_metrics_that_do_not_belong_together_are_not_merged(tmp_path, key, value
         recordings.read_all(paths)
 
 
+def test_seeds_of_different_processors_are_merged_but_arms_of_one_seed_are_not(tmp_path):
+    paths = experiment.write_metrics(experiment.settings(items=3), tmp_path, (1, 2), ("no_rl", "asyncthink"))
+    named = {path: json.loads(path.read_text()) for path in paths}
+    for path, record in named.items():
+        engine = {"name": "local", "version": f"2.13.0, compiled {record['seed']:08x}", "exact": True}
+        path.write_text(json.dumps(record | {"engine": engine}))
+    assert recordings.read_all(paths)["countdown"].find("no_rl").seeds == (1, 2)
+    path, record = next(item for item in named.items() if item[1]["seed"] == 2)
+    engine = {"name": "local", "version": "2.13.0, compiled 0000000f", "exact": True}
+    path.write_text(json.dumps(record | {"engine": engine}))
+    with pytest.raises(InputError, match="are of one seed and of different processors"):
+        recordings.read_all(paths)
+
+
 @pytest.mark.parametrize(
     ("place", "value", "complaint"),
     [

@@ -36,11 +36,12 @@ def run(args: argparse.Namespace) -> None:
 
 
 def write_readme(readme: Path, reference: Path) -> None:
-    """Put the committed ledgers' table between the markers of the README."""
+    """Put the committed reference's tables of claims and of arms between the markers of the README."""
     from asyncthink import files
     from asyncthink.reporting import claims_table
 
-    files.write_text(readme, claims_table.updated(readme.read_text(encoding="utf-8"), claims_table.ledgers(reference)))
+    tables = claims_table.ledgers(reference), claims_table.arms(reference)
+    files.write_text(readme, claims_table.updated(readme.read_text(encoding="utf-8"), *tables))
 
 
 def read_evidence(args: argparse.Namespace, given: "Params") -> "Evidence":

@@ -25,6 +25,7 @@ from asyncthink.settings import HEADLINE
 # What readers ask of every evaluation: measures of its episodes, and settings of its thinking.
 NEEDED = ("accuracy", "correct", "latency", "elapsed", "work", "concurrency_ratio", "valid")
 SETTINGS = ("capacity", "organizer_budget", "worker_budget", "latency_budget", "temperature")
+PROCESSOR = re.compile(r"(?<=compiled) [0-9a-f]+")  # in the local engine's version: what rounds its sums
 SMOKE_NOTE = "smoke: shows the graph, not the science"
 T = TypeVar("T")
 
@@ -182,11 +183,14 @@ def _check_lists(path: str | Path, record: MetricsFile) -> None:
 
 
 def _merged(records: Sequence[tuple[Path, MetricsFile]]) -> Recordings:
-    """Seeds of an arm are merged, and all must be of the same items and parameters."""
+    """Seeds of an arm are merged, and all must be of the same items and parameters; each seed is of one processor."""
     _agree(records, "were made at different scales", lambda record: record["scale"])
     _agree(records, "were made on different test items", lambda record: record["items"])
     _agree(records, "have different numbers of samples an item", lambda record: record["samples"])
-    _agree(records, "were decoded by different engines", lambda record: _told(record["engine"]))
+    _agree(records, "were decoded by different engines", lambda record: PROCESSOR.sub("", _told(record["engine"])))
+    for seed in sorted({record["seed"] for _, record in records}):
+        own = [(path, record) for path, record in records if record["seed"] == seed]
+        _agree(own, "are of one seed and of different processors", lambda record: _told(record["engine"]))
     _distinct(records)
     for path, record in records:
         _check_lists(path, record)

@@ -1,13 +1,15 @@
-"""The table of claims in the README: written by a command from the committed ledgers, never by hand."""
+"""The tables of claims and of arms in the README: written by a command from the committed reference, never by hand."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from asyncthink.errors import InputError
-from asyncthink.evaluation import ledger
+from asyncthink.evaluation import ledger, recordings
 from asyncthink.evaluation.ledger import Ledger, LedgerRow
 from asyncthink.evaluation.paper import PAPER
 from asyncthink.evaluation.verdicts import ONE_RUN
+from asyncthink.reporting import arms_table
+from asyncthink.settings import COUNTDOWN
 
 BEGIN = "<!-- claims: written by `asyncthink claims --readme README.md`; do not edit by hand -->"
 END = "<!-- end of claims -->"
@@ -20,8 +22,15 @@ def ledgers(folder: Path) -> list[Ledger]:
     return sorted(committed, key=lambda own: ORDER.index(own["scale"]) if own["scale"] in ORDER else len(ORDER))
 
 
-def block(ledgers: Sequence[Ledger]) -> str:
-    """The Markdown between the markers."""
+def arms(folder: Path) -> list[str]:
+    """Of each committed ledger's scale the table of arms, from the records beside it."""
+    evaluated = [folder / own["scale"] / "evaluate" / COUNTDOWN for own in ledgers(folder)]
+    read = [recordings.read_all(sorted(place.glob("*/*.json"))) for place in evaluated]
+    return [arms_table.block(found[COUNTDOWN]) for found in read if COUNTDOWN in found]
+
+
+def block(ledgers: Sequence[Ledger], arms: Sequence[str]) -> str:
+    """The Markdown between the markers: the claims, then the tables of arms."""
     if not ledgers:
         return "The claims of the paper have not yet been run at any scale for the committed reference."
     columns = "".join(f" {own['scale']} |" for own in ledgers)
@@ -35,6 +44,8 @@ def block(ledgers: Sequence[Ledger]) -> str:
     for name, texts in PAPER["claims"].items():
         cells = [_cell(own[name]) if name in own else "not yet run" for own in rows]
         lines.append(f"| {' | '.join(map(_plain, (name, texts['claim'], texts['paper'], *cells)))} |")
+    for table in arms:
+        lines += ["", table]
     return "\n".join(lines)
 
 
@@ -63,12 +74,12 @@ def _plain(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def updated(text: str, ledgers: Sequence[Ledger]) -> str:
-    """A README with the block of these ledgers in it."""
+def updated(text: str, ledgers: Sequence[Ledger], arms: Sequence[str] = ()) -> str:
+    """A README with the block of these ledgers, and of their arms, in it."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise InputError(
             f"the README has no place for the claims; put these two lines where they belong: {BEGIN} {END}"
         )
-    return f"{before}{BEGIN}\n{block(ledgers)}\n{END}{after}"
+    return f"{before}{BEGIN}\n{block(ledgers, arms)}\n{END}{after}"
