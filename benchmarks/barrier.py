@@ -9,6 +9,7 @@ time: one thread does all the work, so on a quiet machine it is the time on the 
 import asyncio
 import time
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,6 @@ from benchmarks import record, replay, timing
 LOADS = {1: 12, 8: 32, 64: 128}  # load -> episodes of a turn
 REPEATS = 3
 QUANTILES = (50, 95)
-NOTE = "on a CPU a decoding step takes longer the more rows it has, so a full batch wins little by waiting less"
 
 
 class Barrier(replay.Replay):
@@ -77,6 +77,16 @@ PEERS = (
 )
 
 
+@dataclass(frozen=True)
+class Turn:
+    """The episodes of a load by one scheduler: latency in seconds and in decoding steps; rows and seconds of a step."""
+
+    seconds: Sequence[float]
+    steps: Sequence[int]
+    rows: float
+    step_seconds: float
+
+
 def measure() -> list[record.Row]:
     """p50 and p95 of latency for each load and each of the two barriers."""
     given = replay.nano()
@@ -85,54 +95,35 @@ def measure() -> list[record.Row]:
     local = Local(model, tokenizer)
     rows = []
     for load, episodes in LOADS.items():
-        turns: dict[type[replay.Replay], list[list[float]]] = defaultdict(list)
+        turns: dict[type[replay.Replay], list[Turn]] = defaultdict(list)
         for _ in range(REPEATS):
             for kind in (replay.Replay, *(peer.engine for peer in PEERS)):
-                turns[kind].append(latencies(kind(local, replay.by_episode(written)), given, written[:episodes], load))
-        rows += [
-            _row(load, quantile, peer, turns[replay.Replay], turns[peer.engine])
-            for peer in PEERS
-            for quantile in QUANTILES
-        ]
-    rows += [_steps(local, given, written[: LOADS[1]], peer) for peer in PEERS]
+                turns[kind].append(turn(kind(local, replay.by_episode(written)), given, written[:episodes], load))
+        for peer in PEERS:
+            rows += _compared(load, peer, turns[replay.Replay], turns[peer.engine])
     return rows
 
 
-def _steps(local: Local, given: Any, written: list[Demonstration], peer: Peer) -> record.Row:
-    """Decoding steps of episodes one at a time: their latency where a step takes the same whatever its rows."""
-    counts = []
-    for kind in (replay.Replay, peer.engine):
-        before = local.steps
-        latencies(kind(local, replay.by_episode(written)), given, written, 1)
-        counts.append((local.steps - before) / len(written))
-    return {
-        "what": "decoding steps of a fork-join episode, load 1",
-        "against": peer.name,
-        "goal": peer.goal,
-        "ratio": counts[1] / counts[0],
-        "unit": "steps an episode",
-        "ours": counts[:1],
-        "theirs": counts[1:],
-        "checked": "every word of every agent of every episode",
-    }
-
-
-def latencies(engine: replay.Replay, given: Any, written: list[Demonstration], load: int) -> list[float]:
-    """Seconds from the start of each episode to its end; and every episode said what it was told to say."""
-    settings = replay.unlimited(given.thinking)
+def turn(engine: replay.Replay, given: Any, written: list[Demonstration], load: int) -> Turn:
+    """Every episode from its start to its end; each said what it was told to say."""
+    settings, local = replay.unlimited(given.thinking), engine.local
     waiting = iter(range(len(written)))
     seconds: list[float] = []
+    steps: list[int] = []
 
     async def client() -> None:
         for number in waiting:
-            start = time.process_time()
+            start, before = time.process_time(), local.steps
             item = written[number].item
             one = await THINKING["asynchronous"](engine, "countdown", item, settings, {}, ("barrier", number))
             seconds.append(time.process_time() - start)
+            steps.append(local.steps - before)
             assert said(one) == dict(replay.traces_of(written[number])), f"episode {number} said something else"
 
+    begin, first, fed = time.process_time(), local.steps, local.fed
     engines.run(engine, [client() for _ in range(load)])
-    return seconds
+    made = local.steps - first
+    return Turn(seconds, steps, (local.fed - fed) / made, (time.process_time() - begin) / made)
 
 
 def said(episode: Episode) -> dict[str, list[str]]:
@@ -142,19 +133,42 @@ def said(episode: Episode) -> dict[str, list[str]]:
     }
 
 
-def _row(load: int, quantile: int, peer: Peer, ours: list[list[float]], theirs: list[list[float]]) -> record.Row:
-    own, other = ([float(np.percentile(turn, quantile)) for turn in turns] for turns in (ours, theirs))
+def _compared(load: int, peer: Peer, ours: list[Turn], theirs: list[Turn]) -> Iterator[record.Row]:
+    for quantile in QUANTILES:
+        yield _row(load, quantile, peer, "s", *([each.seconds for each in side] for side in (ours, theirs))) | {
+            "goal": peer.goal,
+            "note": _bound(load, ours, theirs),
+        }
+    yield _row(load, QUANTILES[0], peer, "steps", *([each.steps for each in side] for side in (ours, theirs)))
+
+
+def _row(
+    load: int, quantile: int, peer: Peer, unit: str, ours: list[Sequence[float]], theirs: list[Sequence[float]]
+) -> record.Row:
+    own, other = ([float(np.percentile(latencies, quantile)) for latencies in side] for side in (ours, theirs))
     return {
-        "what": f"latency of a fork-join episode, load {load}, p{quantile}",
+        "what": f"latency of a fork-join episode, load {load}, p{quantile}{', in decoding steps' * (unit == 'steps')}",
         "against": peer.name,
-        "goal": peer.goal,
+        "goal": "",
         "ratio": timing.ratio(other, own),
-        "unit": "s an episode",
+        "unit": f"{unit} an episode",
         "ours": own,
         "theirs": other,
         "checked": "every word of every agent of every episode",
-        "note": NOTE,
     }
+
+
+def _bound(load: int, ours: list[Turn], theirs: list[Turn]) -> str:
+    """Why a busy engine gives little: n episodes under way take n over the episodes that a second completes."""
+    told = [
+        f"{np.median([each.rows for each in side]):.0f} rows a step at"
+        f" {1e6 * np.median([each.step_seconds / each.rows for each in side]):.0f} µs a row"
+        for side in (ours, theirs)
+    ]
+    return (
+        f"at load {load} {told[0]}, with a barrier {told[1]}; where a row costs the same, as many tokens a second are"
+        " decoded, and by Little's law the mean latency of n episodes under way is the same whoever waits"
+    )
 
 
 if __name__ == "__main__":
