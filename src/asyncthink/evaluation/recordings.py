@@ -25,7 +25,7 @@ from asyncthink.settings import HEADLINE
 # What readers ask of every evaluation: measures of its episodes, and settings of its thinking.
 NEEDED = ("accuracy", "correct", "latency", "elapsed", "work", "concurrency_ratio", "valid")
 SETTINGS = ("capacity", "organizer_budget", "worker_budget", "latency_budget", "temperature")
-PROCESSOR = re.compile(r"(?<=compiled) [0-9a-f]+")  # in the local engine's version: what rounds its sums
+PROCESSOR = re.compile(r"(?<=compiled) [0-9a-f]+")  # in the local engine's version: its machine code, by the processor
 SMOKE_NOTE = "smoke: shows the graph, not the science"
 T = TypeVar("T")
 

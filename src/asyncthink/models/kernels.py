@@ -23,7 +23,7 @@ from torch import Tensor
 from transformers import Qwen3ForCausalLM
 
 from asyncthink.errors import InputError
-from asyncthink.files import cache_folder
+from asyncthink.files import cache_folder, sha256
 
 CHOICE = "ASYNCTHINK_KERNELS"
 COMPILED, PLAIN = "compiled", "plain"
@@ -38,8 +38,8 @@ TYPES = {"int64_t": ctypes.c_int64, "float": ctypes.c_float}
 
 
 def used() -> str:
-    """What computes where it can, for records: plain, or compiled and the hash of what."""
-    return PLAIN if library() is None else f"{COMPILED} {_fingerprint()[:8]}"
+    """What computes where it can, for records: plain, or compiled and the hash of the machine code."""
+    return PLAIN if library() is None else f"{COMPILED} {sha256(_target())[:8]}"
 
 
 def fit(model: torch.nn.Module) -> bool:
@@ -62,8 +62,8 @@ def library() -> ctypes.CDLL | None:
         raise InputError(f"{CHOICE} is {choice!r} in the environment: it can be {COMPILED} or {PLAIN}")
     if choice == PLAIN:
         return None
-    target = cache_folder() / f"kernels-{_fingerprint()}.so"
     try:
+        target = _target()
         if not target.exists():
             _compile(target)
         return _declared(ctypes.CDLL(str(target)))
@@ -83,13 +83,13 @@ def _compiler() -> str:
 
 
 @cache
-def _fingerprint() -> str:
-    """Of the source, the flags and the processor, whose instructions `native` are."""
+def _target() -> Path:
+    """Where it is kept, by the source, the flags and the processor, whose instructions `native` are."""
     processor = Path("/proc/cpuinfo")
     flags = re.search(r"^(?:flags|Features).*", processor.read_text(), re.MULTILINE) if processor.exists() else None
     native = flags[0] if flags else platform.processor()
-    parts = (SOURCE.read_text(encoding="utf-8"), *FLAGS, platform.machine(), native)
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    parts = "\n".join((SOURCE.read_text(encoding="utf-8"), *FLAGS, platform.machine(), native))
+    return cache_folder() / f"kernels-{hashlib.sha256(parts.encode()).hexdigest()[:16]}.so"
 
 
 def _compile(target: Path) -> None:
