@@ -4,8 +4,10 @@ import json
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from written_episodes import ALL
 
 from asyncthink import episode
@@ -72,6 +74,25 @@ def test_a_strip_has_a_line_for_each_effect_and_the_papers_mark_where_the_paper_
     assert forest.paper_effects()["C4", "latency without the reward"] == pytest.approx(0.381, abs=1e-3)
 
 
+def test_the_lines_of_a_strip_are_told_apart_by_a_label_each_or_by_one_a_group():
+    rows = {row["id"]: row for row in json.loads(PAIRS.read_text())["claims"]}
+    groups, caption = forest.grouped([part for part in rows["C2"]["parts"] if part["core"]])
+    assert [group.label for group in groups[:3]] == ["budget, sequential", "budget, parallel", "latency, sequential"]
+    assert [len(group.parts) for group in groups] == [3] * 6
+    assert caption == "at equal budget, latency, work; in each group, downwards: at least 1, 2, 3 correct"
+    assert (
+        caption in forest.strip(rows["C2"]) and forest.strip(rows["C2"]).count("<title>at least 2 correct, above") == 6
+    )
+    torn, _ = forest.grouped([part for part in rows["C2"]["parts"] if part["core"]][1:])
+    assert len({group.label for group in torn}) == len(torn) == 17  # no order that a caption could tell
+    names = {"C3": ["equal accuracy", "as many all correct"], "C8": ["accuracy", "η/c"]}
+    for name, labels in names.items():
+        own = [part for part in rows[name]["parts"] if part["core"]]
+        assert [group.label for group in forest.grouped(own)[0]] == labels
+    least = [part("holds", f"latency below that of {other}{more}") for other in ("a", "b") for more in ("", ", by 9 %")]
+    assert [group.label for group in forest.grouped(least)[0]] == ["a", "by 9 %", "b", "by 9 %"]
+
+
 @pytest.mark.parametrize(
     ("states", "chosen"),
     [(("holds", "open", "contrary"), "contrary"), (("holds", "open"), "open"), (("holds",), "holds")],
@@ -102,6 +123,27 @@ def test_the_gap_is_drawn_sooner_or_later_than_parallel_thinking():
     for latency, said in ((50.0, "45 % sooner"), (100.0, "9 % later")):
         table = pd.DataFrame([_point(arm, latency if arm == "asyncthink" else at, share) for arm, at, share in rows])
         assert said in [text.get_text() for text in plots.frontier(table).axes[0].texts]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_gaps_label_covers_nothing_wherever_the_points_lie(seed):
+    """Without the label, its place holds nothing but the ground."""
+    drawn = np.random.default_rng(seed)
+    ways = ("asyncthink", *3 * ("parallel", "sequential", "fixed_plan", "asyncthink_priced"))
+    table = pd.DataFrame([_point(way, drawn.uniform(100, 600), drawn.uniform(10, 95)) for way in ways])
+    table.loc[table.arm == "parallel", "best"] = [True, True, False]
+    figure = plots.frontier(table)
+    (label,) = (text for text in figure.axes[0].texts if text.get_text().endswith(("sooner", "later", "or more")))
+    box, inside = label.get_window_extent(), figure.axes[0].get_window_extent()
+    assert (
+        inside.containsx(box.x0) and inside.containsx(box.x1) and inside.containsy(box.y0) and inside.containsy(box.y1)
+    )
+    label.set_visible(False)
+    figure.axes[0].grid(False)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())[::-1, :, :3]
+    assert (pixels[int(box.y0) : int(box.y1) + 1, int(box.x0) : int(box.x1) + 1] == 255).all()
 
 
 def test_at_a_floor_no_gap_is_drawn():

@@ -51,6 +51,25 @@ def test_a_phone_cuts_nothing_but_the_row_of_links(browser, report):
     page.close()
 
 
+COVERED = """() => [...document.querySelectorAll(".forest")].flatMap((strip) => {
+  const boxes = (kinds) => [...strip.querySelectorAll(kinds)].map((node) => node.getBoundingClientRect());
+  const [labels, drawn, whole] = [boxes("text"), boxes("text, g"), strip.getBoundingClientRect()];
+  const meet = (one, other) =>
+    one.x < other.right && other.x < one.right && one.y < other.bottom && other.y < one.bottom;
+  const same = (one, other) => one.x === other.x && one.y === other.y;
+  return labels.filter((label) => label.x < whole.x || label.right > whole.right || label.bottom > whole.bottom
+    || label.height < 9 || drawn.some((box) => !same(box, label) && meet(box, label)));
+}).length"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_label_of_a_strip_meets_a_line_or_another_label(browser, report, width):
+    page = shown(browser, report, width)
+    assert page.locator(".forest text").count() > 20
+    assert page.evaluate(COVERED) == 0
+    page.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_two_arms_of_a_figure_have_nearly_one_colour(browser, report, scheme):
     page = shown(browser, report, 1280, color_scheme=scheme)

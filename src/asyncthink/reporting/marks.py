@@ -13,8 +13,18 @@ from matplotlib.ticker import MaxNLocator
 from asyncthink.reporting import style
 from asyncthink.reporting.style import MUTED, PAPER_COLOUR, Look
 
+LEAST = 10  # what a scale of percent or tokens reaches at least
+INTERVALS = "lines: 95 % intervals"
 LETTERS = 15  # of the footer, an inch
 HALO = [withStroke(linewidth=2.5, foreground="white")]  # no line strikes a number
+
+
+def laid_out(figure: Figure) -> Figure:
+    """The figure with all parts in their places, where they stay however often it is saved."""
+    figure.set_layout_engine("constrained")
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return figure
 
 
 def errors(rows: pd.DataFrame, name: str = "") -> np.ndarray:

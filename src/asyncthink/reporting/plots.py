@@ -13,15 +13,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from asyncthink.evaluation.frontier import latency_at
 from asyncthink.evaluation.verdicts import NOT_REPRODUCED, NOT_RUN, OF_ONE_RUN, PARTLY, REPRODUCED, UNTESTABLE
-from asyncthink.reporting import case_figure, marks, style
-from asyncthink.reporting.source import FRONTIERS, WAYS
+from asyncthink.reporting import case_figure, frontier_figure, marks, style
+from asyncthink.reporting.marks import INTERVALS, LEAST
+from asyncthink.reporting.source import WAYS
 from asyncthink.reporting.style import GRID, INK, LINES, LOOKS, MARKERS, MEASURES, MUTED, ON_COLOUR, colour
 
 WIDTH = 4.2  # inches: letters of 8 points are read on a phone, which is as wide as the whole figure
-LEAST = 10  # what a scale of percent or tokens reaches at least
-INTERVALS = "lines: 95 % intervals"
 ABREAST = 2  # panels side by side
 SMOOTH = 15  # a curve over steps is smoothed over one part of so many
 ORGANIZERS = ("asyncthink", "asyncthink_priced", "no_rl")
@@ -57,10 +55,7 @@ def drawn(function: Draw) -> Draw:
     def draw(table: pd.DataFrame) -> Figure:
         with style.styled():
             figure = function(table) if style.has_data(table) else empty(table)
-            figure.set_layout_engine("constrained")
-            figure.draw_without_rendering()
-            figure.set_layout_engine("none")  # what was laid out stays, however often it is saved
-            return figure
+            return marks.laid_out(figure)
 
     return draw
 
@@ -91,8 +86,9 @@ def correct_at_least_k(table: pd.DataFrame) -> Figure:
         for bar, (_, row) in zip(bars, rows.iterrows(), strict=True):
             bar.set_gid(marks.told(f"{row.label}, {row.k} or more correct: {marks.value(row, ' %')}"))
         marks.interval(axes, x, rows, INK)
-        for at, value, high in zip(x, rows.ours, rows.high.fillna(rows.ours), strict=True):
-            axes.annotate(f"{value:.0f}", (at, high), (-2, 3), textcoords="offset points", ha="center", fontsize=8)
+        at_foot: style.Look = {"textcoords": "offset points", "ha": "center", "path_effects": marks.HALO}
+        for at, value in zip(x, rows.ours, strict=True):
+            axes.annotate(f"{value:.0f}", (at, 0), (0, 3), fontsize=8, **at_foot)
         marks.paper(axes, x + 0.45 * width, rows.paper)
     axes.set_xticks(range(len(ks)), [f"≥ {k}" if k < ks[-1] else f"≥ {k} (all)" for k in ks])
     axes.set_ylim(0, 109)
@@ -189,66 +185,8 @@ def _concurrency_marks(axes: Axes, rows: pd.DataFrame) -> None:
 
 @drawn
 def frontier(table: pd.DataFrame) -> Figure:
-    """Accuracy over critical-path latency, one point a budget, joined along the frontier (the paper's figure 7).
-
-    The arrow is the gap: from the latency at which parallel thinking has AsyncThink's accuracy to AsyncThink's own.
-    """
-    figure = Figure(figsize=(WIDTH, 3.9))
-    axes = figure.add_subplot()
-    for arm in [arm for arm in FRONTIERS if arm in set(table.way)]:
-        _way(axes, table[table.way == arm].sort_values("latency"), arm)
-    axes.set_xlabel("Critical-path latency, tokens")
-    axes.set_ylabel("Accuracy, %")
-    marks.from_zero(axes, LEAST)
-    axes.set_ylim(top=min(axes.get_ylim()[1], 108))
-    _from_the_points(axes, table.latency)
-    _gap(axes, table)
-    axes.annotate("better ↖", (0.02, 0.95), xycoords="axes fraction", fontsize=8, color=MUTED, va="top")
-    figure.legend(loc="outside upper left", ncols=2, handlelength=1.2)
-    hollow = "hollow: other budgets are better, or a mixture of two"
-    marks.footer(figure, table, INTERVALS, "ring: the headline's budget", hollow)
-    return figure
-
-
-def _from_the_points(axes: Axes, latency: pd.Series) -> None:
-    """The scale is that of the points: an interval over two seeds may have no end that is worth drawing."""
-    least, most = latency.min(), latency.max()
-    room = 0.1 * max(most - least, 0.1 * most)
-    axes.set_xlim(0 if least < 0.4 * most else least - room, most + room)
-
-
-def _way(axes: Axes, rows: pd.DataFrame, arm: str) -> None:
-    """One way's points: those that no mixture of others beats are full and joined."""
-    best, headline, tone = rows[rows.best], rows[(rows.variant == "headline") & (rows.arm == arm)], colour(arm)
-    errors = marks.errors(rows, "accuracy"), marks.errors(rows, "latency")
-    axes.errorbar(rows.latency, rows.accuracy, *errors, fmt="none", ecolor=tone, elinewidth=0.9, alpha=0.5)
-    beaten: style.Look = {"color": "white", "markeredgecolor": tone, "markersize": 4.5, "zorder": 3}
-    axes.plot(rows.latency[~rows.best], rows.accuracy[~rows.best], MARKERS[arm], **beaten)
-    look: style.Look = {"color": tone, "marker": MARKERS[arm], "linestyle": LINES.get(arm, "-"), "zorder": 3}
-    axes.plot(best.latency, best.accuracy, label=headline.label.iloc[0], **look)
-    ring: style.Look = {"markersize": 11, "markerfacecolor": "none", "markeredgecolor": tone}
-    axes.plot(headline.latency, headline.accuracy, "o", zorder=3, markeredgewidth=1.2, **ring)
-    for _, row in rows.iterrows():
-        marks.spot(axes, row.latency, row.accuracy, marks.point(row))
-
-
-def _gap(axes: Axes, table: pd.DataFrame) -> None:
-    """How much sooner AsyncThink's headline is than parallel thinking's frontier at its accuracy, or how much later."""
-    ours = table[(table.arm == "asyncthink") & (table.variant == "headline")]
-    theirs = table[table.way == "parallel"]
-    if ours.empty or theirs.empty:
-        return
-    point = ours.iloc[0]
-    needed = latency_at(point.accuracy, list(theirs.latency), list(theirs.accuracy))
-    if not needed > 0:  # a floor: nothing is as accurate sooner or later
-        return
-    share, beyond = 100 * (1 - point.latency / needed), " or more" * bool(theirs.accuracy.max() < point.accuracy)
-    look = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.1, "shrinkA": 0, "shrinkB": 7}
-    axes.annotate("", (point.latency, point.accuracy), (needed, point.accuracy), arrowprops=look, zorder=4)
-    said = f"{share:.0f} % sooner{beyond}" if share > 0 else f"{-share:.0f} % later"
-    middle = ((point.latency + needed) / 2, point.accuracy)
-    bold: style.Look = {"ha": "center", "fontsize": 8, "weight": "bold", "zorder": 4, "path_effects": marks.HALO}
-    axes.annotate(said, middle, (0, 5), textcoords="offset points", **bold)
+    """Accuracy over critical-path latency, one point a budget, joined along the frontier (the paper's figure 7)."""
+    return frontier_figure.draw(table, WIDTH)
 
 
 @drawn
