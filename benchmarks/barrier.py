@@ -1,4 +1,4 @@
-"""Latency on the wall at a load of 1, 8 and 64 episodes, beside a runtime with a barrier, on identical traces.
+"""Seconds to the answer at a load of 1, 8 and 64 episodes, beside a runtime with a barrier, on identical traces.
 
 With the barrier the organizer stops at each Fork until all its workers are back, as runtimes do in which a call returns
 its result. A careful barrier stands beside it: Forks that directly follow one another start side by side. Load n means
@@ -26,6 +26,10 @@ from benchmarks import record, replay, timing
 LOADS = {1: 12, 8: 32, 64: 128}  # load -> episodes of a turn
 REPEATS = 3
 QUANTILES = (50, 95)
+NAMES = {
+    "s": "time to the answer of a {}",
+    "steps": "latency of a {}, in decoding steps",
+}  # a latency is of steps, here as everywhere
 
 
 class Barrier(replay.Replay):
@@ -79,7 +83,7 @@ PEERS = (
 
 @dataclass(frozen=True)
 class Turn:
-    """The episodes of a load by one scheduler: latency in seconds and in decoding steps; rows and seconds of a step."""
+    """The episodes of a load by one scheduler: seconds and decoding steps to the answer; rows and seconds of a step."""
 
     seconds: Sequence[float]
     steps: Sequence[int]
@@ -88,7 +92,7 @@ class Turn:
 
 
 def measure() -> list[record.Row]:
-    """p50 and p95 of latency for each load and each of the two barriers."""
+    """p50 and p95 of the time to the answer for each load and each of the two barriers."""
     given = replay.nano()
     written = replay.demonstrations(given, max(LOADS.values()), 32)
     model, tokenizer = replay.random_model(given)
@@ -145,9 +149,9 @@ def _compared(load: int, peer: Peer, ours: list[Turn], theirs: list[Turn]) -> It
 def _row(
     load: int, quantile: int, peer: Peer, unit: str, ours: list[Sequence[float]], theirs: list[Sequence[float]]
 ) -> record.Row:
-    own, other = ([float(np.percentile(latencies, quantile)) for latencies in side] for side in (ours, theirs))
+    own, other = ([float(np.percentile(turn, quantile)) for turn in side] for side in (ours, theirs))
     return {
-        "what": f"latency of a fork-join episode, load {load}, p{quantile}{', in decoding steps' * (unit == 'steps')}",
+        "what": NAMES[unit].format(f"fork-join episode, load {load}, p{quantile}"),
         "against": peer.name,
         "goal": "",
         "ratio": timing.ratio(other, own),

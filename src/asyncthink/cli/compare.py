@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from asyncthink.evaluation.differences import Difference
     from asyncthink.evaluation.recordings import Evaluation
 
+NAMES = {"all_correct": "all correct", "concurrency_ratio": "η/c", "elapsed": "latency"}  # for people
 EXAMPLE = r"""asyncthink compare metrics/evaluate/countdown/parallel/1.json \
     metrics/evaluate/countdown/asyncthink/1.json"""
 
@@ -105,6 +106,7 @@ def _for_people(pair: Pair, found: "list[Difference]") -> str:
     rows = []
     for row in found:
         values = [f"{FACTORS[row.unit] * value:,.1f}" for value in (row.one, row.other)]
-        rows.append([f"{row.measure}, {row.unit}", *values, text(row.difference, UNITS[row.unit]), row.agrees])
+        name = NAMES.get(row.measure, row.measure)
+        rows.append([f"{name}, {row.unit}", *values, text(row.difference, UNITS[row.unit]), row.agrees])
     titles = (pair.test_set, "A", "B", "B less A [95 %]", "agree?")
     return f"A {names[0]}, B {names[1]}: {alike}, {how}\n" + terminal.aligned(titles, rows)

@@ -14,6 +14,7 @@ from asyncthink import terminal
 
 SHARES = {"accuracy": "accuracy, %", "all_correct": "all correct, %", "concurrency_ratio": "η/c, %"}
 COUNTS = {"elapsed": "latency", "work": "work", "forks": "forks"}
+UNITS = "latency, work: tokens, of all episodes; --json: every measure, and its interval; latency is `elapsed` there"
 EXAMPLE = "asyncthink measure results/evaluate/countdown/asyncthink/1.jsonl.gz"
 
 
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
 def _for_people(lines: list[dict[str, Any]]) -> str:
     """One row a group, the measures that all know; --json has every one, with its interval."""
     titles = ("task", "arm", "seed", "variant", "episodes", *SHARES.values(), *COUNTS.values())
-    return terminal.aligned(titles, map(_row, lines), left=4) + "\nlatency, work: tokens; --json: all, with intervals"
+    return terminal.aligned(titles, map(_row, lines), left=4) + f"\n{UNITS}"
 
 
 def _row(line: dict[str, Any]) -> list[object]:

@@ -68,7 +68,7 @@ _DYNAMICS = {
     "accuracy": ("accuracy", 100, 1, " %"),
     "concurrency_ratio": ("η/c", 100, 1, " %"),
     "forks": ("forks", 1, 2, ""),
-    "latency": ("latency", 1, 1, " tokens"),
+    "latency": ("latency of those right in form", 1, 1, " tokens"),
 }
 
 
@@ -117,7 +117,8 @@ EXHIBITS = {
     "training_dynamics": Exhibit(
         "What changes during RL",
         "The paper's figure 6",
-        "Each panel is one measure over the RL steps; a band is the range over seeds.",
+        "Each panel is one measure over the RL steps; a band is the range over seeds. Here, unlike elsewhere, the "
+        "latency is of the episodes right in form alone.",
         _training_dynamics,
     ),
     "organization": Exhibit(

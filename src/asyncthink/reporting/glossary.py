@@ -8,7 +8,8 @@ WORDS = {
     "η": "concurrency: agents that decode in a step, on average over an episode",
     "c": "capacity: agents that may decode at the same time, the organizer included",
     "η/c": "the share of the c agents that is busy, on average; an agent that forks nothing has 1/c",
-    "T": "latency: decoding steps from the question to the answer, along the critical path",
+    "T": "latency: decoding steps from the question to the answer, along the critical path; of a broken "
+    "episode, where it counts in a mean, up to where it ended",
     "work": "tokens that all agents decode, whether side by side or one after another",
     "fork": "the organizer hands a part of the question to a worker and goes on; at a join it takes in the result",
 }
