@@ -103,10 +103,46 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
             list(files.json_lines(tmp_path / name))
 
 
-def test_half_a_letter_is_written_as_json_says_it_and_read_again(tmp_path):
-    for name in ("rows.jsonl", "rows.jsonl.gz"):
-        files.write_json_lines(tmp_path / name, [{"a": "\ud800"}])
-        assert files.read_json_lines(tmp_path / name) == [{"a": "\ud800"}]
+@pytest.mark.parametrize("half", ["\ud800", "a\udfff", "\ud800 \udc00", "\udc00\ud800"])
+def test_half_a_letter_is_refused_with_its_line_wherever_it_stands(half, tmp_path):
+    for name, row in (("rows.jsonl", {"a": half}), ("rows.jsonl.gz", {"a": [{half: 1}]})):
+        files.write_json_lines(tmp_path / name, [{"a": "\U00010000"}, row])
+        with pytest.raises(InputError, match=r"line 2 holds \\ud[8cf][0f][0f], half a letter, which is no text"):
+            files.read_json_lines(tmp_path / name)
+        assert [given for _, given in files.json_lines(tmp_path / name, halves=True)] == [{"a": "\U00010000"}, row]
+
+
+def test_a_whole_letter_that_json_says_in_two_halves_is_one(tmp_path):
+    (tmp_path / "rows.jsonl").write_text(r'{"a": "\ud83d\ude00", "b": "\\ud800"}')
+    assert files.read_json_lines(tmp_path / "rows.jsonl") == [{"a": "😀", "b": r"\ud800"}]
+
+
+HALVED = episode.to_json(sequential(0, "<ANSWER> 3 * 5 </ANSWER>")).replace("3 * 5", r"3 * 5 \udead")
+PARAMS = str(Path(__file__).parents[1] / "params.yaml")
+READERS = [
+    "measure FILE",
+    "page FILE -o page.html",
+    "page FILE -o picture.svg",
+    "case_studies --params PARAMS --episodes FILE --table cases.csv",
+    "estimate --params PARAMS --puzzles FILE",
+    "think --model none --item ITEM",
+]
+
+
+@pytest.mark.parametrize("command", READERS)
+def test_every_command_that_reads_episodes_or_items_refuses_half_a_letter_in_one_line(
+    command, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    Path("rows.jsonl").write_text(HALVED)
+    meant = {"FILE": "rows.jsonl", "PARAMS": PARAMS, "ITEM": r'{"question": "\udead"}'}
+    assert cli.main([meant.get(word, word) for word in command.split()]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and r" holds \udead, half a letter" in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.jsonl"]
+
+
+def test_half_a_letter_is_written_as_json_says_it(tmp_path):
     files.write_text(tmp_path / "text", "α\ud800")
     assert (tmp_path / "text").read_text(encoding="utf-8") == "α\\ud800"
 
@@ -129,11 +165,10 @@ def test_streams_that_a_shell_closed_read_and_write_nothing(tmp_path):
 
 
 def test_any_letter_is_printed_in_any_locale_and_what_is_refused_is_one_line(tmp_path, capsys):
-    line = episode.to_json(sequential(0, "<ANSWER> 3 * 5 </ANSWER>", arm="α")).replace('"α"', '"α\\ud800"')
-    (tmp_path / "rows.jsonl").write_text(line)
+    (tmp_path / "rows.jsonl").write_text(episode.to_json(sequential(0, "<ANSWER> 3 * 5 </ANSWER>", arm="α😀")))
     words = [sys.executable, "-m", "asyncthink", "measure", str(tmp_path / "rows.jsonl")]
     done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "PYTHONIOENCODING": "ascii"})
-    assert done.returncode == 0 and json.loads(done.stdout)["arm"] == "α\ud800", done.stderr
+    assert done.returncode == 0 and json.loads(done.stdout)["arm"] == "α😀", done.stderr
     assert cli.main(["measure", "no\n\x1b[2Jthing\u2028"]) == 2
     assert capsys.readouterr().err == "asyncthink measure: no\\n\\x1b[2Jthing\\u2028: no such file\n"
 

@@ -277,6 +277,14 @@ def test_a_case_study_of_an_episode_that_contradicts_its_plan_is_refused_with_it
         case_table.frame([tmp_path / "1.jsonl"], "nano")
 
 
+def test_a_table_is_read_as_it_was_written_whatever_a_model_said(tmp_path):
+    texts = ["a\rb", "a\r\nb", 'a "b", c', "\u2028", "α\x00", " a "]
+    table = pd.DataFrame({"text": texts, "scale": "nano"})
+    (tmp_path / "cases.csv").write_text(tables.text(table), newline="")
+    for read in (tables.read(tmp_path, "cases"), tables.as_read(table)):
+        assert read.text.to_list() == texts
+
+
 def test_what_was_tried_stands_under_a_claim_unless_it_is_reproduced(results):
     named = report.attempts()
     assert set(named) <= set(claims.CLAIMS) and all(text.endswith(".") for texts in named.values() for text in texts)

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import sys
@@ -122,11 +123,12 @@ def read_json_lines(path: str | Path) -> list[dict[str, Any]]:
     return [row for _, row in json_lines(path)]
 
 
-def json_lines(path: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def json_lines(path: str | Path, halves: bool = False) -> Iterator[tuple[str, dict[str, Any]]]:
     """(where, object) for each line of JSON Lines, as it comes; `where` names file and line. "-" is standard input.
 
     Gzipped or not, with or without a byte order mark, any line ends; lines of white space are passed over, but
-    counted. Whatever else is no JSON object is an InputError that names file and line.
+    counted. Whatever else is no JSON object is an InputError that names file and line; so is half a letter, unless
+    `halves` are taken.
     """
     name = "standard input" if str(path) == "-" else str(path)
     try:
@@ -138,7 +140,7 @@ def json_lines(path: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 if (value := _plain(line)) is not None:
                     yield where, value
                 elif text := _text(line, where):
-                    yield where, json_object(text, where)
+                    yield where, json_object(text, where, halves)
     except FileNotFoundError:
         raise InputError(f"{name}: no such file") from None
     except UNREADABLE as error:
@@ -147,8 +149,12 @@ def json_lines(path: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
         raise InputError(f"{name}: cannot be read: {error.strerror or error}") from None
 
 
-def json_object(text: str, where: str) -> dict[str, Any]:
-    """One JSON object without NaN, infinite numbers and keys that come twice; `where` begins the InputError's text."""
+def json_object(text: str, where: str, halves: bool = False) -> dict[str, Any]:
+    """One JSON object without NaN, infinite numbers, keys that come twice and, unless `halves` are taken, half letters.
+
+    A half is one of the two code units that UTF-16 makes of a rare letter; JSON can say it alone, but no tokenizer,
+    table or file takes it. `where` begins the InputError's text.
+    """
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
@@ -159,6 +165,8 @@ def json_object(text: str, where: str) -> dict[str, Any]:
         raise InputError(f"{where} is not JSON: {str(error)[:120]}") from None
     if not isinstance(value, dict):
         raise InputError(f"{where} is not a JSON object, but {ascii(value)[:60]}")
+    if not halves and _MAYBE_HALF.search(text) and (half := _HALF.search(json.dumps(value, ensure_ascii=False))):
+        raise InputError(f"{where} holds {ascii(half[0])[1:-1]}, half a letter, which is no text")
     return value
 
 
@@ -205,6 +213,8 @@ def _no_constant(name: str) -> Any:
 
 
 _GZIP = b"\x1f\x8b"
+_HALF = re.compile("[\ud800-\udfff]")
+_MAYBE_HALF = re.compile("[\ud800-\udfff]|\\\\u[dD][89a-fA-F]")  # in a text, before its escapes are read
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_no_constant)
 
 

@@ -1,8 +1,10 @@
 """`asyncthink COMMAND ...`: parse, load, call, publish. A command's module is imported only when it is called."""
 
 import argparse
+import codecs
 import importlib
 import io
+import json
 import os
 import sys
 from importlib import metadata
@@ -87,7 +89,15 @@ def _open_streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - for the whole run
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+        codecs.register_error("json", _escaped)
+        sys.stdout.reconfigure(errors="json")
+
+
+def _escaped(refused: UnicodeError) -> tuple[str, int]:
+    """Letters that a locale does not have, as JSON says them: a line of JSON stays one."""
+    if not isinstance(refused, UnicodeEncodeError):
+        raise refused
+    return json.dumps(refused.object[refused.start : refused.end])[1:-1], refused.end
 
 
 class Parser(argparse.ArgumentParser):

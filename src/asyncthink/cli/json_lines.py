@@ -37,7 +37,7 @@ def answer(
     people = shown if terminal.for_people(args) else None
     if people:
         print(people.columns.header)
-    for where, given in json_lines(args.file):
+    for where, given in json_lines(args.file, halves=True):  # a model's text is judged as it is
         try:
             response = respond(given)
             if response is None:

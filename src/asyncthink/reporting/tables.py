@@ -252,7 +252,7 @@ def read(folder: str | Path, name: str) -> pd.DataFrame:
     """A table from its file."""
     path = Path(folder) / f"{name}.csv"
     try:
-        return pd.read_csv(path)
+        return _parsed(path)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run `snakemake {path}`") from None
     except ValueError as error:
@@ -261,7 +261,11 @@ def read(folder: str | Path, name: str) -> pd.DataFrame:
 
 def as_read(frame: pd.DataFrame) -> pd.DataFrame:
     """A table as it comes back from its file."""
-    return pd.read_csv(StringIO(text(frame)))
+    return _parsed(StringIO(text(frame)))
+
+
+def _parsed(table: Path | StringIO) -> pd.DataFrame:
+    return pd.read_csv(table, lineterminator="\n")  # a carriage return in a model's text ends no row
 
 
 def headline(evaluations: pd.DataFrame) -> dict[str, dict[str, float]]:
