@@ -375,6 +375,16 @@ def test_a_server_that_ignores_streaming_is_read_all_the_same():
     assert WORDS.decode(completion.ids).strip() == "8 * 3 </ANSWER>" and completion.stop == "</ANSWER>"
 
 
+def test_a_letter_that_comes_in_halves_is_joined_and_half_a_letter_is_replaced():
+    pieces = [{"text": text, "finish_reason": None} for text in ("a \ud83d", "\ude00 b", "\ud83d c")]
+    streamed, stub = Answer(sse([*pieces, {"text": "", "finish_reason": "stop"}]), headers=SSE), VLLMStub("chat")
+    with Server(lambda call: streamed if call.path == "/v1/completions" else stub(call)) as server:
+        engine = TextServer(server.url, byte_tokenizer())
+        engine.watch = lambda trace, token: None
+        completion = complete(engine, Request(("a",), tuple(engine.encode("Say.")), ("</ANSWER>",), 900, 5, 1.0))
+    assert engine.decode(completion.ids) == "a 😀 b\ufffd c"
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_server_that_does_not_answer_in_time_ends_the_run_and_grades_nothing(kind, monkeypatch):
     monkeypatch.setattr(connection, "TIME_LIMIT", 0.2)

@@ -140,6 +140,11 @@ def context_length(model: Mapping[str, Any]) -> int | None:
     return min((value for value in told if type(value) is int and value > 0), default=None)
 
 
+def whole_letters(text: str) -> str:
+    """A text whose letters may have come in halves, of which no tokenizer takes any: joined, or replaced if alone."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def _kind_of(value: Any) -> str:
     """A value's kind, for people."""
     return _NAMES.get(type(value), "null")

@@ -96,11 +96,11 @@ class TextServer(Served):
 
     def _tell(self, request: Request, piece: str) -> None:
         if self.watch is not None:
-            for token in self.encode(piece):
+            for token in self.encode(replies.whole_letters(piece)):
                 self.watch(request.trace, token)
 
     def _completion(self, text: str, stop: str | None) -> Completion:
-        ids = self.encode(text)
+        ids = self.encode(replies.whole_letters(text))
         return Completion(tuple(ids), (0.0,) * len(ids), stop)
 
     async def _pieces(self, request: Request) -> AsyncGenerator[tuple[str, str | None], None]:
