@@ -115,10 +115,14 @@ def _engine(args: argparse.Namespace) -> Iterator["Engine"]:
 
 
 def _verdict(episode: "Episode") -> str:
-    """The answer, what it is worth, and what it took."""
+    """What was asked, the answer, what it is worth, and what it took."""
+    from asyncthink.reporting.page_record import asked, game_asked
+
     schedule, score = episode.schedule, episode.score
     error = schedule["format_error"]
+    question = game_asked(episode.item) if episode.task == COUNTDOWN else asked(episode.item)
     rows = [
+        ("asked", question),
         ("answer", episode.answer if episode.answer is not None else f"none ({error})"),
         ("accuracy", f"{score['accuracy']:.2f} ({score['correct']} right of {score['offered']} offered)"),
         ("latency", f"T = {schedule['latency']} tokens on the critical path" if not error else f"none ({error})"),
@@ -126,7 +130,7 @@ def _verdict(episode: "Episode") -> str:
     ]
     if not error:
         ratio, capacity = schedule["concurrency_ratio"], episode.capacity
-        rows.append(("busy", f"eta/c = {ratio:.2f} of c = {capacity} agents at work, on average"))
+        rows.append(("busy", f"η/c = {ratio:.2f} of c = {capacity} agents at work, on average"))
     return "\n".join(f"{name:<10} {text}" for name, text in rows)
 
 
