@@ -125,9 +125,17 @@ def test_a_row_says_what_was_asked_and_search_and_order_follow_it(opened):
     assert not page.locator("#none").is_visible()
 
 
-def test_an_episode_links_to_the_same_question_under_another_way(opened):
+def test_an_episode_stands_beside_the_same_question_under_another_way_on_one_clock(opened):
     alone = replace(ALONE, item=EXAMPLE.item)
     page = opened([EXAMPLE, alone], fragment=identify(EXAMPLE))
+    ends = page.locator("#others svg").evaluate_all(
+        """(lanes) => lanes.map((lane) => {
+          const edges = [...lane.querySelectorAll("rect")].map((bar) => bar.getBoundingClientRect().right);
+          return (Math.max(...edges) - lane.getBoundingClientRect().x) / lane.getBoundingClientRect().width;
+        })"""
+    )
+    longest = max(EXAMPLE.schedule["latency"], alone.schedule["latency"])
+    assert ends == pytest.approx([each.schedule["latency"] / longest for each in (EXAMPLE, alone)], abs=0.01)
     page.locator("#others a").click()
     expect(page.get_by_role("heading", level=2)).to_have_text(titles(alone)[0])
 

@@ -1,4 +1,4 @@
-// The list, its filters, and the episode in view. Loaded behind timeline.js and traces.js, all in one script.
+// The list, its filters, and the episode in view. Loaded after timeline.js and traces.js, all in one script.
 
 const at = (id) => document.getElementById(id);
 let EPISODES = []; // until they are unpacked, which is at once
@@ -15,7 +15,7 @@ const words = (name) => name.replaceAll("_", " ");
 
 const between = (value, low, high) => (low === "" || value >= +low) && (high === "" || (value != null && value <= +high));
 const searched = (episode) => `${episode.asked} ${episode.title} ${episode.id} ${episode.item.at(-1)[1]}`.toLowerCase();
-const last = (value) => value ?? Infinity; // an episode without a latency comes behind those that have one
+const last = (value) => value ?? Infinity; // an episode without a latency comes after those that have one
 const ORDERS = {
   "as recorded": null,
   "soonest first": (a, b) => last(a.latency) - last(b.latency),
@@ -169,15 +169,19 @@ function show(episode) {
   drawNeighbours();
 }
 
-// The same question under other ways of thinking, which is what a reader wants to compare.
+// The same question under every way of thinking, on one clock: what a reader wants to compare.
 function drawOthers(episode) {
   const others = (BY_QUESTION.get(question(episode)) ?? []).filter((other) => arm(other) !== arm(episode));
-  const links = others.slice(0, 12).map((other) => {
-    const told = `${arm(other)}: ${other.verdict}, ${other.latency == null ? "no T" : `T ${number(other.latency)}`}`;
-    return make("a", { href: `#${encodeURIComponent(other.id)}`, textContent: told });
+  const shown = [episode, ...others.slice(0, 12)];
+  const span = Math.max(...shown.map((each) => each.timeline.span));
+  const rows = shown.map((each) => {
+    const told = `${arm(each)}: ${each.verdict}, ${each.latency == null ? "no T" : `T ${number(each.latency)}`}`;
+    const link = { href: `#${encodeURIComponent(each.id)}`, textContent: told };
+    const name = each === episode ? make("span", { textContent: told }) : make("a", link);
+    return make("div", {}, name, miniature(each.timeline, span));
   });
-  at("others").hidden = links.length === 0;
-  at("others").replaceChildren("The same question:", ...links);
+  at("others").hidden = others.length === 0;
+  at("others").replaceChildren("The same question, on one clock:", ...rows);
 }
 
 const question = (episode) => episode.asked && JSON.stringify([episode.task, episode.item.slice(0, -1)]);

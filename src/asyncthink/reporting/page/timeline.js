@@ -32,6 +32,19 @@ const PAINT = {
   },
 };
 
+// The lanes alone, small and without words, on a clock of `span` steps.
+function miniature(timeline, span) {
+  const bars = timeline.marks.filter(([kind, name]) => kind === "bar" && name !== "active");
+  const lanes = [...new Set(bars.map((bar) => bar[4]))].sort((a, b) => a - b);
+  const svg = node("svg", { class: "timeline", "aria-hidden": true, height: 7 * lanes.length });
+  const share = (steps) => `${(100 * steps) / Math.max(span, 1)}%`;
+  for (const [, name, start, end, y] of bars) {
+    const place = { x: share(start), y: 7 * lanes.indexOf(y) + 1, width: share(end - start), height: 5 };
+    svg.append(node("rect", { class: name, ...place }));
+  }
+  return svg;
+}
+
 function paintTimeline(svg, timeline) {
   const width = svg.parentElement.clientWidth;
   const step = (width - GUTTER - MARGIN) / Math.max(timeline.span, 1);
