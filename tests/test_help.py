@@ -1,5 +1,6 @@
 """What a new user tries first: the example of each command's help, and a command given in another folder."""
 
+import argparse
 import importlib
 import os
 import shlex
@@ -70,6 +71,13 @@ def tried(name: str, folder: Path) -> subprocess.CompletedProcess:
     environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT / "src")}
     command = ["bash", "-c", example(name)]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_the_help_of_every_command_explains_each_flag(name):
+    parser = argparse.ArgumentParser()
+    cli.described(name, parser)
+    assert [action.dest for action in parser._actions if not action.help] == []
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)

@@ -8,7 +8,7 @@ EXAMPLE = r"""asyncthink case_studies --episodes results/evaluate/countdown/asyn
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: params.yaml")
     parser.add_argument("--episodes", nargs="*", type=Path, default=[], help="recordings, JSON Lines")
     parser.add_argument("--table", required=True, type=Path, help="written: one row a stretch of an agent's time, CSV")
 

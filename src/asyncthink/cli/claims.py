@@ -17,7 +17,7 @@ EXAMPLE = "asyncthink claims --records metrics/reference/nano --ledger work/clai
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: params.yaml")
     parser.add_argument("--evaluations", nargs="*", type=Path, default=[], help="metrics of `measure`, JSON")
     parser.add_argument("--histories", nargs="*", type=Path, default=[], help="histories of training, JSON Lines")
     parser.add_argument("--filters", nargs="*", type=Path, default=[], help="metrics of `filter`, JSON")

@@ -7,7 +7,7 @@ EXAMPLE = 'eval "$(asyncthink completion bash)"'
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+    parser.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="the one that is at work")
     parser.epilog = "The example's line, put into ~/.bashrc, completes in every new shell."
 
 

@@ -14,7 +14,7 @@ EXAMPLE = "asyncthink doctor"
 def arguments(parser: argparse.ArgumentParser) -> None:
     said = "a folder, a hub name or a .gguf file: tell whether it will work here and how fast, in about a minute"
     parser.add_argument("model", nargs="?", type=Path, help=said)
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: params.yaml")
 
 
 def run(args: argparse.Namespace) -> int:

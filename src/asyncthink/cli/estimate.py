@@ -23,7 +23,7 @@ EXAMPLE = "asyncthink estimate --device gpu"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: params.yaml")
     parser.add_argument("--device", choices=("cpu", "gpu"), help="default: gpu at the scales small and paper")
     parser.add_argument("--probe", action="store_true", help="measure a core of this machine first, for ten seconds")
     parser.add_argument("--puzzles", type=Path, help=f"items of countdown, for the API cost (default: {PUZZLES})")

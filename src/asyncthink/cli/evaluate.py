@@ -22,8 +22,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", required=True, type=int, help="the training seed of the model")
     parser.add_argument("--model", required=True, type=Path, help="folder of the trained model")
     parser.add_argument("--items", required=True, type=Path, help="test items, JSON Lines")
-    parser.add_argument("--episodes", required=True, type=Path, help="output: episodes, gzipped JSON Lines")
-    parser.add_argument("--recording", required=True, type=Path, help="output: what was recorded, for `measure`, JSON")
+    parser.add_argument("--episodes", required=True, type=Path, help="written: episodes, gzipped JSON Lines")
+    parser.add_argument("--recording", required=True, type=Path, help="written: what was recorded, for `measure`, JSON")
     engine_choice.arguments(parser)
 
 

@@ -19,9 +19,9 @@ EXAMPLE = r"""asyncthink filter --arm asyncthink --demonstrations data/synthesiz
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: params.yaml")
     parser.add_argument("--arm", required=True, help="the first arm with this cold start: asyncthink, for no_rl too")
-    parser.add_argument("--demonstrations", type=Path, required=True)
+    parser.add_argument("--demonstrations", type=Path, required=True, help="what `synthesize` wrote, JSON Lines")
     parser.add_argument("--kept", type=Path, required=True, help="written: JSON Lines")
     parser.add_argument("--rejected", type=Path, required=True, help="written: JSON Lines, with a reason each")
     parser.add_argument("--metrics", type=Path, required=True, help="written: what the kept corpus is like")

@@ -13,7 +13,7 @@ EXAMPLE = "asyncthink items --item-set sudoku --items work/sudoku.jsonl"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: params.yaml")
     parser.add_argument("--item-set", required=True, help="one of `training_sets` or `test_sets` in params.yaml")
     parser.add_argument("--items", type=Path, required=True, help="written: JSON Lines")
 

@@ -11,8 +11,8 @@ EXAMPLE = "asyncthink pretrain --seed 1 --model work/pretrain --history work/pre
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: params.yaml")
+    parser.add_argument("--seed", type=int, required=True, help="the training seed")
     parser.add_argument("--model", type=Path, required=True, help="written: a folder with the model and its tokenizer")
     parser.add_argument("--history", type=Path, required=True, help="written: one JSON object a step")
     parser.add_argument("--times", type=Path, help="written: the wall-clock seconds of each step")

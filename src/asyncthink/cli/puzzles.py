@@ -13,7 +13,7 @@ EXAMPLE = r"""asyncthink puzzles --train work/train.jsonl --validation work/vali
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: params.yaml")
     for split in countdown_puzzles.SPLITS:
         parser.add_argument(f"--{split}", type=Path, required=True, help="written: JSON Lines")
     parser.add_argument("--manifest", type=Path, required=True, help="written: JSON")

@@ -22,7 +22,7 @@ EXAMPLE = "asyncthink reference"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: params.yaml")
     parser.add_argument("--metrics", type=Path, default=Path("metrics"), help="what the run recorded")
     parser.add_argument("--readme", type=Path, default=Path("README.md"), help="its table of claims is written anew")
 

@@ -14,7 +14,7 @@ EXAMPLE = r"""asyncthink report --tables metrics/tables --ledger metrics/referen
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: params.yaml")
     parser.add_argument("--tables", type=Path, help="folder of the CSV files of `tables`")
     parser.add_argument("--ledger", type=Path, help="the ledger of claims, JSON")
     parser.add_argument("--figures", nargs="*", type=Path, default=[], help="figures, SVG; each named as its table")

@@ -19,7 +19,7 @@ EXAMPLE = r"""asyncthink synthesize --arm asyncthink --puzzles data/puzzles/trai
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: params.yaml")
     parser.add_argument("--arm", required=True, help="the first arm with this cold start: asyncthink, for no_rl too")
     parser.add_argument("--puzzles", type=Path, required=True, help="the training items")
     parser.add_argument("--demonstrations", type=Path, required=True, help="written: JSON Lines")

@@ -11,7 +11,7 @@ COLUMNS = {
     "accuracy": "accuracy, %",
     "all_correct": "all correct, %",
     "elapsed": "latency, tokens",
-    "work": "tokens in all",
+    "work": "work, tokens",
     "concurrency_ratio": "η/c, %",
 }
 ARMS = [arm for arm in LABELS if arm.startswith(FRONTIERS)]

@@ -12,6 +12,15 @@ WORDS = {
     "episode, where it counts in a mean, up to where it ended",
     "work": "tokens that all agents decode, whether side by side or one after another",
     "fork": "the organizer hands a part of the question to a worker and goes on; at a join it takes in the result",
+    "accuracy": "share of the asked solutions that are right; all correct: share of the items that have all of them",
+    "right in form": "the trace follows the protocol and ends with an answer",
+    "cold start": "format fine-tuning on demonstrations, before RL",
+    "arm": "one way of training; “− cold start” is AsyncThink without it, and so on",
+    "fixed plan": "the same model, led by a program that hands out parts of the question in a set order",
+    "tokens priced": "AsyncThink trained with a price on every token, ours",
+    "order given": "AsyncThink whose demonstrations hand out the promising parts first, ours",
+    "diversified": "parallel traces that start from different parts of the question",
+    "vote, union": "the answer of parallel traces: the solutions that most of them found, or all that any found",
 }
 PATTERN = re.compile(
     r"(?P<ratio>η/c)|(?P<c>\bc(?= = \d)|\bc(?= traces))|(?P<T>\bT(?= =))|(?P<work>\bwork(?=[,:]))|"

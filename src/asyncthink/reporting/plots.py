@@ -30,7 +30,7 @@ PANELS = {
     "concurrency_ratio": ("η/c, %", 100),
     "forks": ("Forks a query", 1),
     "latency": ("Latency, tokens", 1),
-    "work": ("Tokens of all agents", 1),
+    "work": ("Work, tokens", 1),
     "repeated_share": ("Repeated branches, %", 100),
 }
 LOSSES = {"pretrain": "Base model, loss", "sft": "Fine-tuning, loss"}
