@@ -35,7 +35,7 @@ def draw(table: pd.DataFrame, width: float) -> Figure:
     marks.footer(figure, table, INTERVALS, "ring: the headline's budget", hollow)
     if gap:
         marks.laid_out(figure)
-        placing.place(*gap)
+        placing.place(axes, *gap)
     return figure
 
 

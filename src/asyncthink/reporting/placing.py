@@ -19,14 +19,14 @@ REACH = 60  # points that it may lie from what it names
 STEP = 2.0  # points between two places that are tried, and between the dots that a line is taken for
 
 
-def place(label: Annotation, begin: tuple[float, float], end: tuple[float, float]) -> None:
+def place(axes: Axes, label: Annotation, begin: tuple[float, float], end: tuple[float, float]) -> None:
     """Move a label to the best place beside the stretch from begin to end (data), from which it is offset in points.
 
     The best is the nearest at which it covers nothing and sticks out of the axes nowhere; where there is none, the one
     at which it covers least. The figure must be laid out.
     """
-    axes, figure = label.axes, label.get_figure(root=True)
-    assert axes is not None and figure is not None
+    figure = axes.get_figure(root=True)
+    assert figure is not None
     scale = figure.dpi / 72
     ends = axes.transData.transform([begin, end])
     box, inner = label.get_window_extent(), axes.get_window_extent()
