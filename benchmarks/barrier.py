@@ -26,10 +26,8 @@ from benchmarks import record, replay, timing
 LOADS = {1: 12, 8: 32, 64: 128}  # load -> episodes of a turn
 REPEATS = 3
 QUANTILES = (50, 95)
-NAMES = {
-    "s": "time to the answer of a {}",
-    "steps": "latency of a {}, in decoding steps",
-}  # a latency is of steps, here as everywhere
+# A latency is of steps, here as everywhere.
+NAMES = {"s": "time to the answer of a {}", "steps": "latency of a {}, in decoding steps"}
 
 
 class Barrier(replay.Replay):
@@ -171,7 +169,7 @@ def _bound(load: int, ours: list[Turn], theirs: list[Turn]) -> str:
     ]
     return (
         f"at load {load} {told[0]}, with a barrier {told[1]}; where a row costs the same, as many tokens a second are"
-        " decoded, and by Little's law the mean latency of n episodes under way is the same whoever waits"
+        " decoded, and by Little's law the mean time to the answer of n episodes under way is the same whoever waits"
     )
 
 
