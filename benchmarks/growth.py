@@ -10,8 +10,8 @@ import numpy as np
 
 from asyncthink import protocol, schedule
 from asyncthink.evaluation.measures import measures
-from asyncthink.tasks import countdown, solver
-from benchmarks import record, synthetic, timing
+from asyncthink.tasks import countdown
+from benchmarks import record, solver, synthetic, timing
 
 SIZES = (1, 2, 4, 8, 16, 32)
 REPEATS = 3

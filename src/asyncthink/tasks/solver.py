@@ -1,4 +1,4 @@
-"""Countdown's solver: every distinct solution of a number set, for one target or for all targets at once.
+"""Countdown's solver: every distinct solution of a number set.
 
 Which expressions are the same depends on which numbers are equal and on nothing else. So the canonical forms of, say,
 four different numbers are listed once, with letters for numbers (1,260 over + - * /), together with every way to make
@@ -58,60 +58,39 @@ class Forms:
 
 @dataclass(frozen=True)
 class Values:
-    """The value of each form as a fraction, not in lowest terms; `valid` where there is one that counts."""
+    """The value of each form as a fraction, not in lowest terms; `valid` where there is one."""
 
     numerators: Integers
     denominators: Integers
     valid: Flags
 
 
-def solutions(
-    numbers: Sequence[int],
-    target: int,
-    operations: str = OPERATIONS,
-    limit: int | None = None,
-    uses: int | None = None,
-) -> list[str]:
+def solutions(numbers: Sequence[int], target: int, operations: str = OPERATIONS, uses: int | None = None) -> list[str]:
     """Every distinct expression of all numbers, or of exactly `uses` of them, that equals the target.
 
-    They are in canonical form and sorted. With a limit only those count that can be calculated, in some order,
-    through whole results from 0 to it.
+    They are in canonical form and sorted.
     """
     texts: set[str] = set()
-    for chosen in _choices(numbers, uses):
-        forms, named = _forms(chosen, operations)
-        values = _values(named, forms, limit)
+    for forms, named, values in evaluated(numbers, operations, uses):
         hits = values.valid & (values.numerators == target * values.denominators)
         digits = {ord(letter): str(number) for letter, number in zip(forms.letters, named, strict=True)}
         texts.update(expressions.read(forms.texts[form].translate(digits)).text for form in np.flatnonzero(hits))
     return sorted(texts)
 
 
-def counts(
-    numbers: Sequence[int], operations: str = OPERATIONS, limit: int | None = None, uses: int | None = None
-) -> dict[int, int]:
-    """Every whole number that `solutions` reaches -> how many solutions it has, in ascending order."""
-    reached: Counter[int] = Counter()
-    for chosen in _choices(numbers, uses):
-        forms, named = _forms(chosen, operations)
-        values = _values(named, forms, limit)
-        whole = values.valid & (values.numerators % values.denominators == 0)
-        targets, times = np.unique(values.numerators[whole] // values.denominators[whole], return_counts=True)
-        reached.update(dict(zip(targets.tolist(), times.tolist(), strict=True)))
-    return dict(sorted(reached.items()))
+def evaluated(
+    numbers: Sequence[int], operations: str = OPERATIONS, uses: int | None = None
+) -> Iterator[tuple[Forms, list[int], Values]]:
+    """For each multiset that an expression can take: its forms, the numbers that their letters stand for, their values.
 
-
-def _choices(numbers: Sequence[int], uses: int | None) -> set[tuple[int, ...]]:
-    """The multisets that an expression can take. No two of them have an expression in common."""
-    return set(combinations(sorted(numbers), len(numbers) if uses is None else uses))
-
-
-def _forms(numbers: tuple[int, ...], operations: str) -> tuple[Forms, list[int]]:
-    """The forms of a multiset, and the number that each of their letters stands for."""
-    times = Counter(numbers)
-    named = sorted(times, key=lambda number: (-times[number], number))
-    letters = "".join(letter * times[number] for letter, number in zip(ascii_letters, named, strict=False))
-    return _listed(letters, operations), named
+    No two of the multisets have an expression in common.
+    """
+    for chosen in set(combinations(sorted(numbers), len(numbers) if uses is None else uses)):
+        times = Counter(chosen)
+        named = sorted(times, key=lambda number: (-times[number], number))
+        letters = "".join(letter * times[number] for letter, number in zip(ascii_letters, named, strict=False))
+        forms = _listed(letters, operations)
+        yield forms, named, _values(named, forms)
 
 
 @cache
@@ -158,11 +137,11 @@ def _ways(of_forms: Sequence[Sequence[Way]]) -> Ways:
     return Ways(left, right, np.isin(operation, ["*", "/"]), operation == "-", operation == "/", first)
 
 
-def _values(numbers: Sequence[int], forms: Forms, limit: int | None) -> Values:
+def _values(numbers: Sequence[int], forms: Forms) -> Values:
     """The values of the forms of the last size, with numbers for their letters."""
     level = known = _leaves(numbers, len(forms.sizes))
     for ways in forms.sizes:
-        level = _combined(known, ways, limit)
+        level = _combined(known, ways)
         known = Values(
             np.concatenate([known.numerators, level.numerators]),
             np.concatenate([known.denominators, level.denominators]),
@@ -178,8 +157,8 @@ def _leaves(numbers: Sequence[int], steps: int) -> Values:
     return Values(np.array(numbers, kind), np.ones(len(numbers), kind), np.ones(len(numbers), bool))
 
 
-def _combined(known: Values, ways: Ways, limit: int | None) -> Values:
-    """The values of one more size. Forms take the value of their first way that has one that counts."""
+def _combined(known: Values, ways: Ways) -> Values:
+    """The values of one more size. Forms take the value of their first way that has one."""
     up, down = known.numerators[ways.left], known.denominators[ways.left]
     above, below = known.numerators[ways.right], known.denominators[ways.right]
     above = np.where(ways.negated, -above, above)
@@ -188,9 +167,6 @@ def _combined(known: Values, ways: Ways, limit: int | None) -> Values:
     denominators = down * below
     valid = known.valid[ways.left] & known.valid[ways.right] & (denominators != 0)
     denominators = np.where(valid, denominators, 1)
-    if limit is not None:
-        whole = numerators % denominators == 0
-        valid &= whole & (numerators // denominators >= 0) & (numerators // denominators <= limit)
     order = np.where(valid, np.arange(len(valid)), len(valid))
     way = np.minimum.reduceat(order, ways.first)
     way, valid = np.minimum(way, len(valid) - 1), way < len(valid)
