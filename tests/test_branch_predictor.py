@@ -1,12 +1,13 @@
 """What the numbers alone tell of where the hits are: learned on no set that is held out, and better than chance."""
 
 import numpy as np
+import predictor_fit
 import pytest
 from countdown_world import ROOT
+from predictor_fit import hit_flags
 
 from asyncthink.config import params, scales
 from asyncthink.tasks import branch_predictor, countdown_puzzles
-from asyncthink.tasks.branch_predictor import hit_flags
 from asyncthink.tasks.countdown_search import branches, sorted_numbers
 
 SCALES = sorted(path.stem for path in (ROOT / "workflow" / "scales").glob("*.yaml"))
@@ -19,12 +20,7 @@ def puzzles_of(scale):
 
 @pytest.fixture(scope="module")
 def learned_from():
-    """The puzzles that the predictor of the game is fitted on."""
-    seen = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(branch_predictor, "fitted", seen.extend)
-        branch_predictor.fitted_on_the_game()
-    return seen
+    return predictor_fit.puzzles()
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +77,6 @@ def test_an_order_is_of_all_branches_and_of_the_puzzle_alone(held_out):
 
 
 def test_what_is_committed_is_what_a_fit_finds():
-    again, known = branch_predictor.fitted_on_the_game(), branch_predictor.of_the_game()
+    again, known = predictor_fit.fitted(predictor_fit.puzzles()), branch_predictor.of_the_game()
     for name, values in vars(again).items():
         np.testing.assert_allclose(getattr(known, name), values, rtol=1e-9, atol=1e-9)
