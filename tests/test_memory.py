@@ -58,7 +58,7 @@ def test_a_training_step_fits_on_a_gpu(name, room, most):
 def test_scoring_by_the_model_at_the_start_takes_less_than_the_update_beside_it():
     """It comes between two updates: no gradients, weights and moments, and the model at the start in bfloat16."""
     lengths = [WORKER] * (BUDGETS["cuda"] // WORKER)
-    scoring = memory_trace.scoring(LARGE["4B"], lengths, True)
+    scoring = memory_trace.update(LARGE["4B"], lengths, True, trained=False)
     gradients, start = (size * memory_trace.parameters(LARGE["4B"]) for size in (4, 2))
     assert scoring + start < gradients // 8 + update("4B", fullest(23_301))
 

@@ -1,12 +1,10 @@
 """Files that are either whole or not there: written beside their place, then moved over it."""
 
-import errno
 import gzip
 import hashlib
 import json
 import os
 import re
-import shutil
 import socket
 import sys
 import zlib
@@ -60,19 +58,6 @@ def _sweep(path: Path) -> None:
     for part in path.parent.glob(f".{escape(path.name)}.{escape(HOST)}.*.part"):
         if not _lives(int(part.name.split(".")[-2])):
             part.unlink(missing_ok=True)
-
-
-def move(source: Path, destination: Path) -> None:
-    """Put a file in the place of another in one step; from another file system it is copied."""
-    try:
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(source, destination)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise InputError(f"{destination}: cannot be written: {error.strerror or error}") from None
-        with replacing(destination) as temporary:
-            shutil.copyfile(source, temporary)
-        source.unlink()
 
 
 def _lives(process: int) -> bool:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 from pathlib import Path
 
 from asyncthink.cli import engine_choice
@@ -51,5 +52,6 @@ def run(args: argparse.Namespace) -> None:
         episodes = scratch.folder / "episodes.jsonl.gz"
         evaluate.record(about, engine, episodes)
         files.write_json(args.recording, about.recording(files.sha256(args.items)))
-        files.move(episodes, args.episodes)
+        with files.replacing(args.episodes) as own:
+            shutil.copyfile(episodes, own)
         scratch.remove()

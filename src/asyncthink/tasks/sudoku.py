@@ -129,11 +129,6 @@ def grids() -> tuple[Grid, ...]:
     return tuple(grid for four in itertools.product(rows, repeat=4) if is_solved(grid := tuple(sum(four, ()))))
 
 
-def solve(puzzle: Sequence[Sequence[int]]) -> list[Grid]:
-    """Every solution."""
-    return [grid for grid in grids() if _fits(grid, _cells(puzzle))]
-
-
 def of_split(split: str, sizes: Mapping[str, int]) -> list[Grid]:
     """The solved grids that a split's puzzles are cut from."""
     return [grid for grid in grids() if split_of(f"sudoku/{grid}", sizes) == split]
@@ -178,11 +173,8 @@ def from_record(record: Mapping[str, object], number: int) -> Item | None:
         return None
     check({"puzzle": meta.get("question")})
     puzzle = meta["question"]
-    return {
-        "id": str(meta.get("id", f"sudoku-enigmata-{number + 1}")),
-        "puzzle": puzzle,
-        "solutions": len(solve(puzzle)),
-    }
+    name = str(meta.get("id", f"sudoku-enigmata-{number + 1}"))
+    return {"id": name, "puzzle": puzzle, "solutions": _count(_cells(puzzle))}
 
 
 def _draw(

@@ -78,20 +78,11 @@ def parameters(config: Qwen3Config) -> int:
     return count
 
 
-def update(config: Qwen3Config, lengths: Sequence[int], large: bool) -> int:
+def update(config: Qwen3Config, lengths: Sequence[int], large: bool, trained: bool = True) -> int:
     """Most bytes on top of weights, gradients and moments while the traces of a micro-batch are trained on.
 
-    A large model computes in bfloat16 and recomputes its layers.
+    A large model computes in bfloat16 and recomputes its layers. Not trained, they are scored without gradients.
     """
-    return _of_all_layers(config, lengths, large, trained=True)
-
-
-def scoring(config: Qwen3Config, lengths: Sequence[int], large: bool) -> int:
-    """Most bytes on top of weights while traces are scored without gradients."""
-    return _of_all_layers(config, lengths, large, trained=False)
-
-
-def _of_all_layers(config: Qwen3Config, lengths: Sequence[int], large: bool, trained: bool) -> int:
     few, more = (_traced(config, layers, lengths, large, trained) for layers in LAYERS)
     return more + (more - few) * (config.num_hidden_layers - LAYERS[1]) // (LAYERS[1] - LAYERS[0])
 
