@@ -20,6 +20,7 @@ from written_episodes import EXAMPLE, READY, UNJOINED
 
 from asyncthink import episode
 from asyncthink.config import scales
+from asyncthink.config.params import merged
 from asyncthink.errors import InputError
 from asyncthink.evaluation import case_studies, claims, evidence
 from asyncthink.reporting import case_table, comparison, page, plots, report, style, tables
@@ -77,7 +78,7 @@ def results(request, tmp_path_factory):
         style.save(draw(made[name]), folder / f"{name}.svg")
     figures = {path.stem: path.read_text() for path in folder.glob("*.svg")}
     given = recorded_experiment.settings(scale)
-    return report.Results(made, figures, claims.ledger(found, scale), report.World.among(vars(given)))
+    return report.Results(made, figures, claims.ledger(found, scale), given.to_mapping())
 
 
 def test_the_graph_and_the_package_name_the_same_tables_and_figures():
@@ -506,20 +507,21 @@ def test_what_other_scales_say_stands_beside_a_claim(results):
 
 
 def test_a_report_lists_the_deviations_of_its_own_scale():
-    world = report.World.among(vars(recorded_experiment.settings()))
-    scratch = {row[0] for row in report.deviations(world)}
-    model, thinking = replace(world.model, start_from="Qwen/Qwen3-4B"), replace(world.thinking, latency_budget=128)
-    pretrained = {row[0] for row in report.deviations(replace(world, model=model))}
+    own = recorded_experiment.settings().to_mapping()
+
+    def told(**sections):
+        return {row[0]: row[2] for row in report.deviations(merged(own, sections))}
+
+    scratch, theirs = told(), {"start_from": "Qwen/Qwen3-4B"}
+    pretrained = told(model=theirs)
     assert "Base model" in scratch and "Base model" not in pretrained
-    other = report.deviations(replace(world, model=replace(model, start_from="SmolLM2-135M-Instruct")))
-    assert ["another pretrained model" in row[2] for row in other if row[0] == "Base model"] == [True]
+    assert "another pretrained model" in told(model={"start_from": "SmolLM2-135M-Instruct"})["Base model"]
     taught = {"Teacher of the cold start", "Branches of the game", "Game"}
-    asked = replace(world, model=model, synthesize=replace(world.synthesize, teacher="openai"))
-    assert taught <= scratch & pretrained and taught & {row[0] for row in report.deviations(asked)} == {"Game"}
-    assert "Budget on the critical path" not in scratch and "Parallel thinking" in scratch & pretrained
-    assert "Budget on the critical path" in {row[0] for row in report.deviations(replace(world, thinking=thinking))}
-    chat = {row[0] for row in report.deviations(replace(world, thinking=replace(thinking, prompts="chat")))}
-    assert "Thinking mode of the base model" in chat - scratch
+    asked = told(model=theirs, synthesize={"teacher": "openai"})
+    assert taught <= scratch.keys() & pretrained.keys() and taught & asked.keys() == {"Game"}
+    assert "Budget on the critical path" not in scratch and "Parallel thinking" in scratch.keys() & pretrained.keys()
+    assert "Budget on the critical path" in told(thinking={"latency_budget": 128})
+    assert "Thinking mode of the base model" in told(thinking={"prompts": "chat"}).keys() - scratch.keys()
 
 
 def test_durations_are_summed_by_step(tmp_path):

@@ -47,7 +47,7 @@ def _of_run(args: argparse.Namespace) -> "Results":
         tables={name: tables.read(args.tables, name) for name in (*tables.TABLES, "case_studies")},
         figures={path.stem: path.read_text(encoding="utf-8") for path in args.figures},
         ledger=ledger.read(args.ledger),
-        world=report.World.among(vars(given)),
+        params=given.to_mapping(),
         others=[ledger.read(path) for path in args.others],
     )
 
@@ -75,5 +75,5 @@ def _of_reference(folder: Path) -> "Results":
     cases = tables.read(folder, "case_studies") if kept else tables.as_read(case_table.frame([], given.scale))
     shown["case_studies"] = cases
     figures = {name: style.svg(draw(shown[name])) for name, draw in plots.FIGURES.items()}
-    world, others = report.World.among(vars(given)), claims_table.ledgers(folder.parent)
-    return report.Results(shown, figures, source.ledger, world, others, of_run=False)
+    others = claims_table.ledgers(folder.parent)
+    return report.Results(shown, figures, source.ledger, given.to_mapping(), others, of_run=False)

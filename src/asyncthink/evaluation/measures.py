@@ -77,13 +77,8 @@ def scored(episode: Episode) -> Episode:
 
 def union_scored(episode: Episode) -> Episode:
     """A parallel episode scored by all that its traces found together, in place of their vote."""
-    answers = [_trace_answer(trace) for trace in episode.traces]
+    answers = [protocol.answer(trace.actions) for trace in episode.traces]
     return replace(episode, score=dict(TASKS[episode.task].union(episode.item, answers)))
-
-
-def _trace_answer(trace: Trace) -> str | None:
-    """In a trace without an organizer only the answer's tags have a meaning."""
-    return protocol.answer(trace.actions)
 
 
 def _answer(episode: Episode) -> dict[str, float]:

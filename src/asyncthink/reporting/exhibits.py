@@ -39,9 +39,10 @@ def in_prose(text: str) -> str:
     return text.replace("− ", "without ")
 
 
-def interval(row: pd.Series) -> str:
-    """` [low, high]`; nothing where there is none, as for one item of one seed."""
-    return "" if pd.isna(row.low) else f" [{row.low:.1f}, {row.high:.1f}]"
+def interval(row: pd.Series, name: str = "ours") -> str:
+    """` [low, high]`, of columns low, high or NAME_low, NAME_high; nothing where there is none, as for one item."""
+    low, high = ("low", "high") if name == "ours" else (f"{name}_low", f"{name}_high")
+    return "" if pd.isna(row.get(low)) else f" [{row[low]:.1f}, {row[high]:.1f}]"
 
 
 def _frontier(table: pd.DataFrame) -> str:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
-from asyncthink.reporting import style
+from asyncthink.reporting import exhibits, style
 from asyncthink.reporting.style import MUTED, PAPER_COLOUR, Look
 
 LEAST = 10  # what a scale of percent or tokens reaches at least
@@ -54,10 +54,8 @@ def told(text: str) -> str:
 
 def value(row: pd.Series, unit: str = "", name: str = "ours") -> str:
     """`70.6 % [67.8, 73.3]`, with the paper's own where there is one; columns as in `errors`."""
-    low, high = ("low", "high") if name == "ours" else (f"{name}_low", f"{name}_high")
-    interval = "" if pd.isna(row[low]) else f" [{row[low]:.1f}, {row[high]:.1f}]"
     paper = f"; the paper: {row.paper:.1f}{unit}" if pd.notna(row.get("paper")) else ""
-    return f"{row[name]:.1f}{unit}{interval}{paper}"
+    return f"{row[name]:.1f}{unit}{exhibits.interval(row, name)}{paper}"
 
 
 def point(row: pd.Series) -> str:

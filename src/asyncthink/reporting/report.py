@@ -8,9 +8,9 @@ colours.
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -21,25 +21,15 @@ from asyncthink.evaluation.ledger import Ledger
 from asyncthink.evaluation.paper import PAPER
 from asyncthink.evaluation.verdicts import NOT_RUN, OF_ONE_RUN, ONE_RUN, VERDICTS
 from asyncthink.reporting import comparison, finding, forest, glossary
-from asyncthink.reporting.exhibits import EXHIBITS, LEARNED
+from asyncthink.reporting.exhibits import EXHIBITS, LEARNED, interval
 from asyncthink.reporting.run_facts import Duration
 from asyncthink.reporting.style import COLOURS, GRID, INK, MEASURES, MUTED, PAPER_COLOUR, has_data
-from asyncthink.settings import (
-    COUNTDOWN,
-    GRPO,
-    INERT,
-    SFT,
-    Evaluate,
-    Model,
-    Pretrain,
-    Puzzles,
-    Reward,
-    Synthesize,
-    Thinking,
-)
+from asyncthink.settings import COUNTDOWN, INERT
 
 HERE = Path(__file__).parent
 THEIRS = "Qwen3-4B"  # the paper's base model
+# The sections of params.yaml that say what was run, in the order in which they are shown.
+WORLD = ("puzzles", "thinking", "model", "reward", "arms", "synthesize", "pretrain", "sft", "grpo", "evaluate")
 # What stands in a figure -> the page's colour, so that figures follow light and dark.
 PAGE_COLOURS = {
     INK: "var(--ink)",
@@ -57,29 +47,8 @@ TONES |= {told: TONES[word] for word, told in OF_ONE_RUN.items()}
 
 
 @dataclass(frozen=True)
-class World:
-    """The sections of params.yaml that say what was run, in the order in which they are shown."""
-
-    puzzles: Puzzles
-    thinking: Thinking
-    model: Model
-    reward: Reward
-    arms: Mapping[str, Mapping[str, Any]]
-    synthesize: Synthesize
-    pretrain: Pretrain
-    sft: SFT
-    grpo: GRPO
-    evaluate: Evaluate
-
-    @classmethod
-    def among(cls, sections: Mapping[str, Any]) -> Self:
-        """Those of all sections, by name."""
-        return cls(**{field.name: sections[field.name] for field in fields(cls)})
-
-
-@dataclass(frozen=True)
 class Results:
-    """What a report shows: tables by name, figures (SVG text) by name, the ledger, the parameters.
+    """What a report shows: tables by name, figures (SVG text) by name, the ledger, params.yaml as a table.
 
     others: ledgers, of which those of other scales stand beside. of_run: whether a run's tables and its page of
     episodes lie around it; those of a reference are not committed.
@@ -88,7 +57,7 @@ class Results:
     tables: Mapping[str, pd.DataFrame]
     figures: Mapping[str, str]
     ledger: Ledger
-    world: World
+    params: Mapping[str, Any]
     others: Sequence[Ledger] = ()
     of_run: bool = True
 
@@ -140,8 +109,8 @@ def html(results: Results, facts: Mapping[str, str], durations: Sequence[Duratio
         cost=comparison.cost(results.tables["evaluations"], results.tables["training_dynamics"], pretrained(results)),
         cases=cases(results.tables["case_studies"]),
         attempts=attempts(),
-        deviations=deviations(results.world),
-        world=sections(results.world),
+        deviations=deviations(results.params),
+        world=sections(results.params),
         test_sets=comparison.test_sets(results.tables["test_sets"]),
         paper=PAPER,
         facts=facts,
@@ -174,9 +143,7 @@ def cell(row: pd.Series, column: str) -> str:
         return NOT_RUN if column == "ours" else "–"
     if not isinstance(value, float):
         return NAMES.get(str(value), str(value).replace("_", " "))
-    low, high = ("low", "high") if column == "ours" else (f"{column}_low", f"{column}_high")
-    interval = f" [{row[low]:.1f}, {row[high]:.1f}]" if low in row and pd.notna(row[low]) else ""
-    return (f"{value:.0f}" if column.endswith("budget") else f"{value:.1f}") + interval
+    return (f"{value:.0f}" if column.endswith("budget") else f"{value:.1f}") + interval(row, column)
 
 
 def inline(svg: str, name: str, title: str) -> Markup:
@@ -212,8 +179,8 @@ def cases(table: pd.DataFrame) -> list[CaseStudy]:
 
 def pretrained(results: Results) -> int:
     """Tokens that the base models of all seeds were trained on here."""
-    of_one = results.world.pretrain.tokens if results.world.model.start_from is None else 0
-    return of_one * len(results.ledger["seeds"])
+    tokens: int = results.params["pretrain"]["tokens"]
+    return 0 if results.params["model"]["start_from"] else tokens * len(results.ledger["seeds"])
 
 
 def elsewhere(own: Ledger, others: Sequence[Ledger]) -> dict[str, list[dict[str, str]]]:
@@ -228,17 +195,17 @@ def elsewhere(own: Ledger, others: Sequence[Ledger]) -> dict[str, list[dict[str,
     return told
 
 
-def deviations(world: World) -> list[list[str]]:
+def deviations(params: Mapping[str, Any]) -> list[list[str]]:
     """What differs from the paper, from the committed list: what, the paper's way, ours."""
     rows: dict[str, list[list[str]]] = json.loads(HERE.joinpath("deviations.json").read_text(encoding="utf-8"))
-    start = world.model.start_from
+    start, thinking = params["model"]["start_from"], params["thinking"]
     holds = {
         "from scratch": start is None,
         "another base": start is not None and THEIRS not in start,
-        "solver teacher": world.synthesize.teacher == "solver",
-        "chat prompts": world.thinking.prompts == "chat",
-        "latency budget": world.thinking.latency_budget is not None,
-        "gated reward": world.reward.concurrency_gate != "always",
+        "solver teacher": params["synthesize"]["teacher"] == "solver",
+        "chat prompts": thinking["prompts"] == "chat",
+        "latency budget": thinking["latency_budget"] is not None,
+        "gated reward": params["reward"]["concurrency_gate"] != "always",
         "always": True,
     }
     return [row for name in holds if holds[name] for row in rows[name]]
@@ -250,10 +217,10 @@ def attempts() -> dict[str, list[str]]:
     return tried
 
 
-def sections(world: World) -> list[tuple[str, str]]:
+def sections(params: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The parameters that say what was run, one section a line; a key that decides nothing does not."""
     lines = []
-    for name, section in asdict(world).items():
-        keys = {key: value for key, value in section.items() if f"{name}.{key}" not in INERT}
+    for name in WORLD:
+        keys = {key: value for key, value in params[name].items() if f"{name}.{key}" not in INERT}
         lines.append((name, yaml.safe_dump(keys, sort_keys=False, default_flow_style=None).strip()))
     return lines

@@ -4,7 +4,7 @@ Shares are in percent. A table without data has its columns and no rows, so that
 scale" and does not fail. Each row names the scale that it was made at.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from io import StringIO
 from itertools import product
@@ -22,16 +22,13 @@ from asyncthink.evaluation.paper import PAPER
 from asyncthink.evaluation.recordings import Evaluation, note
 from asyncthink.evaluation.statistics import mean
 from asyncthink.reporting import task_tables
+from asyncthink.reporting.comparison import HACKING, TEST_SETS
 from asyncthink.reporting.source import FRONTIERS, WAYS, Row, Rows, Source, label, named, shown
 from asyncthink.settings import HEADLINE
 from asyncthink.synthesis.structures import CLASSES, topology_class
 
 ABLATIONS = ("asyncthink", "no_concurrency_reward", "no_cold_start", "no_rl")
 ABLATION_MEASURES = ("all_correct", "accuracy", "concurrency_ratio", "elapsed")
-HACKING_MEASURES = (
-    *("empty_share", "duplicate_share", "unused_share", "unjoined_share", "cut_share"),
-    *("concurrency_ratio_right", "concurrency_ratio_wrong"),
-)
 ORGANIZATION = ("chance", "hit_rate", "repeated_share", "branches", "tokens_after", "regret")
 DYNAMICS = (
     *("reward", "accuracy", "all_correct", "concurrency_ratio", "forks", "latency", "valid", "work", "episodes"),
@@ -39,7 +36,6 @@ DYNAMICS = (
 )
 CONCURRENCY_MARKS = ("alone", "target")  # of η/c: 1/c, and τ where there is a reward for it
 LEARNING = ("loss", "token_accuracy", "tag_accuracy", "arithmetic", "hit_recall", "copying")
-TEST_SET_MEASURES = ("accuracy", "elapsed", "forked", "valid", "concurrency_ratio")
 OURS = ("ours", "low", "high")
 ARM, RUN = ("arm", "label"), ("seeds", "items")
 COMPARED = (*ARM, "measure", *OURS, "paper", *RUN)
@@ -81,7 +77,7 @@ def ablations(source: Source) -> Rows:
     yield from task_tables.math_ablations(source)
 
 
-def _measured(evaluation: Evaluation, names: tuple[str, ...]) -> Rows:
+def _measured(evaluation: Evaluation, names: Iterable[str]) -> Rows:
     """One row a measure."""
     for name in names:
         yield {**named(evaluation), "measure": name, **shown(name, evaluation.statistics[name])}
@@ -201,14 +197,14 @@ def hacking(source: Source) -> Rows:
     """One sign of reward hacking, %."""
     for evaluation in source.headlines(source.evidence.recordings.arms):
         if evaluation.mode == "asynchronous":
-            yield from _measured(evaluation, HACKING_MEASURES)
+            yield from _measured(evaluation, HACKING)
 
 
 def test_sets(source: Source) -> Rows:
     """One measure of one arm on a further test set; shares in %."""
     for name, recordings in source.evidence.elsewhere.items():
         for evaluation in filter(None, map(recordings.find, recordings.arms)):
-            yield from ({"test_set": name, **row} for row in _measured(evaluation, TEST_SET_MEASURES))
+            yield from ({"test_set": name, **row} for row in _measured(evaluation, TEST_SETS))
 
 
 def evaluations(source: Source) -> Rows:
@@ -216,7 +212,7 @@ def evaluations(source: Source) -> Rows:
     for evaluation in source.evidence.recordings.evaluations:
         about = {"variant": evaluation.variant, "aggregation": evaluation.aggregation}
         budgets = {key: evaluation.thinking[key] for key in BUDGETS}
-        for row in _measured(evaluation, tuple(evaluation.statistics)):
+        for row in _measured(evaluation, evaluation.statistics):
             yield {**row, **about, **budgets}
 
 
