@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from asyncthink.errors import InputError
 from asyncthink.files import write_json_lines
 from asyncthink.settings import Puzzles
-from asyncthink.tasks import countdown, countdown_puzzles, expressions, solver
+from asyncthink.tasks import countdown, countdown_puzzles, expressions, notation, solver
 from asyncthink.tasks.countdown_search import branches, sorted_numbers
 
 WORLD = Puzzles(
@@ -107,6 +107,10 @@ def brute_force(numbers, uses, operations):
     return reached
 
 
+def canonical(expression):
+    return expressions.read(notation.plain(expression)).text
+
+
 # -- expressions --------------------------------------------------------------------------------------------------
 
 
@@ -126,14 +130,14 @@ def test_the_value_is_exact(text):
 @given(expression_texts(), expression_texts())
 def test_two_expressions_are_the_same_exactly_if_they_flatten_to_the_same(one, other):
     same = flattened(parsed(one)) == flattened(parsed(other))
-    assert (countdown.canonical(one) == countdown.canonical(other)) == same
+    assert (canonical(one) == canonical(other)) == same
 
 
 @given(expression_texts())
 def test_the_canonical_form_is_an_expression_with_the_same_meaning(text):
-    canonical = countdown.canonical(text)
-    assert flattened(parsed(canonical)) == flattened(parsed(text))
-    assert countdown.canonical(canonical) == canonical
+    form = canonical(text)
+    assert flattened(parsed(form)) == flattened(parsed(text))
+    assert canonical(form) == form
 
 
 @pytest.mark.parametrize(
@@ -150,7 +154,7 @@ def test_the_canonical_form_is_an_expression_with_the_same_meaning(text):
     ],
 )
 def test_expressions_that_are_the_same(one, other):
-    assert countdown.canonical(one) == countdown.canonical(other)
+    assert canonical(one) == canonical(other)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +170,7 @@ def test_expressions_that_are_the_same(one, other):
     ],
 )
 def test_expressions_that_are_not_the_same(one, other):
-    assert countdown.canonical(one) != countdown.canonical(other)
+    assert canonical(one) != canonical(other)
 
 
 # -- grading ------------------------------------------------------------------------------------------------------

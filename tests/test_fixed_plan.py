@@ -59,7 +59,7 @@ def clerk(item):
 
     def go_on(context):
         asked = NAME.findall(context.partition("=")[2].partition("|")[0])
-        return desk.told([places[name] for name in asked], desk.surface.returned).text
+        return desk.search([places[name] for name in asked], closing=desk.surface.returned).text
 
     return go_on
 

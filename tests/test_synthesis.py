@@ -17,7 +17,7 @@ from asyncthink import protocol
 from asyncthink.cli import main
 from asyncthink.synthesis import demonstration, documents, format_filter, solver_teacher, structures
 from asyncthink.synthesis.demonstration import Demonstration
-from asyncthink.synthesis.surfaces import COUNTS, SURFACES
+from asyncthink.synthesis.surfaces import SURFACES
 from asyncthink.tasks import countdown, sudoku
 from asyncthink.tasks.countdown_puzzles import number_sets
 from asyncthink.tasks.countdown_search import BRANCH_NAMES, branches
@@ -36,7 +36,7 @@ def test_every_demonstration_of_the_solver_passes_the_filter(form, prompts, capa
     thinking = {"capacity": capacity, "prompts": prompts, "organizer_budget": budgets[0], "worker_budget": budgets[1]}
     chosen = settings_with(thinking=thinking, synthesize={"join_order": "random", "most_forks": 8})
     written = list(demonstrations(chosen, form, ITEMS))
-    reasons = [format_filter.reason(each, chosen.thinking, COUNTS[prompts]) for each in written]
+    reasons = [format_filter.reason(each, chosen.thinking, SURFACES[prompts].count) for each in written]
     assert Counter(reasons) == {None: 300}
     assert all(structures.followed(each.actions) == list(each.structure) for each in written)
 
@@ -53,7 +53,7 @@ def test_no_budget_is_exceeded_whatever_it_is(organizer, worker, capacity, form,
     thinking = {"capacity": capacity, "organizer_budget": organizer, "worker_budget": worker}
     chosen = settings_with(thinking=thinking, synthesize={"demonstrations": 8})
     for each in demonstrations(chosen, form, [ITEMS[index]]):
-        assert format_filter.reason(each, chosen.thinking, COUNTS["word"]) is None
+        assert format_filter.reason(each, chosen.thinking, SURFACES["word"].count) is None
 
 
 # How SmolLM2 and Qwen3 cut a text before they look for their tokens: no token reaches over a cut.
@@ -71,7 +71,7 @@ CUTS = {
 def test_sentences_keep_their_budgets_in_the_tokens_of_a_real_model_too(family):
     chosen = settings_with(thinking={"prompts": "chat", "organizer_budget": 450, "worker_budget": 300})
     pieces = [
-        (len(CUTS[family].pre_tokenize_str(text)), COUNTS["chat"](text))
+        (len(CUTS[family].pre_tokenize_str(text)), SURFACES["chat"].count(text))
         for form in ("asynchronous", "sequential")
         for each in demonstrations(chosen, form, ITEMS)
         for text in (each.organizer, *each.workers.values())
@@ -317,7 +317,7 @@ END = "<ANSWER> none </ANSWER>"
     ],
 )
 def test_the_filter_names_the_first_thing_that_is_wrong(shown, reason):
-    assert format_filter.reason(shown, settings_with().thinking, COUNTS["word"]) == reason
+    assert format_filter.reason(shown, settings_with().thinking, SURFACES["word"].count) == reason
 
 
 def test_demonstrations_survive_their_file(tmp_path):

@@ -56,7 +56,7 @@ class Progress:
     def _note(self, done: int, rate: float, watched: str) -> Note:
         pace = f"{rate:.1f} a second" if rate >= 1 else f"{1 / max(rate, 1e-9):.2f} s each"
         left = (self.total - done) / max(rate, 1e-9)
-        line = f"{done} of {self.total} {self.units}, {pace}, {_span(left)} left" + (f"; {watched}" if watched else "")
+        line = f"{done} of {self.total} {self.units}, {pace}, {span(left)} left" + (f"; {watched}" if watched else "")
         return Note(done, self.total, rate, left, line)
 
     def end(self) -> None:
@@ -77,6 +77,7 @@ def read(title: str) -> Note | None:
         return None
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
+    """`3 min 12 s`"""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -12,7 +12,7 @@ from asyncthink.errors import InputError
 from asyncthink.files import write_json, write_json_lines
 from asyncthink.synthesis import demonstration, format_filter
 from asyncthink.synthesis.demonstration import Demonstration
-from asyncthink.synthesis.surfaces import COUNTS
+from asyncthink.synthesis.surfaces import SURFACES
 
 EXAMPLE = r"""asyncthink filter --arm asyncthink --demonstrations data/synthesize/asyncthink.jsonl \
     --kept work/kept.jsonl --rejected work/rejected.jsonl --metrics work/filter.json"""
@@ -29,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     settings = params.read(args.params).arm_params(args.arm)
-    thinking, count = settings.thinking, COUNTS[settings.thinking.prompts]
+    thinking, count = settings.thinking, SURFACES[settings.thinking.prompts].count
     reasons: list[str] = []
     demonstration.write(args.kept, _kept(args, settings, reasons))
     report = format_filter.report(demonstration.read(args.kept), reasons, thinking, count)
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _kept(args: argparse.Namespace, settings: params.Params, reasons: list[str]) -> Iterator[Demonstration]:
     """Those that are kept, one at a time; then the others are written, and too few that are kept is an error."""
-    thinking, count = settings.thinking, COUNTS[settings.thinking.prompts]
+    thinking, count = settings.thinking, SURFACES[settings.thinking.prompts].count
     rejected: list[dict[str, Any]] = []
     kept = 0
     for written in demonstration.read(args.demonstrations):

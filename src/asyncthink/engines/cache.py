@@ -70,11 +70,6 @@ class Cache(Blocks):
         self._dtype, self._device = dtype, device
         self.keys, self.values = [self._zeros(0, size, BLOCK)] * layers, [self._zeros(0, BLOCK, size)] * layers
 
-    @property
-    def bytes(self) -> int:
-        """Memory held."""
-        return sum(tensor.nbytes for tensor in (*self.keys, *self.values))
-
     def reserve(self, slots: Integers, lengths: Integers) -> None:
         """Give some slots the blocks that so many positions need."""
         super().reserve(slots, lengths)

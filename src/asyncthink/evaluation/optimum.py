@@ -46,7 +46,7 @@ def _latency(desk: Desk, shares: Sequence[Sequence[int]]) -> int:
     known: list[str] = []
     for number, share in enumerate(filter(None, shares[1:]), 1):
         clock += show.length(show.fork(number, desk.query(share)))
-        worker = desk.told(share, show.returned)
+        worker = desk.search(share, closing=show.returned)
         ends.append(clock + worker.tokens)
         known += worker.found
     own = desk.search(shares[0], known)

@@ -20,6 +20,7 @@ from markupsafe import Markup
 from asyncthink.evaluation.ledger import Ledger
 from asyncthink.evaluation.paper import PAPER
 from asyncthink.evaluation.verdicts import NOT_RUN, OF_ONE_RUN, ONE_RUN, VERDICTS
+from asyncthink.progress import span
 from asyncthink.reporting import comparison, finding, forest, glossary
 from asyncthink.reporting.exhibits import EXHIBITS, LEARNED, interval
 from asyncthink.reporting.run_facts import Duration
@@ -114,7 +115,7 @@ def html(results: Results, facts: Mapping[str, str], durations: Sequence[Duratio
         test_sets=comparison.test_sets(results.tables["test_sets"]),
         paper=PAPER,
         facts=facts,
-        durations=[[row.step, row.jobs, row.time, f"{row.megabytes:.0f}"] for row in durations],
+        durations=[[row.step, row.jobs, span(row.seconds), f"{row.megabytes:.0f}"] for row in durations],
     )
 
 

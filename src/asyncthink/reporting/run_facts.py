@@ -22,12 +22,6 @@ class Duration:
     seconds: float
     megabytes: float
 
-    @property
-    def time(self) -> str:
-        """`3 min 12 s`"""
-        minutes, seconds = divmod(round(self.seconds), 60)
-        return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
-
 
 def facts() -> dict[str, str]:
     """Commit, hardware and versions, as far as this machine tells."""

@@ -89,13 +89,13 @@ def weights(text: str, hit_weight: float) -> list[float]:
     """The loss weight of each word. Heavy are the words in which a hit or a miss shows: the one after a result, the
     solution that follows a verdict, a mark; and all that an answer or a return tells. Others weigh 1.
     """
-    result, until, spelling = [], None, 0
+    result, spelling = [], 0
     words = text.split()
-    for before, last, word in zip(["", "", *words], ["", *words], words, strict=False):
-        told = last.isdigit() and before in OPERATIONS
-        spelling = 2 * COUNT if told and word in VERDICTS else spelling - 1
-        result.append(hit_weight if until or told or spelling > 0 or word in MARKS else 1.0)
-        until = None if word == until else protocol.TELLING.get(word, until)
+    passed_on = protocol.inside(words, protocol.TELLING)
+    for before, last, word, told in zip(["", "", *words], ["", *words], words, passed_on, strict=False):
+        after_result = last.isdigit() and before in OPERATIONS
+        spelling = 2 * COUNT if after_result and word in VERDICTS else spelling - 1
+        result.append(hit_weight if told or after_result or spelling > 0 or word in MARKS else 1.0)
     return result
 
 
@@ -105,12 +105,12 @@ def _search(rng: random.Random, puzzles: Puzzles) -> tuple[str, str]:
 
     desk, chosen = _desk(rng, puzzles, some)
     role = rng.choice(("<solve>", "<organizer>"))
-    return f"{role} {desk.query(())}", desk.told(chosen, desk.surface.answer).text
+    return f"{role} {desk.query(())}", desk.search(chosen, closing=desk.surface.answer).text
 
 
 def _asked(rng: random.Random, puzzles: Puzzles) -> tuple[str, str]:
     desk, chosen = _desk(rng, puzzles, lambda count: rng.sample(range(count), rng.choice((1, 1, 1, 2, 2, 3))))
-    return f"<solve> {desk.query(chosen)}", desk.told(chosen, desk.surface.answer).text
+    return f"<solve> {desk.query(chosen)}", desk.search(chosen, closing=desk.surface.answer).text
 
 
 def _announced(rng: random.Random, puzzles: Puzzles) -> tuple[str, str]:

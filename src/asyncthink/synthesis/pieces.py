@@ -54,18 +54,17 @@ class Desk:
         """The sub-query that asks for some branches, by their places."""
         return self.surface.query(self.numbers, self.target, [self.branches[place] for place in chosen])
 
-    def search(self, chosen: Iterable[int], known: Collection[str] = (), room: float = float("inf")) -> Piece:
-        """Whole branches, one after another, in at most `room` tokens."""
-        return self._branches_that_fit(chosen, known, room, None)
-
-    def told(self, chosen: Iterable[int], closing: Closing, room: float = float("inf")) -> Piece:
-        """The same with what was found in an answer or a return, which the room includes."""
-        return self._branches_that_fit(chosen, (), room, closing)
-
-    def _branches_that_fit(
-        self, chosen: Iterable[int], known: Collection[str], room: float, closing: Closing | None
+    def search(
+        self,
+        chosen: Iterable[int],
+        known: Collection[str] = (),
+        room: float = float("inf"),
+        closing: Closing | None = None,
     ) -> Piece:
-        """Whole branches until one has no room, or enough solutions are in hand; then the closing, within the room."""
+        """Whole branches, one after another, until one has no room or enough solutions are in hand.
+
+        room: tokens at most. closing: what tells the solutions that were found, an answer or a return, within the room.
+        """
         texts: list[str] = []
         found: list[str] = []
         used = 0

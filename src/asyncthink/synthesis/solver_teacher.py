@@ -121,13 +121,13 @@ class _Organizer:
 
 def worker(desk: Desk, chosen: Sequence[int], thinking: Thinking) -> Piece:
     """A worker's trace: the branches that it was asked for, as far as its budget goes, and what it returns."""
-    return desk.told(chosen, desk.surface.returned, thinking.worker_budget)
+    return desk.search(chosen, (), thinking.worker_budget, desk.surface.returned)
 
 
 def sequential(rng: random.Random, desk: Desk, thinking: Thinking, settings: Synthesize) -> Written:
     """One trace within its budget."""
     _longest_answer(desk, thinking)
-    trace = desk.told(order(rng, len(desk.branches)), desk.surface.answer, thinking.organizer_budget)
+    trace = desk.search(order(rng, len(desk.branches)), (), thinking.organizer_budget, desk.surface.answer)
     return ["A"] if trace.text.startswith(protocol.ANSWER_OPEN) else ["T", "A"], trace.text, {}
 
 

@@ -24,7 +24,7 @@ def sample(rng: random.Random, settings: Synthesize, capacity: int, most_forks: 
     forks = rng.randint(min(settings.fewest_forks, most), most)
     draw = rng.random()
     if draw < settings.interleaved:
-        rounds = interleaved(forks)
+        rounds = batches(forks, 1)
     elif draw < settings.interleaved + settings.batch:
         rounds = batches(forks, capacity - 1)
     else:
@@ -33,13 +33,8 @@ def sample(rng: random.Random, settings: Synthesize, capacity: int, most_forks: 
     return _with_thinks(rng, _with_ids(rng, rounds, settings.join_order), think_share, settings.overlap)
 
 
-def interleaved(forks: int) -> str:
-    """Fork and join one worker at a time, as a string of F and J."""
-    return "FJ" * forks
-
-
 def batches(forks: int, slots: int) -> str:
-    """Fork as many as there are slots, join all of them, and again until all are forked."""
+    """Fork as many as there are slots, join all of them, and again until all are forked, as a string of F and J."""
     rounds = [min(slots, forks - done) for done in range(0, forks, max(slots, 1))]
     return "".join("F" * size + "J" * size for size in rounds)
 

@@ -125,4 +125,3 @@ SURFACES = {
     "word": Surface(_word_steps, _word_query, " ", words),
     "chat": Surface(_chat_steps, _chat_query, "\n", estimate),
 }
-COUNTS = {"word": words, "chat": estimate}

@@ -105,14 +105,6 @@ def aggregate(item: Item, answers: Sequence[str | None]) -> str | None:
     return " ; ".join(text for text, _ in votes.most_common(item["required"])) or None
 
 
-def canonical(expression: str) -> str:
-    """The canonical form; equal for two expressions exactly if they are the same solution. Raises InputError."""
-    text = notation.plain(expression)
-    if not expressions.is_expression(text) or None in expressions.integers(text):
-        raise InputError(f"{expression[:60]!r} is not an expression of integers, + - * / and parentheses")
-    return expressions.read(text).text
-
-
 def offers(answer: str | None) -> list[Offer]:
     """The expressions that an answer holds, in order, also beyond the first 8; all else is passed over."""
     return [offer for _, offer in _read(answer) if offer]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from transformers import PreTrainedModel
 
-from asyncthink.protocol import TELLING
+from asyncthink.protocol import TELLING, inside
 from asyncthink.tasks.countdown_search import COUNT, VERDICTS
 from asyncthink.tasks.expressions import OPERATIONS
 from asyncthink.training.log_probabilities import score
@@ -16,17 +16,16 @@ RESULT = 4  # words from `|` to the branch's result, after its name and its numb
 def places(words: Sequence[str]) -> dict[str, list[bool]]:
     """Per skill, at which words of a document it shows: results, verdicts of hits, their spelling, what is told."""
     flags: dict[str, list[bool]] = {"arithmetic": [], "hit_recall": [], "spelling": [], "copying": []}
-    until: str | None = None  # the tag at which what is told ends
     left, since = 0, -len(words)  # words of a solution to come; words since a branch began
-    for before, last, word in zip(["", "", *words], ["", *words], words, strict=False):
+    passed_on = inside(words, TELLING)
+    for before, last, word, told in zip(["", "", *words], ["", *words], words, passed_on, strict=False):
         since = 0 if word == "|" else since + 1
-        searching = since > RESULT and not until and left <= 0
+        searching = since > RESULT and not told and left <= 0
         hit = searching and word in VERDICTS and last.isdigit() and before in OPERATIONS
         flags["arithmetic"].append(since == RESULT or (searching and last in OPERATIONS and word.isdigit()))
         flags["hit_recall"].append(hit)
         flags["spelling"].append(left > 0)
-        flags["copying"].append(until is not None)
-        until = None if word == until else TELLING.get(word, until)
+        flags["copying"].append(told)
         left = 2 * COUNT - 1 if hit else left - 1
     return flags
 
