@@ -242,4 +242,5 @@ def test_the_committed_reference_is_whole_and_what_its_manifest_says(ledger):
         name: record.sha256 for name, record in manifest.records.items()
     }
     found = records.lying_in(folder)
-    assert {path.as_posix() for path in found.all} == set(manifest.records) and found.seeds == manifest.seeds
+    names = {path.relative_to(folder).as_posix() for path in found.all}
+    assert names == set(manifest.records) and found.seeds == manifest.seeds

@@ -122,7 +122,8 @@ def described(name: str, parser: argparse.ArgumentParser) -> ModuleType:
     """Give a parser the flags and the help of a command; the command's module."""
     parser.description, parser.formatter_class = COMMANDS[name], argparse.RawDescriptionHelpFormatter
     command = importlib.import_module(f"asyncthink.cli.{name.replace('-', '_')}")
-    command.arguments(parser)
+    if hasattr(command, "arguments"):  # some have none
+        command.arguments(parser)
     parser.epilog = f"{parser.epilog or ''}\n\nexample:\n  {command.EXAMPLE}".strip()
     return command
 

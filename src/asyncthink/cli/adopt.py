@@ -7,9 +7,5 @@ from asyncthink.workflow import dvc_lock
 EXAMPLE = "asyncthink adopt"
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """No flags."""
-
-
 def run(args: argparse.Namespace) -> None:
     print(dvc_lock.adopt())

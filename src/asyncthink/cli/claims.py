@@ -46,22 +46,16 @@ def write_readme(readme: Path, reference: Path) -> None:
 
 def read_evidence(args: argparse.Namespace, given: "Params") -> "Evidence":
     """The evidence in the files that the arguments name, with the learning rates that params.yaml gives each arm."""
-    from asyncthink.evaluation import evidence
     from asyncthink.workflow import records
 
-    if args.records:
-        lying = records.lying_in(args.records)
-        return evidence_of({name: args.records / name for name in lying.all}, lying, given)
-    return evidence.read(args.evaluations, args.histories, args.filters, learning(given))
+    return evidence_of(records.lying_in(args.records) if args.records else args, given)
 
 
-def evidence_of(places: "Mapping[Path, Path]", records: "Records", given: "Params") -> "Evidence":
-    """The evidence in records, each at its own place."""
+def evidence_of(files: "Records | argparse.Namespace", given: "Params") -> "Evidence":
+    """The evidence in evaluations, histories and filters."""
     from asyncthink.evaluation import evidence
 
-    kinds = (records.evaluations, records.histories, records.filters)
-    evaluations, histories, filters = ([places[name] for name in kind] for kind in kinds)
-    return evidence.read(evaluations, histories, filters, learning(given))
+    return evidence.read(files.evaluations, files.histories, files.filters, learning(given))
 
 
 def learning(given: "Params") -> "Mapping[str, np.ndarray]":

@@ -81,7 +81,7 @@ def _files(path: Path) -> list[Path]:
         return [path]
     if not (found := records.lying_in(path).evaluations):
         raise InputError(f"{path}: holds no evaluations (evaluate/TEST_SET/ARM/SEED.json)")
-    return [path / name for name in found]
+    return list(found)
 
 
 def _in_its_unit(row: "Difference") -> dict[str, Any]:

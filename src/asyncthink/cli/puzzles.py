@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
 from asyncthink.config import params
@@ -21,12 +22,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     settings = params.read(args.params)
-    splits = countdown_puzzles.generate(settings.puzzles, settings.seed, _tell)
+    tell = partial(print, "puzzles:", file=sys.stderr, flush=True)
+    splits = countdown_puzzles.generate(settings.puzzles, settings.seed, tell)
     summary = countdown_puzzles.manifest(splits, settings.puzzles, settings.seed)
     for split, items in splits.items():
         write_json_lines(getattr(args, split), items)
     write_json(args.manifest, summary)
-
-
-def _tell(line: str) -> None:
-    print(f"puzzles: {line}", file=sys.stderr, flush=True)

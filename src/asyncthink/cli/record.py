@@ -8,10 +8,6 @@ from asyncthink.workflow import dvc_lock
 EXAMPLE = "asyncthink record"
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """No flags."""
-
-
 def run(args: argparse.Namespace) -> None:
     if sys.stderr.isatty():
         print("reading what was made, to hash it; this takes half a minute ...", file=sys.stderr, flush=True)

@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
     merged = records.of_kinds([*own.all, *(Path(name) for name in (kept.records if kept else ()))])
     places = {name: (args.metrics if name in own.all else folder) / name for name in merged.all}
     known = replace(commits.of_rules(), records=commit[:7])
-    ledger = claims.ledger(evidence_of(places, merged, given), given.scale, known)
+    ledger = claims.ledger(evidence_of(merged.at(places.__getitem__), given), given.scale, known)
     for name in own.all:
         with files.replacing(folder / name) as temporary:
             shutil.copyfile(args.metrics / name, temporary)

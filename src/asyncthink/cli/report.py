@@ -67,9 +67,8 @@ def _of_reference(folder: Path) -> "Results":
     if manifest is None:
         raise InputError(f"{folder}: no reference there; `asyncthink reference` makes one of a whole run")
     given = params.from_mapping({**manifest.params, "seeds": list(manifest.seeds)})
-    kinds = (lying.evaluations, lying.histories, lying.filters)
-    evaluations, histories, filters = ([folder / name for name in kind] for kind in kinds)
-    source = Source(evidence.read(evaluations, histories, filters), ledger.read(folder.with_suffix(".json")))
+    found = evidence.read(lying.evaluations, lying.histories, lying.filters)
+    source = Source(found, ledger.read(folder.with_suffix(".json")))
     shown = {name: tables.as_read(table.frame(source)) for name, table in tables.TABLES.items()}
     kept = (folder / "case_studies.csv").is_file()
     cases = tables.read(folder, "case_studies") if kept else tables.as_read(case_table.frame([], given.scale))

@@ -7,9 +7,5 @@ from asyncthink.workflow import run_lock
 EXAMPLE = "asyncthink unlock"
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """No flags."""
-
-
 def run(args: argparse.Namespace) -> None:
     print("freed what a killed run had locked" if run_lock.unlock() else "nothing is locked")

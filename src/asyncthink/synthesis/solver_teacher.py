@@ -94,7 +94,7 @@ class _Organizer:
         text = show.fork(number, self.desk.query(chosen))
         fits = self._write(action, Piece(text, (), show.length(text, show.join(number))))
         if fits:
-            self.workers[number] = worker(self.desk, chosen, self.thinking)
+            self.workers[number] = self.desk.search(chosen, (), self.thinking.worker_budget, show.returned)
         return fits
 
     def _join(self, action: str) -> bool:
@@ -117,11 +117,6 @@ class _Organizer:
         """The whole text, with the answer."""
         answer = self.desk.surface.answer(self.known[: self.desk.required])
         return self.desk.surface.gap.join([*self.texts, answer])
-
-
-def worker(desk: Desk, chosen: Sequence[int], thinking: Thinking) -> Piece:
-    """A worker's trace: the branches that it was asked for, as far as its budget goes, and what it returns."""
-    return desk.search(chosen, (), thinking.worker_budget, desk.surface.returned)
 
 
 def sequential(rng: random.Random, desk: Desk, thinking: Thinking, settings: Synthesize) -> Written:

@@ -44,7 +44,7 @@ def prompt(item: Item, style: str) -> str:
 
 def score(item: Item, answer: str | None) -> Score:
     """accuracy 1 or 0; offered 1 if there is anything to compare; out_of_time 1 if nobody knows whether it is equal."""
-    gold = gold_of(item)
+    gold = boxed(item["answer"]) or item["answer"]
     offered = gold if answer and plain(answer) == plain(gold) else final(answer)
     verdict = Verdict.DIFFERENT if offered is None else compare(gold, offered)
     late = int(verdict is Verdict.OUT_OF_TIME)
@@ -63,11 +63,6 @@ def check(item: object) -> None:
     """Raise InputError unless `item` is one."""
     if not isinstance(item, dict) or not isinstance(item.get("answer"), str) or not item["answer"].strip():
         raise InputError('the item is an object like {"answer": "204"}, its answer a text')
-
-
-def gold_of(item: Item) -> str:
-    """The right answer, out of its box if it stands in one."""
-    return boxed(item["answer"]) or item["answer"]
 
 
 def final(answer: str | None) -> str | None:

@@ -1,7 +1,7 @@
 """The files of metrics/ that a whole run of params.yaml leaves: the graph makes them, the reference keeps them."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ KINDS = {"evaluations": ("evaluate",), "histories": ("pretrain", "sft", "grpo"),
 
 @dataclass(frozen=True)
 class Records:
-    """Paths below metrics/: evaluations, histories of training, and what the filter kept."""
+    """Evaluations, histories of training, and what the filter kept: paths below metrics/, unless `at` places them."""
 
     evaluations: tuple[Path, ...]
     histories: tuple[Path, ...]
@@ -29,6 +29,10 @@ class Records:
     def all(self) -> tuple[Path, ...]:
         """All of them."""
         return self.evaluations + self.histories + self.filters
+
+    def at(self, place: Callable[[Path], Path]) -> "Records":
+        """The same, each at its own place."""
+        return Records(*(tuple(map(place, kind)) for kind in (self.evaluations, self.histories, self.filters)))
 
 
 def of(params: Params) -> Records:
@@ -49,8 +53,8 @@ def of(params: Params) -> Records:
 
 
 def lying_in(folder: Path) -> Records:
-    """The records in a folder that is laid out as metrics/ is."""
-    return of_kinds(path.relative_to(folder) for path in folder.rglob("*.json*"))
+    """The records in a folder that is laid out as metrics/ is, at their places."""
+    return of_kinds(path.relative_to(folder) for path in folder.rglob("*.json*")).at(folder.joinpath)
 
 
 def of_kinds(names: Iterable[Path]) -> Records:

@@ -23,8 +23,9 @@ def check(metrics: Path, records: Records, params: Params) -> None:
         more = f" and {len(missing) - 1} more files are" if len(missing) > 1 else " is"
         raise InputError(f"{metrics / missing[0]}{more} missing; run `snakemake --cores all` first, for the whole run")
     _check_evaluations([metrics / name for name in records.evaluations], params)
-    for name in records.histories:
-        _check_history(metrics / name, params)
+    for name in (name for name in records.histories if name.parts[0] == "grpo"):
+        steps = params.arm_params(name.parts[1]).grpo.steps
+        _agree(metrics / name, "number of steps", len(read_json_lines(metrics / name)), steps)
     for name in records.filters:
         corpus = read_record(metrics / name, CORPUS, "a metrics file of `asyncthink filter`")
         _agree(metrics / name, "arm", corpus["arm"], name.stem)
@@ -47,12 +48,6 @@ def _check_evaluations(paths: Iterable[Path], params: Params) -> None:
     if len(engines) > 1:
         said = " and ".join(f"{path} ({name})" for name, path in engines.items())
         raise InputError(f"{said} were decoded by different engines; a reference is of one")
-
-
-def _check_history(path: Path, params: Params) -> None:
-    """Of reinforcement learning: every step is there."""
-    if path.parts[-3] == "grpo":
-        _agree(path, "number of steps", len(read_json_lines(path)), params.arm_params(path.parts[-2]).grpo.steps)
 
 
 def _expected(about: Subject) -> dict[str, Any]:
