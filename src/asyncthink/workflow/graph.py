@@ -91,7 +91,8 @@ EPISODES = (
     "thinking",
 )
 SAMPLING = tuple(room for room in EPISODES if room != "synthesis")
-RECORDED = tuple(room for room in EPISODES if room not in ("config", "rewards"))  # by what read no params.yaml
+# By what reads no params.yaml and draws nothing.
+RECORDED = tuple(room for room in EPISODES if room not in ("config", "randomness", "rewards"))
 ROOMS: dict[str, tuple[str, ...]] = {
     "puzzles": (*READING, "randomness", "tasks"),
     "items": (*READING, "randomness", "tasks"),
@@ -105,7 +106,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "claims": (*EPISODES, "training", "evaluation", "reporting"),
     "tables": (*RECORDED, "evaluation", "reporting"),
     "case_studies": (*EPISODES, "evaluation", "reporting"),
-    "figures": (*RECORDED, "evaluation", "reporting"),
+    "figures": (*RECORDED, "randomness", "evaluation", "reporting"),
     "report": (*EPISODES, "evaluation", "reporting"),
     "page": ("files", "episode", "protocol", "schedule", "reporting"),
 }
