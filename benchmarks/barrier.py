@@ -26,6 +26,11 @@ from benchmarks import record, replay, timing
 LOADS = {1: 12, 8: 32, 64: 128}  # load -> episodes of a turn
 REPEATS = 3
 QUANTILES = (50, 95)
+TRIED = {
+    64: ". Tried at load 64, beside other work: batches of 48 rows, organizers first, p50 1.7 s where the barrier takes"
+    " 2.4, but p95 4.8 where it takes 3.7; the oldest episode first in such batches, 2.5 and 3.8; batches without a"
+    " limit for both, 2.2 and 3.4 where the barrier takes 2.2 and 3.2"
+}
 # A latency is of steps, here as everywhere.
 NAMES = {"s": "time to the answer of a {}", "steps": "latency of a {}, in decoding steps"}
 
@@ -170,6 +175,7 @@ def _bound(load: int, ours: list[Turn], theirs: list[Turn]) -> str:
     return (
         f"at load {load} {told[0]}, with a barrier {told[1]}; where a row costs the same, as many tokens a second are"
         " decoded, and by Little's law the mean time to the answer of n episodes under way is the same whoever waits"
+        f"{TRIED.get(load, '')}"
     )
 
 

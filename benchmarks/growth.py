@@ -5,6 +5,7 @@ to a pool of 1,024, on the token clock.
 """
 
 from collections.abc import Callable
+from itertools import count
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from benchmarks import record, solver, synthetic, timing
 
 SIZES = (1, 2, 4, 8, 16, 32)
 REPEATS = 3
+NUMBERED = count()
 NUMBERS = [(a, b, c, d) for a in range(1, 5) for b in range(5, 8) for c in range(8, 11) for d in range(11, 14)]
 
 
@@ -37,8 +39,8 @@ def items(size: int) -> Callable[[], object]:
 
 
 def episodes(size: int) -> Callable[[], object]:
-    """Measure recorded episodes."""
-    recorded = [synthetic.episode(index, 50) for index in range(8 * size)]
+    """Measure recorded episodes, each for the first time."""
+    recorded = [synthetic.episode(next(NUMBERED), 50) for _ in range(8 * size)]
     return lambda: [measures(one) for one in recorded]
 
 
@@ -83,9 +85,8 @@ GROWING = (
 
 
 def _row(name: str, prepare: Callable[[int], Callable[[], object]]) -> record.Row:
-    calls = [prepare(size) for size in SIZES]
-    calls[0]()
-    seconds = [min(timing.cpu(call) for _ in range(REPEATS)) for call in calls]
+    prepare(SIZES[0])()
+    seconds = [min(timing.cpu(prepare(size)) for _ in range(REPEATS)) for size in SIZES]
     slope = float(np.polyfit(np.log(SIZES), np.log(seconds), 1)[0])
     return {
         "what": f"growth with {name}: the exponent",

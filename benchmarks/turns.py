@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -43,9 +42,8 @@ def prepared() -> Iterator[Path]:
         demonstration.write(folder / "demonstrations.jsonl", written)
         items = list({one.item["id"]: one.item for one in written}.values())
         write_json_lines(folder / "items.jsonl", items)
-        described = documents.Settings(given.puzzles, given.thinking, given.pretrain)
-        corpus = partial(documents.documents, described, items, given.seed)
-        write_json_lines(folder / "documents.jsonl", (one._asdict() for one in islice(corpus(0), DOCUMENTS)))
+        corpus = documents.documents(documents.Settings(given.puzzles, given.pretrain), given.seed)
+        write_json_lines(folder / "documents.jsonl", (one._asdict() for one in islice(corpus, DOCUMENTS)))
         write_json(folder / "settings.json", asdict(given))
         (folder / "params.yaml").write_bytes(Path(earlier.ROOT / "params.yaml").read_bytes())
         yield folder

@@ -1,6 +1,8 @@
 """What `make bench` writes and what `make bench-check` refuses. The benchmarks themselves are run by people."""
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import barrier, record, replay, solver, synthetic, table  # noqa: E402
+from benchmarks import barrier, record, replay, solver, synthetic, table, turns  # noqa: E402
 from benchmarks.__main__ import NAMES  # noqa: E402
 
 ROW = {
@@ -98,3 +100,18 @@ def test_with_a_barrier_the_same_is_said_and_more_decoding_steps_are_taken():
     engines = [kind(local, script) for kind in (replay.Replay, barrier.CarefulBarrier, barrier.Barrier)]
     steps = [sum(barrier.turn(engine, given, demonstrations, load=1).steps) for engine in engines]
     assert steps[0] < steps[1] <= steps[2]
+
+
+@pytest.fixture(scope="module")
+def prepared():
+    with turns.prepared() as folder:
+        yield folder
+
+
+@pytest.mark.parametrize("step", ["pretrain", "sft", "grpo"])
+def test_the_trainings_that_are_timed_take_a_step(prepared, step):
+    command = [sys.executable, "-P", str(turns.CHILD), step, str(prepared), "1"]
+    own = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, input="\n\n", env=own, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout.splitlines()[0])["seconds"] > 0
