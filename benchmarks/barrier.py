@@ -1,9 +1,9 @@
 """Seconds to the answer at a load of 1, 8 and 64 episodes, beside a runtime with a barrier, on identical traces.
 
 With the barrier the organizer stops at each Fork until all its workers are back, as runtimes do in which a call returns
-its result. A careful barrier stands beside it: Forks that directly follow one another start side by side. Load n means
-that n episodes are under way at any time; each that ends makes room for the next. The clock is this process's processor
-time: one thread does all the work, so on a quiet machine it is the time on the wall, and on a busy one it still is.
+its result. Load n means that n episodes are under way at any time; each that ends makes room for the next. The clock is
+this process's processor time: one thread does all the work, so on a quiet machine it is the time on the wall, and on a
+busy one it still is.
 """
 
 import asyncio
@@ -47,8 +47,7 @@ class Barrier(replay.Replay):
         working = self._working[tuple(episode)]
         if agent == "organizer":
             await asyncio.sleep(0)  # a worker that was just forked gets to its first call
-            if self.stops(request.trace):
-                await asyncio.gather(*working)
+            await asyncio.gather(*working)
             return await super().complete(request)
         task = asyncio.ensure_future(super().complete(request))
         working.add(task)
@@ -56,32 +55,6 @@ class Barrier(replay.Replay):
             return await task
         finally:
             working.discard(task)
-
-    def stops(self, trace: tuple[Any, ...]) -> bool:
-        """Whether the organizer waits before it goes on."""
-        return True
-
-
-class CarefulBarrier(Barrier):
-    """The same, where Forks that directly follow one another start side by side."""
-
-    def stops(self, trace: tuple[Any, ...]) -> bool:
-        return not self.upcoming(trace)[0].startswith("<FORK-")
-
-
-@dataclass(frozen=True)
-class Peer:
-    """The other scheduler, and what is asked for against it."""
-
-    engine: type[Barrier]
-    name: str
-    goal: str
-
-
-PEERS = (
-    Peer(Barrier, "a barrier at each Fork, identical traces", "≥ 1.3 times faster"),
-    Peer(CarefulBarrier, "a barrier after Forks in a row, identical traces", ""),
-)
 
 
 @dataclass(frozen=True)
@@ -95,7 +68,7 @@ class Turn:
 
 
 def measure() -> list[record.Row]:
-    """p50 and p95 of the time to the answer for each load and each of the two barriers."""
+    """p50 and p95 of the time to the answer for each load, and p50 of the decoding steps to it."""
     given = replay.nano()
     written = replay.demonstrations(given, max(LOADS.values()), 32)
     model, tokenizer = replay.random_model(given)
@@ -104,10 +77,9 @@ def measure() -> list[record.Row]:
     for load, episodes in LOADS.items():
         turns: dict[type[replay.Replay], list[Turn]] = defaultdict(list)
         for _ in range(REPEATS):
-            for kind in (replay.Replay, *(peer.engine for peer in PEERS)):
+            for kind in (replay.Replay, Barrier):
                 turns[kind].append(turn(kind(local, replay.by_episode(written)), given, written[:episodes], load))
-        for peer in PEERS:
-            rows += _compared(load, peer, turns[replay.Replay], turns[peer.engine])
+        rows += _compared(load, turns[replay.Replay], turns[Barrier])
     return rows
 
 
@@ -140,22 +112,18 @@ def said(episode: Episode) -> dict[str, list[str]]:
     }
 
 
-def _compared(load: int, peer: Peer, ours: list[Turn], theirs: list[Turn]) -> Iterator[record.Row]:
+def _compared(load: int, ours: list[Turn], theirs: list[Turn]) -> Iterator[record.Row]:
     for quantile in QUANTILES:
-        yield _row(load, quantile, peer, "s", *([each.seconds for each in side] for side in (ours, theirs))) | {
-            "goal": peer.goal,
-            "note": _bound(load, ours, theirs),
-        }
-    yield _row(load, QUANTILES[0], peer, "steps", *([each.steps for each in side] for side in (ours, theirs)))
+        row = _row(load, quantile, "s", *([each.seconds for each in side] for side in (ours, theirs)))
+        yield {**row, "goal": "≥ 1.3 times faster", "note": _bound(load, ours, theirs)}
+    yield _row(load, QUANTILES[0], "steps", *([each.steps for each in side] for side in (ours, theirs)))
 
 
-def _row(
-    load: int, quantile: int, peer: Peer, unit: str, ours: list[Sequence[float]], theirs: list[Sequence[float]]
-) -> record.Row:
+def _row(load: int, quantile: int, unit: str, ours: list[Sequence[float]], theirs: list[Sequence[float]]) -> record.Row:
     own, other = ([float(np.percentile(turn, quantile)) for turn in side] for side in (ours, theirs))
     return {
         "what": NAMES[unit].format(f"fork-join episode, load {load}, p{quantile}"),
-        "against": peer.name,
+        "against": "a barrier at each Fork, identical traces",
         "goal": "",
         "ratio": timing.ratio(other, own),
         "unit": f"{unit} an episode",

@@ -129,7 +129,8 @@ def trainer(step: str, folder: Path, steps: int) -> Any:
     else:
         own = params.read(folder / "params.yaml").arm_params("asyncthink")
     own = replace(own, grpo=replace(own.grpo, steps=steps, checkpoint_every=10**6))
-    own = replace(own, sft=replace(own.sft, checkpoint_every=10**6))
+    # The two do not take the same tokens for tags: of sixteen Forks one knows eight.
+    own = replace(own, sft=replace(own.sft, checkpoint_every=10**6, tag_weight=1.0))
     own = replace(own, pretrain=replace(own.pretrain, checkpoint_every=10**6, tokens=CORPUS))
     scratch = Scratch(folder / f"states-{os.getpid()}")
     return {"grpo": _grpo, "sft": _sft, "pretrain": _pretrain}[step](own, folder, scratch)
@@ -152,10 +153,11 @@ def _grpo(own: Any, folder: Path, scratch: Scratch) -> Any:
 
 
 def _sft(own: Any, folder: Path, scratch: Scratch) -> Any:
-    written = demonstration.read(folder / "demonstrations.jsonl")
+    made = read_json_lines(folder / "rows.jsonl")
+    sft.rows = lambda *given: made if EARLIER else [sft.Row(**row) for row in made]
     if EARLIER:
-        return sft.trainer_of(own, SEED, folder / "start", written, scratch, "sft")
-    return sft.trainer_of(own.sft, own.thinking, Run("sft", SEED, scratch), folder / "start", written)
+        return sft.trainer_of(own, SEED, folder / "start", [], scratch, "sft")
+    return sft.trainer_of(own.sft, own.thinking, Run("sft", SEED, scratch), folder / "start", [])
 
 
 def _pretrain(own: Any, folder: Path, scratch: Scratch) -> Any:

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from asyncthink.files import write_json, write_json_lines
 from asyncthink.models import language_model, word_tokenizer
 from asyncthink.synthesis import demonstration, documents
+from asyncthink.training import sft
 from benchmarks import earlier, replay
 
 CHILD = Path(__file__).with_name("training_steps.py")
@@ -40,6 +41,8 @@ def prepared() -> Iterator[Path]:
         language_model.write(language_model.build(given.model, tokenizer, 0), tokenizer, folder / "start")
         written = replay.demonstrations(given, DEMONSTRATIONS, ITEMS)
         demonstration.write(folder / "demonstrations.jsonl", written)
+        rows = sft.rows(written, tokenizer, given.thinking)
+        write_json_lines(folder / "rows.jsonl", map(asdict, rows))
         items = list({one.item["id"]: one.item for one in written}.values())
         write_json_lines(folder / "items.jsonl", items)
         corpus = documents.documents(documents.Settings(given.puzzles, given.pretrain), given.seed)

@@ -23,7 +23,7 @@ from benchmarks import record, replay, timing
 
 ROOT = Path(__file__).parents[1]
 EPISODES = 256
-REPEATS = 3
+REPEATS = 2
 GREEDY = 8  # episodes that are compared token for token
 
 

@@ -97,9 +97,9 @@ def test_with_a_barrier_the_same_is_said_and_more_decoding_steps_are_taken():
     demonstrations = replay.demonstrations(given, 4, 2)
     local = replay.Local(*replay.random_model(given))
     script = replay.by_episode(demonstrations)
-    engines = [kind(local, script) for kind in (replay.Replay, barrier.CarefulBarrier, barrier.Barrier)]
+    engines = [kind(local, script) for kind in (replay.Replay, barrier.Barrier)]
     steps = [sum(barrier.turn(engine, given, demonstrations, load=1).steps) for engine in engines]
-    assert steps[0] < steps[1] <= steps[2]
+    assert steps[0] < steps[1]
 
 
 @pytest.fixture(scope="module")
