@@ -27,7 +27,7 @@ LOADS = {1: 12, 8: 32, 64: 128}  # load -> episodes of a turn
 REPEATS = 3
 QUANTILES = (50, 95)
 TRIED = {
-    64: ". Tried at load 64, beside other work: batches of 48 rows, organizers first, p50 1.7 s where the barrier takes"
+    64: ". Tried beside other work: batches of 48 rows, organizers first, p50 1.7 s where the barrier takes"
     " 2.4, but p95 4.8 where it takes 3.7; the oldest episode first in such batches, 2.5 and 3.8; batches without a"
     " limit for both, 2.2 and 3.4 where the barrier takes 2.2 and 3.2"
 }
@@ -136,13 +136,14 @@ def _row(load: int, quantile: int, unit: str, ours: list[Sequence[float]], their
 def _bound(load: int, ours: list[Turn], theirs: list[Turn]) -> str:
     """Why a busy engine gives little: n episodes under way take n over the episodes that a second completes."""
     told = [
-        f"{np.median([each.rows for each in side]):.0f} rows a step at"
+        f"{np.median([each.rows for each in side]):.0f} at"
         f" {1e6 * np.median([each.step_seconds / each.rows for each in side]):.0f} µs a row"
         for side in (ours, theirs)
     ]
     return (
-        f"at load {load} {told[0]}, with a barrier {told[1]}; where a row costs the same, as many tokens a second are"
-        " decoded, and by Little's law the mean time to the answer of n episodes under way is the same whoever waits"
+        f"rows decoded in a step: {told[0]}, with a barrier {told[1]}; where a row costs the same, as many tokens a"
+        " second are decoded, so that by Little's law the mean time to the answer of n episodes under way is the same"
+        " whoever waits"
         f"{TRIED.get(load, '')}"
     )
 

@@ -33,7 +33,7 @@ def measure() -> list[record.Row]:
             few, many = (both(folder, size, memory) for size in (FEW, MANY))
             seconds.append((many - few) / (MANY - FEW) * TRACES)
     growth = max(memory[f"{command} {MANY}"] / memory[f"{command} {FEW}"] for command in ("synthesize", "filter"))
-    peaks = ", ".join(f"{name}: {mib:.0f} MiB" for name, mib in memory.items())
+    peaks = ", ".join(f"{name} traces {mib:.0f} MiB" for name, mib in memory.items())
     row: record.Row = {
         "what": "synthesis and filter of 43,000 traces",
         "against": "",
@@ -43,7 +43,7 @@ def measure() -> list[record.Row]:
         "ours": seconds,
         "theirs": [],
         "checked": "the commands of the graph; the filter fails where it keeps too few",
-        "note": f"from {FEW:,} and {MANY:,} traces",
+        "note": f"reckoned from {FEW:,} and {MANY:,} traces",
     }
     grown: record.Row = {
         **row,

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,8 @@ def markdown(results: Path) -> str:
     records = [_read(path) for path in sorted(results.glob("*.json"))]
     lines = ["| what | against | goal | measured | met | ours | theirs |", "|---|---|---|---|---|---|---|"]
     lines += [_line(row) for record in records for row in record["rows"]]
-    notes = dict.fromkeys(row["note"] for record in records for row in record["rows"] if row.get("note"))
     machines = dict.fromkeys(_machine(record["machine"]) for record in records)
-    told = [f"- {note[0].upper()}{note[1:]}." for note in notes]
+    told = [note for record in records for note in _notes(record["rows"])]
     measured = f"Measured on {'; '.join(machines)}."
     return "\n".join([*lines, "", FOLDED, "", *told, "", "</details>", "", measured, ""])
 
@@ -80,6 +80,19 @@ def _line(row: dict[str, Any]) -> str:
         _side(row, "theirs"),
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _notes(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """Each note once, after the names of its rows; of a further name what tells it from the first."""
+    for note in dict.fromkeys(row["note"] for row in rows if row.get("note")):
+        first, *others = (row["what"].split() for row in rows if row.get("note") == note)
+        names = [" ".join(first), *(" ".join(other[_alike(first, other) :]) for other in others)]
+        yield f"- **{'; '.join(names)}**: {note}."
+
+
+def _alike(one: list[str], other: list[str]) -> int:
+    """How many words both begin with."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def _side(row: dict[str, Any], side: str) -> str:

@@ -80,6 +80,12 @@ def test_the_readme_has_the_table_of_the_committed_results():
     assert own == table.markdown(record.RESULTS)
 
 
+def test_a_note_says_which_rows_it_is_about(tmp_path):
+    rows = [{**ROW, "what": name, "note": "as told"} for name in ("time, load 1, p50", "time, load 1, p95", "memory")]
+    written(tmp_path, *rows)
+    assert "- **time, load 1, p50; p95; memory**: as told.\n" in table.markdown(tmp_path)
+
+
 def test_the_plain_solver_finds_what_the_solver_finds():
     for numbers, target in solver.drawn(5):
         assert solver.plain(numbers, target) == solver.solver.solutions(numbers, target)
