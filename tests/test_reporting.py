@@ -24,7 +24,7 @@ from asyncthink.config.params import merged
 from asyncthink.errors import InputError
 from asyncthink.evaluation import case_studies, claims, evidence
 from asyncthink.reporting import case_table, comparison, page, plots, report, style, tables
-from asyncthink.reporting.exhibits import EXHIBITS, LEDGER
+from asyncthink.reporting.exhibits import EXHIBITS, LEDGER, named
 from asyncthink.reporting.page_record import identify
 from asyncthink.reporting.run_facts import Duration, durations
 from asyncthink.reporting.source import Source
@@ -120,6 +120,13 @@ def test_a_point_says_its_way_budget_accuracy_and_latency():
     assert all(re.search(r", budget \d+.*: accuracy .+ %.*, latency .+ tokens", text) for text in said)
     titles = re.findall('<g role="img"><title>(.*?)</title>', style.svg(figure))
     assert titles == said
+
+
+def test_one_fixed_plan_is_told_from_another_by_its_variant():
+    point = pd.Series({"label": "Fixed plan", "arm": "fixed_plan", "variant": "listed_2_1"})
+    assert named(point) == "Fixed plan, listed 2 1"
+    assert named(point.drop("variant")) == "Fixed plan"
+    assert named(pd.Series({"label": "AsyncThink", "arm": "asyncthink", "variant": "trace_180"})) == "AsyncThink"
 
 
 def test_letters_of_a_figure_are_nine_pixels_high_on_a_phone():
@@ -251,8 +258,8 @@ def test_the_frontier_says_which_traces_the_line_of_parallel_thinking_is_of():
     rows = [("parallel", "Parallel thinking", False), ("parallel", "Parallel thinking, longer", True)]
     rows += [("parallel", "Parallel thinking, diversified", True), ("sequential", "Sequential thinking", True)]
     table = pd.DataFrame(rows, columns=["way", "label", "best"])
-    said = "Parallel thinking's line goes through: Parallel thinking, longer; Parallel thinking, diversified."
-    assert EXHIBITS["frontier"].reading(table) == said
+    said = EXHIBITS["frontier"].reading(table)
+    assert said.endswith("its line joins “Parallel thinking, longer” and “Parallel thinking, diversified”.")
     assert EXHIBITS["frontier"].reading(table[table.way == "sequential"]) == ""
 
 

@@ -65,10 +65,13 @@ def hacking(table: pd.DataFrame) -> Rows:
 
 
 def test_sets(table: pd.DataFrame) -> Rows:
-    """One row an arm on a further test set; the first row names the measures."""
+    """One row an arm on a further test set, with the number of its items; the first row names the measures."""
     groups = table.groupby(["test_set", "label"], sort=False)
-    rows = [[f"{str(name).replace('_', ' ')}: {label}", *_cells(own, TEST_SETS)] for (name, label), own in groups]
-    return [["", *TEST_SETS.values()], *rows] if rows else []
+    rows = [
+        [f"{str(name).replace('_', ' ')}: {label}", f"{own['items'].iloc[0]:.0f}", *_cells(own, TEST_SETS)]
+        for (name, label), own in groups
+    ]
+    return [["", "items", *TEST_SETS.values()], *rows] if rows else []
 
 
 def cost(evaluations: pd.DataFrame, training: pd.DataFrame, pretrained: int) -> Rows:

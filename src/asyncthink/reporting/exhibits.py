@@ -45,9 +45,16 @@ def interval(row: pd.Series, name: str = "ours") -> str:
     return "" if pd.isna(row.get(low)) else f" [{row[low]:.1f}, {row[high]:.1f}]"
 
 
+def named(row: pd.Series) -> str:
+    """Its label, and of a frontier's fixed plan which one it is: budgets do not tell one plan from another."""
+    plan = row.get("variant") if row.get("arm") == "fixed_plan" else None
+    return f"{row.label}, {plan.replace('_', ' ')}" if plan else str(row.label)
+
+
 def _frontier(table: pd.DataFrame) -> str:
     best = table[(table.way == "parallel") & table.best]
-    return f"Parallel thinking's line goes through: {'; '.join(dict.fromkeys(best.label))}." if len(best) else ""
+    named = " and ".join(f"“{label}”" for label in dict.fromkeys(best.label))
+    return f"Parallel thinking's points are of all its kinds; its line joins {named}." if named else ""
 
 
 def _training_dynamics(table: pd.DataFrame) -> str:
@@ -92,15 +99,15 @@ EXHIBITS = {
     "frontier": Exhibit(
         "Accuracy against critical-path latency",
         "The paper's figure 7",
-        "Up and to the left is better; each point is one budget, a line joins those that no mixture of others beats, "
-        "and the arrow is the gap at AsyncThink's accuracy.",
+        "Up and to the left is better; each point is one budget or one fixed plan, a line joins those that no mixture "
+        "of others beats, and the arrow is the gap at AsyncThink's accuracy.",
         _frontier,
         columns=("label", "organizer_budget", "worker_budget", "accuracy", "latency"),
     ),
     "ablations": Exhibit(
         "Ablations",
         "The paper's table 3",
-        "Each row leaves one ingredient out; the grey line is the whole.",
+        "Each row leaves one ingredient out; the grey line is AsyncThink itself. Right is better, for latency left.",
         columns=("label", "measure", "ours", "paper"),
     ),
     "math": Exhibit(
@@ -118,15 +125,17 @@ EXHIBITS = {
     "training_dynamics": Exhibit(
         "What changes during RL",
         "The paper's figure 6",
-        "Each panel is one measure over the RL steps; a band is the range over seeds. Here, unlike elsewhere, the "
+        "Each panel is one measure of the training episodes over the RL steps; a band is the range over seeds. τ is "
+        "the η/c from which on the reward pays no more, 1/c that of an agent alone. Here, unlike elsewhere, the "
         "latency is of the episodes right in form alone.",
         _training_dynamics,
     ),
     "organization": Exhibit(
         "What the organizer has learned of the game",
         "Ours: no figure of the paper",
-        "Left, higher means that the good branches are handed out first; right, lower for many solutions means that it "
-        "stops when it has enough. T* is the least latency of an organizer that knows where the hits are.",
+        "Left, branches in the order in which they are handed out: higher at first means that good ones come first; "
+        "right, lower for many solutions means that it stops when it has enough. T* is the least latency of an "
+        "organizer that knows where the hits are.",
         columns=("label", "measure", "ours"),
     ),
     "topologies": Exhibit(

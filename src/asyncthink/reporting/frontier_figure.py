@@ -32,7 +32,7 @@ def draw(table: pd.DataFrame, width: float) -> Figure:
     axes.set_title("better ↖", fontsize=8, color=MUTED, weight="normal")
     figure.legend(loc="outside upper left", ncols=2, handlelength=1.2)
     hollow = "hollow: other budgets are better, or a mixture of two"
-    marks.footer(figure, table, INTERVALS, "ring: the headline's budget", hollow)
+    marks.footer(figure, table, INTERVALS, "ring: the arm's own settings", hollow)
     if gap:
         marks.laid_out(figure)
         placing.place(axes, *gap)

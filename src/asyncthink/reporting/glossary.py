@@ -15,7 +15,12 @@ WORDS = {
     "accuracy": "share of the asked solutions that are right; all correct: share of the items that have all of them",
     "right in form": "the trace follows the protocol and ends with an answer",
     "cold start": "format fine-tuning on demonstrations, before RL",
+    "headline": "an arm with its own settings; a variant has the same weights, and another budget, plan or number of "
+    "traces",
     "arm": "one way of training; “− cold start” is AsyncThink without it, and so on",
+    "parallel thinking": "c traces side by side and a vote; a claim at equal latency, work or accuracy takes the best "
+    "mixture of all its kinds: plain, diversified and longer traces",
+    "branch, hit": "a first step, two of the numbers and an operation, with all that can follow it; a solution in it",
     "fixed plan": "the same model, led by a program that hands out parts of the question in a set order",
     "tokens priced": "AsyncThink trained with a price on every token, ours",
     "order given": "AsyncThink whose demonstrations hand out the promising parts first, ours",

@@ -59,10 +59,10 @@ def value(row: pd.Series, unit: str = "", name: str = "ours") -> str:
 
 
 def point(row: pd.Series) -> str:
-    """A point of the frontier: its way, budget, accuracy and latency."""
+    """A point of the frontier: its way, its plan where one leads, its budget, accuracy and latency."""
     kinds = {"organizer_budget": "budget", "worker_budget": "of a worker"}
     budgets = [f"{said} {row[name]:.0f}" for name, said in kinds.items() if pd.notna(row.get(name))]
-    named = ", ".join([row.label, *budgets])
+    named = ", ".join([exhibits.named(row), *budgets])
     accuracy, latency = value(row, " %", "accuracy"), value(row, " tokens", "latency")
     return f"{named}: accuracy {accuracy}, latency {latency}"
 

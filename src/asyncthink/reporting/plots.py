@@ -208,7 +208,7 @@ def organization(table: pd.DataFrame) -> Figure:
     for chance in first[first.measure == "chance"].ours:
         order.axhline(chance, color=MUTED, linewidth=0.9, label="chance")
     order.set_title("Branches with a hit, %")
-    order.set_xlabel("Their order")
+    order.set_xlabel("Order handed out")
     for arm in [arm for arm in (*ORGANIZERS, *TIMED) if arm in set(table.arm)]:
         rows = table[(table.arm == arm) & (table.measure == "elapsed")]
         look = {"color": colour(arm), "linestyle": LINES.get(arm, "-")}

@@ -22,7 +22,7 @@ from asyncthink.evaluation.paper import PAPER
 from asyncthink.evaluation.verdicts import NOT_RUN, OF_ONE_RUN, ONE_RUN, VERDICTS
 from asyncthink.progress import span
 from asyncthink.reporting import comparison, finding, forest, glossary
-from asyncthink.reporting.exhibits import EXHIBITS, LEARNED, interval
+from asyncthink.reporting.exhibits import EXHIBITS, LEARNED, interval, named
 from asyncthink.reporting.run_facts import Duration
 from asyncthink.reporting.style import COLOURS, GRID, INK, MEASURES, MUTED, PAPER_COLOUR, has_data
 from asyncthink.settings import COUNTDOWN, INERT
@@ -139,7 +139,7 @@ HEADERS = {"label": "", "k": "k", "ours": "ours [95 %]", "accuracy": "accuracy, 
 
 def cell(row: pd.Series, column: str) -> str:
     """A table's cell for readers: one digit, the interval beside the value, a dash for nothing."""
-    value = row[column]
+    value = named(row) if column == "label" else row[column]
     if pd.isna(value):
         return NOT_RUN if column == "ours" else "–"
     if not isinstance(value, float):
