@@ -1,6 +1,7 @@
 """Verdicts on experiments whose truth is known, on broken ones, and on none at all."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from asyncthink.evaluation.histories import Curve, History
 from asyncthink.evaluation.metrics import Measurement
 from asyncthink.evaluation.recordings import Evaluation, Recordings
 from asyncthink.evaluation.statistics import Estimate
-from asyncthink.evaluation.verdicts import Part, by_column, judged, text, verdict
+from asyncthink.evaluation.verdicts import NOT_RUN, ONE_RUN, VERDICTS, Part, by_column, judged, text, verdict
 from asyncthink.reporting import arms_table, claims_table
 
 ROOT = Path(__file__).parents[1]
@@ -590,6 +591,13 @@ def test_the_committed_readme_says_what_the_committed_reference_says():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     reference = ROOT / "metrics/reference"
     assert claims_table.updated(readme, claims_table.ledgers(reference), claims_table.arms(reference)) == readme
+
+
+def test_the_readme_explains_every_verdict_that_a_claim_can_have():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    words = readme.partition("| word | meaning |")[2].partition(claims_table.BEGIN)[0]
+    explained = {word for names in re.findall(r"^\| (.+?) \|", words, re.MULTILINE) for word in names.split(", ")}
+    assert {verdict.removeprefix(f"{ONE_RUN}: ") for verdict in VERDICTS} - {NOT_RUN} <= explained
 
 
 def test_the_table_of_arms_has_means_and_the_range_of_the_seeds():
