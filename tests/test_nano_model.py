@@ -1,6 +1,8 @@
 """The model in docs/nano is the reference's: it answers the first test items as the records say."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -40,3 +42,17 @@ def test_its_page_says_what_the_ledger_says():
     share, tokens = latency.partition(": ")[2].split(" % at ")[0], latency.split(" % at ")[1].split(" tokens")[0]
     assert f"{share} % of what is asked, at {round(float(tokens))} tokens" in page.replace("\n", " ")
     assert f"commit {ledger['commits']['records']}" in page
+
+
+def test_the_experiment_of_the_readme_shows_what_a_smaller_budget_does(tmp_path):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = readme.partition("<!-- experiment:")[2].partition("```bash\n")[2].partition("```")[0]
+    assert "head -n 50 " in commands
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    environment = os.environ | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
+    few = ["bash", "-ec", commands.replace("head -n 50 ", "head -n 5 ")]
+    done = subprocess.run(few, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True)
+    told = {row["measure"]: row for row in map(json.loads, done.stdout.splitlines())}
+    assert told["elapsed"]["difference"] < 0 and told["accuracy"]["difference"] <= 0
+    assert (tmp_path / "work/280.html").is_file()
