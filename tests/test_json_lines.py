@@ -142,6 +142,29 @@ def test_every_command_that_reads_episodes_or_items_refuses_half_a_letter_in_one
     assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.jsonl"]
 
 
+EVALUATE = "evaluate --params PARAMS --arm asyncthink --seed 1 --model none --episodes e.jsonl.gz --recording r.json"
+ITEM_READERS = [
+    f"{EVALUATE} --test-set countdown --split test --items FILE",
+    "synthesize --params PARAMS --arm asyncthink --puzzles FILE --demonstrations d.jsonl",
+    "estimate --params PARAMS --puzzles FILE",
+]
+
+
+@pytest.mark.parametrize("command", ITEM_READERS)
+def test_items_of_another_task_are_refused_with_their_line_before_anything_runs(command, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("rows.jsonl").write_text('{"numbers": [1, 2], "target": 3, "required": 1}\n{"puzzle": []}\n')
+    assert cli.main([{"FILE": "rows.jsonl", "PARAMS": PARAMS}.get(word, word) for word in command.split()]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and ": rows.jsonl: line 2: the item has no numbers" in said
+
+
+def test_a_test_set_that_is_not_there_is_told_before_its_split(tmp_path, capsys):
+    words = f"{EVALUATE} --test-set chess --split validation --items FILE".replace("PARAMS", PARAMS).split()
+    assert cli.main(words) == 2
+    assert "no test set 'chess'" in capsys.readouterr().err
+
+
 def test_half_a_letter_is_written_as_json_says_it(tmp_path):
     files.write_text(tmp_path / "text", "α\ud800")
     assert (tmp_path / "text").read_text(encoding="utf-8") == "α\\ud800"

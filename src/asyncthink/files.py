@@ -103,9 +103,14 @@ def write_json_lines(path: str | Path, rows: Iterable[dict[str, Any]]) -> None:
 
 def read_json_lines(path: str | Path) -> list[dict[str, Any]]:
     """All objects of a file that a step makes; InputError as `json_lines` raises it."""
+    return [row for _, row in made_json_lines(path)]
+
+
+def made_json_lines(path: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """`json_lines` of a file that a step makes: where it is missing, the InputError says how to make it."""
     if not Path(path).exists():
         raise InputError(f"{path}: no such file; run the step that makes it (snakemake {path})")
-    return [row for _, row in json_lines(path)]
+    return json_lines(path)
 
 
 def json_lines(path: str | Path, halves: bool = False) -> Iterator[tuple[str, dict[str, Any]]]:

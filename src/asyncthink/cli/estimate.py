@@ -11,8 +11,8 @@ from typing import Any
 from asyncthink import terminal
 from asyncthink.config import params
 from asyncthink.errors import InputError
-from asyncthink.files import json_lines
 from asyncthink.settings import COUNTDOWN
+from asyncthink.tasks import read_items
 from asyncthink.workflow import graph
 from asyncthink.workflow.estimate import Rate, disk, fitting, loads, memory, parameters, rate
 
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
     own, count, work = _rate(given, device, args.probe), parameters(given), list(loads(given))
     fit = fitting(given, own)
     hours = [load.hours(count, own, fit) for load in work]
-    api = _teacher(given, None if args.puzzles is None else _read(args.puzzles, COUNTDOWN))
+    api = _teacher(given, None if args.puzzles is None else read_items(args.puzzles, COUNTDOWN))
     if not terminal.for_people(args):
         for load, spent in zip(work, hours, strict=True):
             together = load.together if math.isfinite(load.together) else None  # training waits for no episode
@@ -92,22 +92,6 @@ def _wall(hours: float, device: str) -> str:
     return f"about {_span(hours / cores)} on this machine's {said}"
 
 
-def _read(path: Path, task: str) -> list[dict[str, Any]]:
-    """The items of a file; InputError for one that is none of the task's, or where there is none."""
-    from asyncthink.tasks import TASKS
-
-    items = []
-    for where, item in json_lines(path):
-        try:
-            TASKS[task].check(item)
-        except InputError as error:
-            raise InputError(f"{where}: {error}") from None
-        items.append(item)
-    if not items:
-        raise InputError(f"{path}: holds no items")
-    return items
-
-
 def _teacher(given: params.Params, puzzles: list[dict[str, Any]] | None) -> list[str]:
     """One line a corpus; none where the teacher needs no network."""
     if given.synthesize.teacher == "solver":
@@ -132,6 +116,6 @@ def _items(given: params.Params, task: str) -> list[dict[str, Any]]:
 
     made = PUZZLES if task == COUNTDOWN else Path(graph.items(task, "train"))
     if made.exists():
-        return _read(made, task)
+        return read_items(made, task)
     few = replace(given.puzzles, train=SAMPLE, validation=1, test=1)
     return countdown_puzzles.generate(few, given.seed)["train"]

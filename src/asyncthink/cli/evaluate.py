@@ -33,16 +33,17 @@ def run(args: argparse.Namespace) -> None:
     from asyncthink.config import params
     from asyncthink.config.subject import subject
     from asyncthink.evaluation import evaluate
+    from asyncthink.tasks import read_items
     from asyncthink.training import checkpoints
     from asyncthink.workflow import graph
 
+    given = params.read(args.params)
+    task = given.task(args.test_set)
     if args.test_set != COUNTDOWN and args.split != "test":
         raise InputError(f"{args.test_set} has no {args.split} items; say --split test")
     if args.episodes.suffix != ".gz":
         raise InputError(f"{args.episodes}: episodes are recorded gzipped; end the name in .jsonl.gz")
-    given, items = params.read(args.params), files.read_json_lines(args.items)
-    if not items:
-        raise InputError(f"{args.items}: holds no items")
+    items = read_items(args.items, task)
     engine = engine_choice.chosen(args, os.environ).opened(args.model)
     about = subject(given, args.test_set, args.split, args.arm, args.seed, items, engine.identity())
     engine_choice.check_weights(engine, args.model)

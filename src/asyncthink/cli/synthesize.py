@@ -7,12 +7,12 @@ from functools import partial
 from pathlib import Path
 
 from asyncthink.config import params
-from asyncthink.files import read_json_lines
 from asyncthink.progress import Progress
 from asyncthink.synthesis import demonstration, solver_teacher
 from asyncthink.synthesis.assignment import Assignment
 from asyncthink.synthesis.cost_estimate import estimate
 from asyncthink.synthesis.demonstration import Demonstration
+from asyncthink.tasks import read_items
 
 EXAMPLE = r"""asyncthink synthesize --arm asyncthink --puzzles data/puzzles/train.jsonl \
     --demonstrations work/demonstrations.jsonl"""
@@ -28,7 +28,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    settings, items = params.read(args.params).arm_params(args.arm), read_json_lines(args.puzzles)
+    settings = params.read(args.params).arm_params(args.arm)
+    items = read_items(args.puzzles, settings.arm.task)
     assignment = Assignment(settings.arm.form, settings.seed, settings.synthesize, settings.thinking)
     if args.estimate:
         print(json.dumps(estimate(assignment, settings.teacher, items, corpus=args.arm)))

@@ -76,6 +76,11 @@ class Params:
             raise InputError(f"params.yaml: no test set {name!r}; {nearest(name, run)}")
         return self.test_sets.get(name)
 
+    def task(self, test_set: str) -> str:
+        """What a test set asks."""
+        wanted = self.test_set(test_set)
+        return wanted.task if wanted else COUNTDOWN
+
     def evaluations(self, arm: str, test_set: str = COUNTDOWN) -> dict[str, Thinking]:
         """What `evaluate` runs for an arm: its `headline`, then each variant that names it, each with its settings.
 

@@ -6,7 +6,6 @@ from typing import Any
 from asyncthink.config.params import Params
 from asyncthink.engines import Identity
 from asyncthink.evaluation.evaluate import Subject
-from asyncthink.settings import COUNTDOWN
 
 
 def subject(
@@ -18,7 +17,7 @@ def subject(
         scale=params.scale,
         test_set=test_set,
         split=split,
-        task=wanted.task if wanted else COUNTDOWN,
+        task=params.task(test_set),
         arm=arm,
         seed=seed,
         samples=wanted.samples if wanted else own.evaluate.samples,

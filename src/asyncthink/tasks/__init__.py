@@ -13,12 +13,15 @@ Its modules:
     single_answer       what the tasks with one right answer share
 """
 
+from pathlib import Path
 from typing import Any
 
+from asyncthink.errors import InputError
+from asyncthink.files import made_json_lines
 from asyncthink.tasks import competition_math, countdown, multiple_choice, sudoku
 from asyncthink.tasks.task import Task
 
-__all__ = ["TASKS", "Task"]
+__all__ = ["TASKS", "Task", "read_items"]
 
 
 def _task(module: Any) -> Task[Any]:
@@ -32,3 +35,17 @@ TASKS: dict[str, Task[Any]] = {
     "competition_math": _task(competition_math),
     "multiple_choice": _task(multiple_choice),
 }
+
+
+def read_items(path: str | Path, task: str) -> list[Any]:
+    """The items of a file that a step makes; InputError for a line that is none of the task's, or if there are none."""
+    items = []
+    for where, item in made_json_lines(path):
+        try:
+            TASKS[task].check(item)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from None
+        items.append(item)
+    if not items:
+        raise InputError(f"{path}: holds no items")
+    return items

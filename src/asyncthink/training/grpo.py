@@ -16,10 +16,10 @@ from datasets import Dataset
 from transformers import PreTrainedModel
 from trl.trainer.grpo_config import GRPOConfig
 
-from asyncthink.files import read_json_lines
 from asyncthink.models import language_model
 from asyncthink.randomness import keyed
 from asyncthink.settings import GRPO
+from asyncthink.tasks import read_items
 from asyncthink.training import attention, micro_batches
 from asyncthink.training.episode_trainer import EpisodeTrainer, Row, Settings
 from asyncthink.training.grpo_history import EPISODES, step_record
@@ -47,7 +47,7 @@ def grpo(settings: Settings, run: Run, start: Path, puzzles: Path, written: Outp
     """Train the model of `start` on the items of `puzzles`."""
     language_model.deterministic()
     with alone(run.scratch):
-        trainer = trainer_of(settings, run, start, read_json_lines(puzzles), sampler)
+        trainer = trainer_of(settings, run, start, read_items(puzzles, settings.arm.task), sampler)
         finish(trainer, [step_record(entry) for entry in train(trainer)], written)
 
 
