@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from keyed_numbers import keyed
 
+from asyncthink import cli
 from asyncthink.errors import InputError
 from asyncthink.evaluation import agreement, claims, frontier
 from asyncthink.evaluation.evidence import Evidence
@@ -608,3 +609,12 @@ def test_the_table_of_arms_has_means_and_the_range_of_the_seeds():
     by_seed = 100 * ours.measured.values["accuracy"].mean(axis=(1, 2))
     assert row[1] == f"{by_seed.mean():.1f} ({by_seed.min():.1f}–{by_seed.max():.1f})"
     assert row[4].startswith(f"{ours.measured.values['elapsed'].mean():.0f} (")
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "metrics"])
+def test_a_folder_without_evaluations_makes_no_ledger(folder, tmp_path, capsys):
+    (tmp_path / "metrics/reference").mkdir(parents=True)
+    words = ["claims", "--records", str(tmp_path / folder), "--ledger", str(tmp_path / "ledger.json")]
+    assert cli.main([*words, "--params", str(ROOT / "params.yaml")]) == 2
+    assert f"{folder}: holds no evaluations (evaluate/TEST_SET/ARM/SEED.json)" in capsys.readouterr().err
+    assert not (tmp_path / "ledger.json").exists()

@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from asyncthink.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -48,7 +50,10 @@ def read_evidence(args: argparse.Namespace, given: "Params") -> "Evidence":
     """The evidence in the files that the arguments name, with the learning rates that params.yaml gives each arm."""
     from asyncthink.workflow import records
 
-    return evidence_of(records.lying_in(args.records) if args.records else args, given)
+    found = records.lying_in(args.records) if args.records else args
+    if args.records and not found.evaluations:
+        raise InputError(f"{args.records}: holds no evaluations (evaluate/TEST_SET/ARM/SEED.json)")
+    return evidence_of(found, given)
 
 
 def evidence_of(files: "Records | argparse.Namespace", given: "Params") -> "Evidence":
