@@ -20,7 +20,7 @@ from transformers.models.rwkv.modeling_rwkv import RwkvForCausalLM
 from asyncthink import cli
 from asyncthink.cli import think, think_settings
 from asyncthink.config import params
-from asyncthink.models import gguf, language_model
+from asyncthink.models import gguf, language_model, names
 from asyncthink.workflow import model_doctor
 
 TOKENIZER = chat_tokenizer()
@@ -143,15 +143,25 @@ def test_what_is_neither_here_nor_a_name_of_the_hub_is_refused_before_any_networ
         assert f"{name}: no such folder; `make reproduce`" in refusal(capsys, *words)
 
 
+def test_a_slip_in_the_name_of_a_folder_does_not_wait_for_the_hub(elsewhere, monkeypatch, capsys):
+    monkeypatch.setattr(language_model.AutoTokenizer, "from_pretrained", lambda *_, **__: pytest.fail("asked the hub"))
+    (elsewhere / "docs").mkdir()
+    for words in (["think", "--model", "docs/nono", *PUZZLE], ["doctor", "docs/nono"]):
+        said = refusal(capsys, *words)
+        assert "docs/nono: no such folder in docs; if the hub's docs/nono is meant, write docs/nono@main" in said
+    names.check("docs/nono@main")
+
+
 def test_a_hub_out_of_reach_is_told_in_one_line(elsewhere):
     impatient = (
         "import sys, time; time.sleep = lambda _: None; from asyncthink import cli; sys.exit(cli.main(sys.argv[1:]))"
     )
     own = {"HF_ENDPOINT": "http://127.0.0.1:9", "PYTHONPATH": os.pathsep.join(sys.path), "HF_HUB_OFFLINE": "0"}
-    command = [sys.executable, "-c", impatient, "doctor", "nobody/qwn3"]
-    done = subprocess.run(command, env=os.environ | own, capture_output=True, text=True, timeout=300)
-    [line] = done.stderr.splitlines()
-    assert done.returncode == 2 and "nobody/qwn3: not a model that can be loaded" in line
+    for words in (["doctor", "nobody/qwn3"], ["think", "--model", "nobody/qwn3", *PUZZLE]):
+        command = [sys.executable, "-c", impatient, *words]
+        done = subprocess.run(command, env=os.environ | own, capture_output=True, text=True, timeout=300)
+        [line] = done.stderr.splitlines()
+        assert done.returncode == 2 and "nobody/qwn3: not a model that can be loaded" in line
 
 
 def test_a_gguf_file_is_the_model_that_was_written(elsewhere):

@@ -5,8 +5,15 @@ uses and nothing else. To think with a model of your own, take an engine (`async
 `asyncthink.engines.vllm.VLLM`) to `asyncthink.thinking.THINKING`; docs/extending.md shows how.
 """
 
+import os
 from importlib import import_module
 from typing import Any
+
+# Before the first import of huggingface_hub, whoever it is that imports it: training talks to no one, and what the hub
+# refuses is told in one line.
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("HF_HUB_VERBOSITY", "error")
 
 _ROOMS = {
     "episode": ("Episode", "Trace"),
