@@ -100,6 +100,14 @@ def test_an_item_with_too_few_solutions_and_a_folder_that_is_none_are_said(model
     assert capsys.readouterr().err.endswith(said)
 
 
+def test_what_the_model_is_never_told_and_a_pool_without_a_worker_are_said(model, capsys):
+    assert think(model, "--greedy", "--required", "2") == 0
+    said = [line for line in capsys.readouterr().err.splitlines() if "the word language cannot say it" in line]
+    assert [line.split()[1] for line in said] == ["--required", "--uses"]
+    assert think(model, "--greedy", "--capacity", "1") == 0
+    assert "pool_overflow: the model forked where none of the pool's 0 workers was free" in capsys.readouterr().err
+
+
 def test_the_help_explains_the_language_that_nano_speaks():
     spoken = " ".join(step for each in branches((13, 12, 11, 10)) for step, _ in SURFACES["word"].steps(each, 3))
     explained = re.findall(r"`([^`]+)`", " ".join(think_command.WORDS.split()))

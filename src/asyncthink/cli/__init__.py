@@ -73,7 +73,8 @@ def main(argv: list[str] | None = None) -> int:
     except InputError as error:
         said, code = str(error), 2
     except KeyboardInterrupt:
-        said, code = "interrupted; what is finished is kept, and the same command goes on", INTERRUPTED
+        kept = "; what is finished is kept, and the same command goes on" if name in (*STEPS, "stage") else ""
+        said, code = f"interrupted{kept}", INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
         return 0

@@ -25,6 +25,7 @@ With 11 left over, `11 -! 8 !- 14` says what the other two must make for 3: 8, f
 they do make follows. A sign like `!-` and a whole expression is a solution; `none` is a return, or answer, without one.
 Tags begin and end what an agent hands out (FORK), takes in (JOIN), returns (RETURN) and answers (ANSWER)."""
 LEGEND = "`| a-d 13 10 3`: a branch, 13 - 10 = 3; `!-` or a whole expression: a solution; `none`: without one"
+UNSAID = ("required", "uses")  # flags that the word language has no words for
 MODES = ("asynchronous", "sequential", "parallel")
 EXAMPLE = "asyncthink think --model docs/nano --numbers 8 5 2 1 --target 6"
 
@@ -69,7 +70,8 @@ def run(args: argparse.Namespace) -> None:
     print(episode.to_json(told) if args.json else _verdict(told))
     if terminal.for_people(args) and args.task == COUNTDOWN and chosen.prompts == "word":
         print(f"{'notation':<10} {LEGEND}")
-    for said in () if args.json else _notes(told):
+    unsaid = [] if chosen.prompts != "word" else [f for f in UNSAID if getattr(args, f) is not None]
+    for said in () if args.json else _notes(told, unsaid):
         print(f"note: {said}", file=sys.stderr)
 
 
@@ -134,8 +136,8 @@ def _verdict(episode: "Episode") -> str:
     return "\n".join(f"{name:<10} {text}" for name, text in rows)
 
 
-def _notes(episode: "Episode") -> Iterator[str]:
-    """What would else be taken for the model's fault, or for a fault of this program."""
+def _notes(episode: "Episode", unsaid: list[str]) -> Iterator[str]:
+    """What would else be taken for the model's fault, or this program's; unsaid: flags that it is not told."""
     from asyncthink.tasks import expressions, solver
 
     item = episode.item
@@ -144,5 +146,10 @@ def _notes(episode: "Episode") -> Iterator[str]:
         there = len(solver.solutions(item["numbers"], item["target"], operations, uses=item.get("uses")))
         if there < item["required"]:
             yield f"the item has {there} solution{'' if there == 1 else 's'}; {item['required']} are asked for"
+    for flag in unsaid:
+        yield f"--{flag} counts in the score alone: the word language cannot say it to the model"
+    if episode.schedule["format_error"] == "pool_overflow":
+        pool = f"{episode.capacity - 1} worker{'' if episode.capacity == 2 else 's'}"
+        yield f"pool_overflow: the model forked where none of the pool's {pool} was free"
     if episode.mode != "asynchronous" and any("<FORK-" in trace.own_text for trace in episode.traces):
         yield f"the model forks, and nobody takes that up in {episode.mode} thinking; try --mode asynchronous"
