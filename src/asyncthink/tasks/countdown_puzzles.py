@@ -28,20 +28,28 @@ TELL_EVERY = 1000  # items
 Item = dict[str, Any]
 
 
-@cache
 def number_sets(puzzles: Puzzles) -> dict[str, list[Numbers]]:
     """The sets of numbers of each split, up to base_largest; a puzzle's own have none above `largest`."""
+    return _number_sets(puzzles.smallest, puzzles.base_largest)
+
+
+@cache  # by what is read: who takes these two would else depend on the sizes of the splits
+def _number_sets(smallest: int, largest: int) -> dict[str, list[Numbers]]:
     sets: dict[str, list[Numbers]] = {split: [] for split in SHARES}
-    for numbers in combinations(range(puzzles.base_largest, puzzles.smallest - 1, -1), COUNT):
+    for numbers in combinations(range(largest, smallest - 1, -1), COUNT):
         sets[split_of(f"countdown/{numbers}", SHARES)].append(numbers)
     return sets
 
 
-@cache
 def solvable_targets(numbers: Numbers, puzzles: Puzzles) -> list[int]:
     """The targets with as many solutions as a puzzle has."""
-    counts, most = solution_counts(numbers), puzzles.most_solutions or math.inf
-    return [t for t in range(1, puzzles.largest_target + 1) if puzzles.required <= counts[t] <= most]
+    return _solvable_targets(numbers, puzzles.required, puzzles.most_solutions or math.inf, puzzles.largest_target)
+
+
+@cache
+def _solvable_targets(numbers: Numbers, required: int, most: float, largest: int) -> list[int]:
+    counts = solution_counts(numbers)
+    return [target for target in range(1, largest + 1) if required <= counts[target] <= most]
 
 
 def generate(puzzles: Puzzles, seed: int, tell: Callable[[str], None] = lambda _: None) -> dict[str, list[Item]]:
