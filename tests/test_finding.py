@@ -53,6 +53,18 @@ def test_the_sentence_says_of_each_part_what_the_rule_says(verdict, states):
     assert said.endswith(".") and said.count(".  ") == 0
 
 
+def test_the_reasons_are_figures_of_the_tables_and_only_those_that_were_measured():
+    busy = pd.DataFrame({"arm": ["asyncthink", "parallel"], "ours": [67.27, 93.15]})
+    busy = busy.assign(variant="headline", measure="concurrency_ratio")
+    order = pd.DataFrame({"measure": ["chance", "hit", "hit", "predicted"], "x": [np.nan, 1, 2, 1]})
+    order = order.assign(arm="asyncthink", ours=[21.76, 26.0, 99.0, 62.75])
+    said = finding.reasons(busy, order)
+    assert "of AsyncThink's agents 67.3 % decode (η/c), of parallel thinking's 93.2 %; of the branches" in said
+    assert "26.0 % hold a solution, where chance finds 21.8 and a regression on the numbers 62.8." in said
+    assert finding.reasons(busy, order[:0]).endswith("parallel thinking's 93.2 %.")
+    assert finding.reasons(busy[:1], order[:3]) == ""
+
+
 @pytest.mark.parametrize("verdict", [UNTESTABLE, NOT_RUN])
 def test_what_was_not_told_is_said_with_its_reason(verdict):
     said = finding.finding(ledger(verdict, ours=None, reason="the frontier is flat there"))

@@ -7,27 +7,26 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+import drawn_experiment
 import pandas as pd
 import pytest
 import recorded_experiment
 import written_episodes
+from drawn_experiment import SCALES, evidence_of, frames
 from written_episodes import EXAMPLE, READY, UNJOINED
 
 from asyncthink import episode
 from asyncthink.config import scales
 from asyncthink.config.params import merged
 from asyncthink.errors import InputError
-from asyncthink.evaluation import case_studies, claims, evidence
+from asyncthink.evaluation import case_studies, claims
 from asyncthink.reporting import case_table, comparison, page, plots, report, style, tables
 from asyncthink.reporting.exhibits import EXHIBITS, LEDGER, named
 from asyncthink.reporting.page_record import identify
 from asyncthink.reporting.run_facts import Duration, durations
-from asyncthink.reporting.source import Source
 from asyncthink.workflow import graph
 
 ROOT = Path(__file__).parents[1]
@@ -35,50 +34,14 @@ NOTEBOOKS = [ROOT / f"notebooks/{name}.ipynb" for name in sorted(graph.FIGURES)]
 FACTS = {"Commit": "0123", "Processor": "one"}
 
 
-def frames(found, scale):
-    """Every table; the cases are chosen from episodes written by hand, where there is evidence at all."""
-    all_of_it = Source(found, claims.ledger(found, scale))
-    made = {name: table.frame(all_of_it) for name, table in tables.TABLES.items()}
-    return made | {"case_studies": cases(scale) if found.recordings.evaluations else case_table.frame([], scale)}
-
-
-@cache
-def cases(scale):
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "countdown/asyncthink/1.jsonl.gz"
-        episode.write(path, written_episodes.ALL)
-        return case_table.frame([path], scale)
-
-
 COLUMNS = {name: (*table.columns, "scale") for name, table in tables.TABLES.items()}
 COLUMNS["case_studies"] = case_table.COLUMNS
-
-
-def evidence_of(kind):
-    made = recorded_experiment.experiment()
-    first = [path for path in (*made.evaluations, *made.histories) if path.stem == "1"]
-    files = {
-        "two seeds": (made.evaluations, made.histories, made.filters),
-        "one seed": ([p for p in first if p.suffix == ".json"], [p for p in first if p.suffix == ".jsonl"], []),
-        "nothing": ([], [], []),
-    }
-    return evidence.read(*files[kind])
-
-
-SCALES = {"two seeds": "nano", "one seed": "smoke", "nothing": "nano"}
 
 
 @pytest.fixture(scope="module", params=SCALES)
 def results(request, tmp_path_factory):
     """Tables as read from files, figures, ledger and parameters."""
-    scale, folder = SCALES[request.param], tmp_path_factory.mktemp("figures")
-    found = evidence_of(request.param)
-    made = {name: tables.as_read(table) for name, table in frames(found, scale).items()}
-    for name, draw in plots.FIGURES.items():
-        style.save(draw(made[name]), folder / f"{name}.svg")
-    figures = {path.stem: path.read_text() for path in folder.glob("*.svg")}
-    given = recorded_experiment.settings(scale)
-    return report.Results(made, figures, claims.ledger(found, scale), given.to_mapping())
+    return drawn_experiment.results(request.param, tmp_path_factory.mktemp("figures"))
 
 
 def test_the_graph_and_the_package_name_the_same_tables_and_figures():

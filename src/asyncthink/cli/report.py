@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> None:
 
     if args.reference is None and None in (args.tables, args.ledger):
         raise InputError("give --tables and --ledger of a run, or the folder of a --reference")
-    results = _of_reference(args.reference) if args.reference else _of_run(args)
+    results = of_reference(args.reference) if args.reference else _of_run(args)
     for name, figure in (results.figures if args.draw else {}).items():
         files.write_text(args.draw / f"{name}.svg", figure)
     files.write_text(args.report, report.html(results, run_facts.facts(), run_facts.durations(args.times)))
@@ -52,7 +52,7 @@ def _of_run(args: argparse.Namespace) -> "Results":
     )
 
 
-def _of_reference(folder: Path) -> "Results":
+def of_reference(folder: Path) -> "Results":
     """Tables and figures made again from the records of `asyncthink reference`; its episodes are not committed."""
     from asyncthink.config import params
     from asyncthink.evaluation import evidence, ledger

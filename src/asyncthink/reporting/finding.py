@@ -52,6 +52,24 @@ def _share(part: LedgerPart, sign: int) -> str:
     return f"{sign * 100 * (part['value'] or 0.0):.1f} % [{low:.1f}, {high:.1f}]"
 
 
+def reasons(evaluations: pd.DataFrame, organization: pd.DataFrame) -> str:
+    """What an answer's time hangs on, beside what it could be: agents that decode, and branches chosen first."""
+    headline = evaluations[(evaluations.variant == "headline") & (evaluations.measure == "concurrency_ratio")]
+    busy = headline.groupby("arm").ours.first()
+    first = organization[(organization.arm == "asyncthink") & ~(organization.x > 1)].groupby("measure").ours.first()
+    parts = []
+    if {"asyncthink", "parallel"} <= set(busy.index):
+        parts.append(
+            f"of AsyncThink's agents {busy.asyncthink:.1f} % decode (η/c), of parallel thinking's {busy.parallel:.1f} %"
+        )
+    if {"hit", "chance", "predicted"} <= set(first.index):
+        parts.append(
+            f"of the branches that it hands out first {first.hit:.1f} % hold a solution, where chance finds "
+            f"{first.chance:.1f} and a regression on the numbers {first.predicted:.1f}"
+        )
+    return f"Why: {'; '.join(parts)}." if parts else ""
+
+
 @dataclass(frozen=True)
 class Bar:
     """A stretch of a lane: whose, its kind, its beginning and its length in percent of the whole width, its tokens."""

@@ -180,6 +180,7 @@ def _concurrency_marks(axes: Axes, rows: pd.DataFrame) -> None:
         for share in rows[column].dropna().head(1):
             axes.axhline(100 * share, color=MUTED, linewidth=0.9, linestyle=(0, (2, 2)), zorder=0)
             below: style.Look = {"textcoords": "offset points", "va": "top", "fontsize": 7.5, "color": MUTED}
+            below |= {"path_effects": marks.HALO}
             axes.annotate(name, (1, 100 * share), (0, -2), **below)
 
 
@@ -217,10 +218,12 @@ def organization(table: pd.DataFrame) -> Figure:
         for _, row in rows.iterrows():
             marks.spot(time, row.x, row.ours, f"{row.label}, {row.x:.0f} solutions: {marks.value(row, ' tokens')}")
     time.set_title("Latency, tokens")
-    time.set_xlabel("Solutions that the item has")
+    time.set_xlabel("Solutions of the item")
     for axes in (order, time):
         marks.from_zero(axes, LEAST)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if table.ours[table.measure == "hit"].isna().all():
+        _nothing(order)
     figure.legend(loc="outside upper left", ncols=2, handlelength=2.2)
     marks.footer(figure, table)
     return figure
@@ -308,13 +311,19 @@ def learning_curves(table: pd.DataFrame) -> Figure:
             window = max(1, runs.step.nunique() // SMOOTH)
             marks.curve(axes, runs, "loss", window=window, label=runs.label.iloc[0] or None, **look)
         if rows.empty:
-            axes.text(0.5, 0.5, NOT_RUN, ha="center", va="center", color=MUTED, transform=axes.transAxes)
+            _nothing(axes)
         else:
             marks.from_zero(axes, 0.1)
     if table.arm.notna().any():
         figure.legend(loc="outside upper left", ncols=2, handlelength=2.2)
     marks.footer(figure, table, f"smoothed over 1/{SMOOTH} of the steps", marks.spread(table.seed.nunique()))
     return figure
+
+
+def _nothing(axes: Axes) -> None:
+    """A panel without data has no scale either."""
+    axes.text(0.5, 0.5, NOT_RUN, ha="center", va="center", color=MUTED, transform=axes.transAxes)
+    axes.set(xticks=[], yticks=[])
 
 
 FIGURES: dict[str, Draw] = {

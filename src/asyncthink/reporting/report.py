@@ -94,6 +94,7 @@ def html(results: Results, facts: Mapping[str, str], durations: Sequence[Duratio
         tones=TONES,
         counts=[(verdict, sum(row["verdict"] == verdict for row in claims)) for verdict in VERDICTS],
         finding=finding.finding(results.ledger),
+        reasons=finding.reasons(results.tables["evaluations"], results.tables["organization"]),
         timeline=finding.timeline(results.tables["case_studies"], COUNTDOWN),
         words=glossary.WORDS,
         strips={row["id"]: forest.strip(row) for row in claims},
