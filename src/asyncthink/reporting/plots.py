@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from asyncthink.evaluation.verdicts import NOT_REPRODUCED, NOT_RUN, OF_ONE_RUN, PARTLY, REPRODUCED, UNTESTABLE
 from asyncthink.reporting import case_figure, frontier_figure, marks, style
@@ -300,7 +300,7 @@ def _ledger_row(axes: Axes, cells: Sequence[str], y: float, verdict: str, measur
 
 @drawn
 def learning_curves(table: pd.DataFrame) -> Figure:
-    """Loss of pretraining and of format fine-tuning over the steps, one line a cold start."""
+    """Loss of pretraining and of format fine-tuning over the steps, one line a cold start; a scale of ratios."""
     figure = Figure(figsize=(WIDTH, 2.7))
     for axes, (stage, title) in zip(figure.subplots(1, 2), LOSSES.items(), strict=True):
         rows = table[table.stage == stage].fillna({"arm": "", "label": ""})
@@ -313,7 +313,10 @@ def learning_curves(table: pd.DataFrame) -> Figure:
         if rows.empty:
             _nothing(axes)
         else:
-            marks.from_zero(axes, 0.1)
+            axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter(NullFormatter())
     if table.arm.notna().any():
         figure.legend(loc="outside upper left", ncols=2, handlelength=2.2)
     marks.footer(figure, table, f"smoothed over 1/{SMOOTH} of the steps", marks.spread(table.seed.nunique()))
