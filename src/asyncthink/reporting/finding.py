@@ -60,12 +60,13 @@ def reasons(evaluations: pd.DataFrame, organization: pd.DataFrame) -> str:
     parts = []
     if {"asyncthink", "parallel"} <= set(busy.index):
         parts.append(
-            f"of AsyncThink's agents {busy.asyncthink:.1f} % decode (η/c), of parallel thinking's {busy.parallel:.1f} %"
+            f"the agents of AsyncThink decode {busy.asyncthink:.1f} % of the time (η/c), those of parallel thinking "
+            f"{busy.parallel:.1f} %"
         )
     if {"hit", "chance", "predicted"} <= set(first.index):
         parts.append(
-            f"of the branches that it hands out first {first.hit:.1f} % hold a solution, where chance finds "
-            f"{first.chance:.1f} and a regression on the numbers {first.predicted:.1f}"
+            f"of the branches that it hands out first {first.hit:.1f} % hold a solution, against {first.chance:.1f} % "
+            f"by chance and {first.predicted:.1f} % in the best order that the numbers tell"
         )
     return f"Why: {'; '.join(parts)}." if parts else ""
 
