@@ -300,6 +300,13 @@ def test_an_error_in_one_trace_ends_the_run_with_that_error(taught):
     assert run(engine, [engine.complete(_request(0, tokens=3))])[0].ids
 
 
+def test_an_error_on_the_way_into_the_batch_ends_the_run_too(taught, monkeypatch):
+    engine = Local(taught, WORDS)
+    monkeypatch.setattr(engine, "_enter", lambda row: {}["slot"])
+    with pytest.raises(KeyError):
+        run(engine, [asyncio.wait_for(engine.complete(_request(0, tokens=3)), 60)])
+
+
 def test_a_model_that_has_diverged_ends_the_run(taught, computes):
     model = copy.deepcopy(taught)
     with torch.no_grad():

@@ -194,19 +194,19 @@ class Local(Engine):
 
     def _arrange(self) -> dict[int, list[int]]:
         """Finished rows leave, new ones come in; by row of the batch, what new ones are fed before their last token."""
-        rows = [row for row in self._rows if not row.future.done()]
+        self._rows = rows = [row for row in self._rows if not row.future.done()]
         earlier: dict[int, list[int]] = {}
         tokens = len(rows)
         while self._waiting and len(rows) < self._limit and tokens < STEP_TOKENS:
             row = self._waiting.popleft()
             if row.future.done():  # nobody waits for it any more
                 continue
+            rows.append(row)  # whatever happens from here on, its future is told
             cached = self._enter(row)
             if cached + 1 < len(row.request.ids):
-                earlier[len(rows)] = list(row.request.ids[cached:-1])
+                earlier[len(rows) - 1] = list(row.request.ids[cached:-1])
             tokens += len(row.request.ids) - cached
-            rows.append(row)
-        self._rows, self._batch = rows, np.array([row.slot for row in rows], np.int64)
+        self._batch = np.array([row.slot for row in rows], np.int64)
         return earlier
 
     def _enter(self, row: Row) -> int:
@@ -223,7 +223,8 @@ class Local(Engine):
         if stops not in self._endings:
             self._endings[stops] = len(self._ending)
             self._ending = np.pad(self._ending, ((0, 1), (0, 0)))
-            self._ending[-1, sorted(self.vocabulary.closers(stops) | self._ends)] = True
+            ends = self.vocabulary.closers(stops) | self._ends  # of which the model may not be able to say all
+            self._ending[-1, [i for i in ends if i < self._ending.shape[1]]] = True
         return self._endings[stops]
 
     def _step(self, earlier: dict[int, list[int]]) -> bool:

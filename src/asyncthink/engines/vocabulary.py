@@ -21,6 +21,8 @@ class Vocabulary:
         backend = getattr(tokenizer, "backend_tokenizer", None)
         if backend is None:
             raise InputError(f"{type(tokenizer).__name__}: only tokenizers that have a tokenizer.json can be used")
+        backend.no_truncation()  # a tokenizer.json may keep both of a training that is long over
+        backend.no_padding()
         self.tokenizer = tokenizer
         self._backend = backend
         words = isinstance(backend.model, WordLevel) and isinstance(backend.pre_tokenizer, WhitespaceSplit)
@@ -38,6 +40,12 @@ class Vocabulary:
                 message = f"{unknown} is not among the {self._size} words of this model's vocabulary"
                 raise InputError(message) from None
         ids: list[int] = self._backend.encode(text, add_special_tokens=False).ids
+        if 0 < self._outputs < self._size and (largest := max(ids, default=0)) >= self._outputs:
+            token = self.tokenizer.convert_ids_to_tokens(largest)
+            raise InputError(
+                f"the tokenizer's {token!r} is number {largest}, and the model has {self._outputs:,} tokens:"
+                " they do not belong together"
+            )
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
