@@ -22,3 +22,7 @@ TELLS_THE_DAY = (
     "{{ date_string }}, {{ strftime_now('%d %B %Y') }}\n" + QWEN
 )
 TAKES_NOTHING = "{{ raise_exception('only tools') }}"
+FAILS = "{{ 1 / 0 }}"
+# As of models that see images: what a turn says is a list of parts.
+IN_PARTS = "{% for turn in messages %}{% for part in turn.content %}{{ part['text'] }}{% endfor %}{% endfor %}" + ASKING
+NEEDS_SYSTEM = "{% if messages[0].role != 'system' %}{{ raise_exception('whose role?') }}{% endif %}" + QWEN

@@ -3,7 +3,10 @@
 import pytest
 from chat_templates import (
     ALWAYS_REASONS,
+    FAILS,
+    IN_PARTS,
     LEAVES_SYSTEM_OUT,
+    NEEDS_SYSTEM,
     QWEN,
     REFUSES_SYSTEM,
     SWITCHES,
@@ -53,6 +56,7 @@ def test_reasoning_is_off_unless_it_is_asked_for():
     assert written(SWITCHES, reasoning=True).endswith("assistant\n")
     assert [chat_template.switches_reasoning(TOKENIZER), written(ALWAYS_REASONS)[-8:]] == [True, "<think>\n"]
     assert not chat_template.switches_reasoning(TOKENIZER)
+    assert written(NEEDS_SYSTEM) == written(QWEN) and not chat_template.switches_reasoning(TOKENIZER)
 
 
 def test_the_day_is_always_the_same():
@@ -60,7 +64,13 @@ def test_the_day_is_always_the_same():
 
 
 @pytest.mark.parametrize(
-    ("template", "reason"), [(None, "has no chat template.*NAME-Instruct"), (TAKES_NOTHING, "no question: only tools")]
+    ("template", "reason"),
+    [
+        (None, "has no chat template.*NAME-Instruct"),
+        (TAKES_NOTHING, "no question: only tools"),
+        (FAILS, "no question: division by zero"),
+        (IN_PARTS, "leaves the question out"),
+    ],
 )
 def test_what_cannot_be_asked_is_refused_with_the_reason(template, reason):
     with pytest.raises(InputError, match=reason):

@@ -9,8 +9,6 @@ seeds. Left out on purpose: guessing where there is no template, since a base mo
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from jinja2.exceptions import TemplateError
-
 from asyncthink.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,6 +19,11 @@ NONE = (
     "the tokenizer has no chat template, so how the model is asked is not known: take an instruction-tuned one, most"
     " often called NAME-Instruct or NAME-it"
 )
+UNSAID = (
+    "the tokenizer's chat template leaves the question out; it may want it in parts, as those of models that see"
+    " images do"
+)
+ROLE, QUESTION = "WHAT A ROLE IS TOLD", "WHAT IS ASKED"  # such as no template says by itself
 
 
 def written(tokenizer: "PreTrainedTokenizerBase", role: str, question: str, reasoning: bool = False) -> str:
@@ -35,24 +38,27 @@ def written(tokenizer: "PreTrainedTokenizerBase", role: str, question: str, reas
             turns = [{"role": "system", "content": role}, {"role": "user", "content": question}]
         else:
             turns = [{"role": "user", "content": f"{role}\n\n{question}"}]
-        return _rendered(tokenizer, turns, reasoning)
-    except (TemplateError, TypeError, ValueError) as error:
+        text = _rendered(tokenizer, turns, reasoning)
+        said = question.strip() in text or QUESTION in _rendered(tokenizer, [{**turns[-1], "content": QUESTION}], False)
+    except Exception as error:  # a template is a program of others
         raise InputError(f"the tokenizer's chat template takes no question: {' '.join(str(error).split())}") from None
+    if not said:
+        raise InputError(UNSAID)
+    return text
 
 
 def takes_system(tokenizer: "PreTrainedTokenizerBase") -> bool:
     """Whether a template says what a system turn says; some refuse one, some leave it out."""
-    turns = [{"role": "system", "content": "ROLE"}, {"role": "user", "content": "QUESTION"}]
+    turns = [{"role": "system", "content": ROLE}, {"role": "user", "content": QUESTION}]
     try:
-        return "ROLE" in _rendered(tokenizer, turns, False)
-    except (TemplateError, TypeError, ValueError):
+        return ROLE in _rendered(tokenizer, turns, False)
+    except Exception:  # a template is a program of others
         return False
 
 
 def switches_reasoning(tokenizer: "PreTrainedTokenizerBase") -> bool:
     """Whether a template writes another prompt where a reasoning is asked for."""
-    turns = [{"role": "user", "content": "QUESTION"}]
-    return _rendered(tokenizer, turns, False) != _rendered(tokenizer, turns, True)
+    return written(tokenizer, ROLE, QUESTION, False) != written(tokenizer, ROLE, QUESTION, True)
 
 
 def _rendered(tokenizer: "PreTrainedTokenizerBase", turns: list[dict[str, str]], reasoning: bool) -> str:
