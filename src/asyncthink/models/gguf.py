@@ -12,6 +12,7 @@ from contextlib import nullcontext, redirect_stderr
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
@@ -59,14 +60,22 @@ def _import(file: Path, folder: Path) -> None:
         transformers.utils.logging.set_verbosity_error()
         with nullcontext() if sys.stderr.isatty() else redirect_stderr(StringIO()):  # a bar of progress is for eyes
             tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
-            model = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                file.parent, gguf_file=file.name, dtype=torch.float32, output_loading_info=True
+            )
     except Exception as error:  # whatever a file of unknown origin makes of the readers
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{file}: transformers cannot read it ({reason}); {ANOTHER_WAY}") from None
+    model, told = loaded
+    if missing := sorted(told["missing_keys"]):  # for which transformers took random numbers
+        raise InputError(
+            f"{file}: {len(missing)} of the model's weights are not in it, such as {missing[0]}; of a file in parts"
+            " `llama-gguf-split --merge` makes one"
+        )
     _mark_control_tokens(tokenizer, file)
     _check(tokenizer, file)
     model.config.quantization_config = None  # with its marks it could not be saved
-    model.hf_quantizer = None  # type: ignore[assignment]  # an attribute that transformers does not declare
+    model.hf_quantizer = None
     model.save_pretrained(folder, max_shard_size="1000GB")
     tokenizer.save_pretrained(folder)
 
