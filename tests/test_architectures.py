@@ -9,7 +9,15 @@ import pytest
 import torch
 from taught_model import DEMONSTRATION, ITEM, PARAMS, THINKING_SETTINGS, WORDS, random_model
 from tiny_models import ARCHITECTURES, tiny_model
-from transformers import PreTrainedModel, PreTrainedTokenizerFast, RwkvConfig, T5Config, T5ForConditionalGeneration
+from transformers import (
+    BartConfig,
+    BartForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    RwkvConfig,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 from transformers.models.rwkv.modeling_rwkv import RwkvForCausalLM
 from trl.trainer.utils import add_fused_lm_head
 
@@ -183,3 +191,6 @@ def test_models_that_cannot_be_decoded_here_are_refused_with_the_reason():
     t5 = T5ForConditionalGeneration(T5Config(vocab_size=20, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2))
     with pytest.raises(InputError, match="cannot decode T5ForConditionalGeneration: it has an encoder"):
         decoder_of(t5)
+    sizes = {"d_model": 8, "decoder_layers": 1, "decoder_ffn_dim": 8, "decoder_attention_heads": 2}
+    with pytest.raises(InputError, match="cannot decode BartForCausalLM: it takes no positions"):
+        decoder_of(BartForCausalLM(BartConfig(vocab_size=20, **sizes)))

@@ -12,7 +12,8 @@ sliding windows included, and positions are told it by position_ids. Keys and va
 
 Simple before fast: the keys and values of the rows are copied together in every layer of every step. Qwen3 has a pass
 of its own (qwen3.py). Left out on purpose: models that keep another state of a trace than keys and values, such as
-recurrent ones, since a trace is cut where an action ends; and those with an encoder.
+recurrent ones, since a trace is cut where an action ends; those with an encoder; and those that count positions by
+themselves, as the decoders of BART and its kin do.
 
 Letters in shapes: B rows, M tokens fed a row, T columns, K key/value heads, D head size.
 """
@@ -35,6 +36,7 @@ from asyncthink.errors import InputError
 ALIKE = 0.75  # rows that are fed more than one token share a pass where their numbers are that near to the largest
 CELLS = 8192  # of inputs in one pass, padding included, if it has more than one row
 WITH_A_SERVER = "serve it (by vLLM, llama.cpp, Ollama, ...) and say --engine text --server http://127.0.0.1:8000/v1"
+SLOPES = ("bloom", "mpt")  # whose positions are distances in the mask
 KEPT = (DynamicLayer, DynamicSlidingWindowLayer)  # the layers of a cache that are keys and values, and nothing else
 
 
@@ -177,6 +179,8 @@ def unfit(model: PreTrainedModel) -> str | None:
         return "it has an encoder"
     if model._is_stateful or any(type(layer) not in KEPT for layer in DynamicCache(config=config).layers):
         return "it keeps a state that is more than keys and values"
+    if config.model_type not in SLOPES and "position_ids" not in inspect.signature(type(model).forward).parameters:
+        return "it takes no positions, and counts padding with them"
     return None
 
 
