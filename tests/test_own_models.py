@@ -175,6 +175,13 @@ def test_a_gguf_file_is_the_model_that_was_written(elsewhere):
     torch.testing.assert_close(found(input_ids=ids).logits, model(input_ids=ids).logits, atol=1e-5, rtol=0)
 
 
+def test_a_gguf_file_that_is_a_part_of_a_model_is_refused(elsewhere, monkeypatch):
+    monkeypatch.delitem(gguf_file.NAMES, "mlp.down_proj")
+    gguf_file.write(tiny_model("llama, tied", TOKENIZER), TOKENIZER, elsewhere / "part.gguf")
+    with pytest.raises(gguf.InputError, match=r"3 of the model's weights are not in it, such as .*down_proj"):
+        language_model.load(elsewhere / "part.gguf")
+
+
 def examined(folder: Path, capsys) -> tuple[int, dict[str, tuple[str, str]]]:
     code = cli.main(["doctor", str(folder)])
     lines = [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines()]
@@ -201,6 +208,10 @@ def test_a_model_of_the_word_language_is_examined_too(elsewhere, monkeypatch, ca
 def test_a_model_that_will_not_work_is_not_loaded(llama, elsewhere, monkeypatch, capsys):
     code, found = examined(recurrent_model(elsewhere / "rwkv"), capsys)
     assert code == 1 and found["architecture"][0] == "lacks" and "--engine text" in found["architecture"][1]
+    short = elsewhere / "short"
+    language_model.write(tiny_model("gpt-2, learned positions and dropout", TOKENIZER), TOKENIZER, short)
+    code, found = examined(short, capsys)
+    assert code == 1 and "up to 128 tokens: fewer than a question" in found["architecture"][1]
     monkeypatch.setattr(model_doctor, "BYTES", 1e12)
     code, found = examined(llama, capsys)
     assert code == 1 and found["memory"][0] == "lacks" and "pass" not in found

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Told = tuple[str, Finding]
 BYTES = 4  # a weight in float32
 AGREES = 1e-2  # by which logits through the cache may differ from those of one pass; other masks make whole units
-PROMPT, SIDE_BY_SIDE = 200, 4  # tokens of a prompt, and traces, with which speed is measured
+PROMPT, ANSWER, SIDE_BY_SIDE = 200, 64, 4  # tokens of both at most, and traces, with which speed is measured
 SECONDS = 8.0  # of decoding alone, about
 WARM = 2.0  # a temperature at which hardly any trace ends early
 SLOW = 2.0  # tokens a second, below which an episode takes a quarter of an hour
@@ -65,6 +65,8 @@ def _architecture(model: "PreTrainedModel") -> Finding:
     path = "the fast path of its family" if fits(model) else "its own forward pass"
     context = context_of(model)
     room = f"traces of up to {context:,} tokens" if context else "traces of any length"
+    if context and context < PROMPT + ANSWER:
+        return Finding("lacks", f"{name}, {room}: fewer than a question and its answer take")
     return Finding("ok", f"{name}, {path}, {room}")
 
 
@@ -129,7 +131,7 @@ def _step(engine: "Local", ids: list[int], begin: int, end: int) -> "Tensor":
 def _speed(engine: "Local", ids: list[int]) -> Finding:
     """Tokens a second: of a prompt, of one trace, and of several side by side."""
     glance = _measured(engine, ids, 1, 4)
-    tokens = min(64, 4 + int(SECONDS * glance.decoded))
+    tokens = min(ANSWER, 4 + int(SECONDS * glance.decoded))
     alone, beside = _measured(engine, ids, 1, tokens), _measured(engine, ids, SIDE_BY_SIDE, tokens)
     together = f"{beside.decoded:,.1f} in {SIDE_BY_SIDE} traces side by side"
     said = f"{alone.decoded:,.1f} tokens/s alone, {together}, prompts {beside.read:,.0f}"
