@@ -11,6 +11,8 @@ from taught_chat_model import tokenizer as chat_tokenizer
 from tiny_models import tiny_model
 
 from asyncthink import cli
+from asyncthink.engines.vocabulary import Vocabulary
+from asyncthink.models import language_model
 
 TOKENIZER = chat_tokenizer()
 THINK = ["--numbers", "3", "5", "7", "9", "--target", "24", "--mode", "sequential", "--budget", "3"]
@@ -68,6 +70,21 @@ def pickled(folder):
     (folder / WEIGHTS).unlink()
 
 
+def adapter(folder):
+    lose(CONFIG, WEIGHTS)(folder)
+    write("adapter_config.json", '{"peft_type": "LORA", "base_model_name_or_path": "somebody/model"}')(folder)
+
+
+def with_code(folder):
+    configured(model_type="theirs", auto_map={"AutoConfig": "theirs.Theirs"})(folder)
+    write("theirs.py", "raise SystemExit('this was run')")(folder)
+
+
+def indexed(folder):
+    lose(WEIGHTS)(folder)
+    write("model.safetensors.index.json", '{"weight_map": []}')(folder)
+
+
 NORM = "model.layers.0.input_layernorm.weight"
 
 
@@ -88,6 +105,11 @@ NORM = "model.layers.0.input_layernorm.weight"
         (lose("chat_template.jinja"), "the tokenizer has no chat template"),
         (write("chat_template.jinja", "{% for x in %}"), "chat template takes no question"),
         (lose(WEIGHTS), "it has no weights: model.safetensors is not there"),
+        (configured(model_type="t5", is_encoder_decoder=True), "it has an encoder; serve it, and say --engine text"),
+        (adapter, "it is an adapter (adapter_config.json) and no model: merge it"),
+        (with_code, "it comes with code of its own (auto_map in config.json), which is not run here; take a model"),
+        (indexed, "'list' object has no attribute"),
+        (write(WEIGHTS, "\x0f" + 7 * "\0" + '{"a":{"b":"F32"}}'[:15]), "header"),
         (pickled, "its weights are in pytorch_model.bin, which can run code"),
         (cut, "model.safetensors is cut short: it has 50,000 of "),
         (write(WEIGHTS, ""), "model.safetensors is cut short, or no safetensors file"),
@@ -106,6 +128,53 @@ def test_one_line_says_what_is_wrong(model, capsys, change, said):
 def test_weights_of_any_precision_are_read(model, kind, capsys):
     weighted(lambda d: {k: v.to(kind) for k, v in d.items()})(model)
     assert cli.main(["think", "--model", str(model), *THINK]) == 0
+
+
+def test_a_model_may_be_configured_to_answer_in_tuples(model):
+    configured(return_dict=False)(model)
+    assert cli.main(["think", "--model", str(model), *THINK]) == 0
+
+
+def words_more(folder, template=None):
+    words = chat_tokenizer()
+    words.add_tokens(["<pad>"], special_tokens=True)
+    words.chat_template = (template or "") + words.chat_template
+    words.save_pretrained(folder)
+
+
+def test_words_that_only_the_tokenizer_has_do_not_stop_a_model_that_is_not_asked_in_them(model, capsys):
+    words_more(model)
+    assert cli.main(["think", "--model", str(model), *THINK]) == 0
+    words_more(model, "<pad>")
+    assert "the tokenizer's '<pad>' is number 329, and the model has 329 tokens" in refusal(model, capsys)
+
+
+def test_an_end_of_sequence_that_the_model_cannot_say_never_comes(model):
+    (model / "generation_config.json").write_text('{"eos_token_id": [5, 9999]}')
+    assert cli.main(["think", "--model", str(model), *THINK]) == 0
+
+
+@pytest.mark.parametrize(
+    "left_over",
+    [
+        {"truncation": {"direction": "Right", "max_length": 16, "strategy": "LongestFirst", "stride": 0}},
+        {
+            "padding": {
+                "strategy": {"Fixed": 400},
+                "direction": "Left",
+                "pad_to_multiple_of": None,
+                "pad_id": 0,
+                "pad_type_id": 0,
+                "pad_token": "<|endoftext|>",
+            }
+        },
+    ],
+)
+def test_a_prompt_is_neither_cut_nor_padded_whatever_a_training_left_in_the_tokenizer(model, left_over):
+    path = model / "tokenizer.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | left_over))
+    words, outputs = language_model.load_tokenizer(model)
+    assert Vocabulary(words, outputs).encode(50 * "so ") == Vocabulary(TOKENIZER).encode(50 * "so ")
 
 
 def test_doctor_stops_where_a_model_computes_no_numbers(model, capsys):

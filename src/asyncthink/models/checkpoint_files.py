@@ -12,6 +12,7 @@ import torch
 CONFIG, INDEX, WEIGHTS = "config.json", "model.safetensors.index.json", "model.safetensors"
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
 AGAIN = "fetch it anew"
+ADAPTER = "adapter_config.json"
 UNSAFE = "pytorch_model*.bin"
 
 
@@ -30,9 +31,16 @@ def fault(folder: Path) -> str | None:
             _header(path)
     except ValueError as error:
         return str(error)
+    except (AttributeError, LookupError, TypeError):  # JSON of another form, which transformers has words for
+        return None
     dtype = config.get("dtype", config.get("torch_dtype", "float32"))
     if not isinstance(getattr(torch, str(dtype), None), torch.dtype):
         return f"{CONFIG}: dtype is {dtype!r}; allowed: float32, bfloat16, float16"
+    if "auto_map" in config:
+        known = "take a model whose architecture transformers knows"
+        return f"it comes with code of its own (auto_map in {CONFIG}), which is not run here; {known}"
+    if config.get("is_encoder_decoder"):
+        return "it has an encoder; serve it, and say --engine text --server http://127.0.0.1:8000/v1"
     return None
 
 
@@ -76,6 +84,10 @@ def _header(path: Path) -> dict[str, Any]:
 
 def _object(path: Path) -> dict[str, Any]:
     if not path.exists():
+        if path.with_name(ADAPTER).exists():
+            raise ValueError(
+                f"it is an adapter ({ADAPTER}) and no model: merge it into its own, by peft's merge_and_unload"
+            )
         raise ValueError(f"{path.name} is not there; a model's folder has it beside the weights")
     return _parsed(path.read_bytes(), path.name)
 

@@ -85,12 +85,14 @@ def load(
     """
     name, revision = located(folder)
     with _loading(folder):
-        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
+        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             name,
             revision=revision,
             dtype=dtype,
             use_safetensors=True,
+            trust_remote_code=False,  # where nothing is said, transformers asks on the terminal
+            return_dict=True,  # some configurations say otherwise
             ignore_mismatched_sizes=True,  # told below, by name
             output_loading_info=True,
         )
@@ -121,7 +123,8 @@ def empty(folder: str | Path) -> PreTrainedModel:
     """The model of a folder or a hub name without its weights: what follows from its configuration."""
     name, revision = located(folder)
     with _loading(folder), torch.device("meta"):
-        model: PreTrainedModel = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(name, revision=revision))
+        config = AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=False)
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
         return model
 
 
@@ -129,8 +132,8 @@ def load_tokenizer(folder: str | Path) -> tuple[PreTrainedTokenizerBase, int]:
     """The tokenizer of a folder or a hub name without its model, and how many tokens that model can say."""
     name, revision = located(folder)
     with _loading(folder):
-        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
-        config = AutoConfig.from_pretrained(name, revision=revision)
+        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=False)
         return tokenizer, config.get_text_config().vocab_size
 
 

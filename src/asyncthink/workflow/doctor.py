@@ -168,7 +168,7 @@ def _tokenizer(start: str) -> "PreTrainedTokenizerBase | None":
 
     name, revision = located(start)
     try:
-        return AutoTokenizer.from_pretrained(name, revision=revision, local_files_only=True)
+        return AutoTokenizer.from_pretrained(name, revision=revision, local_files_only=True, trust_remote_code=False)
     except Exception:  # the tokenizers library raises Exception itself where a file is torn
         return None
 
