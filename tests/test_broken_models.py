@@ -130,8 +130,9 @@ def test_weights_of_any_precision_are_read(model, kind, capsys):
     assert cli.main(["think", "--model", str(model), *THINK]) == 0
 
 
-def test_a_model_may_be_configured_to_answer_in_tuples(model):
-    configured(return_dict=False)(model)
+@pytest.mark.parametrize("key", [{"return_dict": False}, {"auto_map": {"AutoConfig": "theirs.Theirs"}}])
+def test_what_a_configuration_says_of_tuples_and_of_code_changes_nothing_where_the_architecture_is_known(model, key):
+    configured(**key)(model)
     assert cli.main(["think", "--model", str(model), *THINK]) == 0
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import CONFIG_MAPPING
 
 CONFIG, INDEX, WEIGHTS = "config.json", "model.safetensors.index.json", "model.safetensors"
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
@@ -36,7 +37,7 @@ def fault(folder: Path) -> str | None:
     dtype = config.get("dtype", config.get("torch_dtype", "float32"))
     if not isinstance(getattr(torch, str(dtype), None), torch.dtype):
         return f"{CONFIG}: dtype is {dtype!r}; allowed: float32, bfloat16, float16"
-    if "auto_map" in config:
+    if "auto_map" in config and config.get("model_type") not in CONFIG_MAPPING:
         known = "take a model whose architecture transformers knows"
         return f"it comes with code of its own (auto_map in {CONFIG}), which is not run here; {known}"
     if config.get("is_encoder_decoder"):
