@@ -125,7 +125,7 @@ OUT_OF_RANGE = [
     ("puzzles.most_solutions", 3, "puzzles.most_solutions is 3; allowed: null, or puzzles.required = 4 or more"),
     ("seeds", [2, 2], "seeds is [2, 2]; allowed: a list of one or more, none twice"),
     ("seeds", [], "seeds is []; allowed: a list of one or more, none twice"),
-    ("seeds", [-1], "seeds.0 is -1; allowed: 0 or more"),
+    ("seeds", [-1], "seeds.0 is -1; allowed: from 0 to 4294967295"),
     ("arms", dict.fromkeys(RAW["arms"]), "arms is empty; allowed: one arm or more"),
     ("arms.leverage.grpo.steps", 0, "arms.leverage.grpo.steps is 0; allowed: 1 or more"),
     ("arms.leverage.grpo.stepps", 1, "unknown key arms.leverage.grpo.stepps; did you mean steps?"),
@@ -224,6 +224,26 @@ def test_a_file_that_is_no_text_or_nested_without_end_is_refused_in_one_line(
     assert capsys.readouterr().err == f"asyncthink {command}: {path}: {reason}\n"
 
 
+def test_a_table_that_holds_itself_is_refused_in_one_line(tmp_path, capsys):
+    path = tmp_path / "params.yaml"
+    path.write_text(TEXT.replace("\narms:", "\narms: &all\n  loop: {thinking: *all}", 1))
+    assert cli.main(["estimate", "--params", str(path)]) == 2
+    assert capsys.readouterr().err == f"asyncthink estimate: {path}: nested too deeply\n"
+
+
+@pytest.mark.parametrize("name", ["nano.v2", "../nano", "a b"])
+def test_a_scale_is_named_as_a_folder_and_a_file_may_be(tmp_path, name):
+    assert refusal(tmp_path, "scale", name) == f"scale is {name!r}; allowed: letters, digits, _ and -"
+
+
+@pytest.mark.parametrize("step", ["pretrain", "sft", "grpo", "evaluate"])
+@pytest.mark.parametrize("seed", ["-1", "4294967296", "20261130055800", "1.0", "²", "one"])
+def test_a_seed_that_no_training_takes_is_refused_before_anything_is_read(capsys, step, seed):
+    assert cli.main([step, f"--seed={seed}"]) == 2
+    said = capsys.readouterr().err
+    assert said == f"asyncthink {step}: --seed is {seed!a}; allowed: from 0 to 4294967295\n"
+
+
 @pytest.mark.parametrize("text", ["5.0e-5", "5e-05", "5E-5", "0.00005"])
 def test_a_number_is_the_same_to_dvc_to_snakemake_and_to_the_commands(tmp_path, text):
     from dvc.utils.serialize import parse_yaml
@@ -264,6 +284,7 @@ def test_every_scale_fits_the_schema(name):
         ("evaluate.variants.n_4.thinking.capacity", 0),
         ("test_sets.sudoku.thinking.capcity", 2),
         ("seeds", [2, 2]),
+        ("seeds", [2**32]),
     ],
 )
 def test_an_editor_marks_what_the_commands_refuse(key, value):

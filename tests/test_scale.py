@@ -148,6 +148,38 @@ def test_a_scale_that_does_not_fit_leaves_params_as_they_were(project):
     assert (project / "params.yaml").read_text() == SHIPPED
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "not a table"), (b"- a", "not a table"), (b"\xff", "not UTF-8"), (b"seed: !!int a", "not YAML: invalid")],
+)
+def test_a_file_that_is_no_scale_is_named(project, content, reason):
+    (project / "workflow" / "scales" / "own.yaml").write_bytes(content)
+    with pytest.raises(InputError, match=rf"^{project}/workflow/scales/own\.yaml: {reason}"):
+        scales.scaled(project, "own")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "the file is null"),
+        (b"\xff", "not UTF-8"),
+        (b"x: 2001-99-99", "not YAML"),
+        (b"seed: 1", "scale is missing"),
+    ],
+)
+def test_a_folder_is_laid_out_from_a_whole_params_yaml_alone(project, content, reason):
+    (project / "params.yaml").write_bytes(content)
+    with pytest.raises(InputError, match=rf"params\.yaml: {reason}"):
+        scales.scaled(project, "smoke")
+
+
+def test_a_params_yaml_that_is_no_text_is_laid_out_anew(project):
+    (project / "there").mkdir()
+    (project / "there/params.yaml").write_bytes(b"\xff")
+    scales.lay_out(project, project / "there", SHIPPED)
+    assert (project / "there/params.yaml").read_text() == SHIPPED
+
+
 def test_a_scale_that_is_not_there_lists_those_that_are(project):
     done = asyncthink(project, "scale", "huge")
     assert done.returncode == 2

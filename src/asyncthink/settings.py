@@ -13,11 +13,14 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictB
 from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticCustomError
 
+from asyncthink.errors import InputError
+
 EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?e[-+]?\d+", re.IGNORECASE)  # DVC writes 5e-05, which YAML 1.1 takes for a word
 COUNTDOWN = "countdown"  # the test set that `puzzles` makes
 HEADLINE = "headline"  # an arm's evaluation itself, beside its variants
 FIXED = ("arms", "seed", "seeds", "scale", "training_sets", "test_sets")  # the same for every arm
 GENERATED = ("sudoku", "countdown")
+LARGEST_SEED = 2**32 - 1  # of a training: NumPy takes no larger one
 CLOSED = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 # How often training is saved, how an API is asked and how it may call itself decide no result: a change of these keys
@@ -34,6 +37,13 @@ def require(holds: bool, key: str, value: Any, allowed: str) -> None:
     """Refuse a value because of others; `key` is relative to the record that asks."""
     if not holds:
         raise PydanticCustomError("rule", "{key}", {"key": key, "value": value, "allowed": allowed})
+
+
+def training_seed(text: str) -> int:
+    """What a flag says, in the range of `seeds`."""
+    if text.isascii() and text.isdecimal() and int(text) <= LARGEST_SEED:
+        return int(text)
+    raise InputError(f"--seed is {ascii(text)[:60]}; allowed: from 0 to {LARGEST_SEED}")
 
 
 def _number(value: Any) -> Any:
@@ -58,13 +68,14 @@ def _run(arms: Any) -> Any:
 EITHER_NOTATION = BeforeValidator(_number)
 Count = Annotated[int, Field(strict=True, ge=1)]
 Whole = Annotated[int, Field(strict=True, ge=0)]
+Seed = Annotated[int, Field(strict=True, ge=0, le=LARGEST_SEED)]
 Number = Annotated[float, Field(strict=True), EITHER_NOTATION]
 Positive = Annotated[float, Field(strict=True, gt=0), EITHER_NOTATION]
 Weight = Annotated[float, Field(strict=True, ge=0), EITHER_NOTATION]
 Share = Annotated[float, Field(strict=True, ge=0, le=1), EITHER_NOTATION]
 Text = Annotated[str, Field(min_length=1)]
 UNIQUE = (Field(min_length=1, json_schema_extra={"uniqueItems": True}), AfterValidator(_distinct))
-Seeds = Annotated[tuple[Whole, ...], *UNIQUE]
+Seeds = Annotated[tuple[Seed, ...], *UNIQUE]
 Names = Annotated[tuple[Text, ...], *UNIQUE]
 Overrides = dict[str, dict[str, Any]]  # by section and key
 Arms = Annotated[dict[str, Overrides], BeforeValidator(_run, json_schema_input_type=dict[str, Overrides | None])]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from asyncthink.cli import engine_choice
 from asyncthink.errors import InputError
-from asyncthink.settings import COUNTDOWN
+from asyncthink.settings import COUNTDOWN, training_seed
 from asyncthink.tasks.countdown_puzzles import SPLITS
 
 EXAMPLE = r"""asyncthink evaluate --test-set countdown --split test --arm asyncthink --seed 1 \
@@ -20,7 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--test-set", required=True, help="countdown, or one of `test_sets` in params.yaml")
     parser.add_argument("--split", required=True, choices=SPLITS, help="which of its splits the items are")
     parser.add_argument("--arm", required=True, help="an arm of params.yaml")
-    parser.add_argument("--seed", required=True, type=int, help="the training seed of the model")
+    parser.add_argument("--seed", required=True, type=training_seed, help="the training seed of the model")
     parser.add_argument("--model", required=True, type=Path, help="folder of the trained model")
     parser.add_argument("--items", required=True, type=Path, help="test items, JSON Lines")
     parser.add_argument("--episodes", required=True, type=Path, help="written: episodes, gzipped JSON Lines")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from asyncthink.cli import engine_choice
 from asyncthink.config import params
 from asyncthink.errors import InputError
+from asyncthink.settings import training_seed
 from asyncthink.workflow import graph
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ EXAMPLE = r"""asyncthink grpo --arm asyncthink --seed 1 --start results/sft/asyn
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: params.yaml")
     parser.add_argument("--arm", required=True, help="one of `arms` in params.yaml")
-    parser.add_argument("--seed", type=int, required=True, help="the training seed")
+    parser.add_argument("--seed", type=training_seed, required=True, help="the training seed")
     parser.add_argument("--start", type=Path, required=True, help="the folder of the model to start from")
     parser.add_argument("--puzzles", type=Path, required=True, help="the training items")
     parser.add_argument("--model", type=Path, required=True, help="written: a folder with the model and its tokenizer")

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from asyncthink.config import params
+from asyncthink.settings import training_seed
 from asyncthink.workflow import graph
 
 EXAMPLE = "asyncthink pretrain --seed 1 --model work/pretrain --history work/pretrain.jsonl"
@@ -12,7 +13,7 @@ EXAMPLE = "asyncthink pretrain --seed 1 --model work/pretrain --history work/pre
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: params.yaml")
-    parser.add_argument("--seed", type=int, required=True, help="the training seed")
+    parser.add_argument("--seed", type=training_seed, required=True, help="the training seed")
     parser.add_argument("--model", type=Path, required=True, help="written: a folder with the model and its tokenizer")
     parser.add_argument("--history", type=Path, required=True, help="written: one JSON object a step")
     parser.add_argument("--times", type=Path, help="written: the wall-clock seconds of each step")

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from asyncthink.config import params
+from asyncthink.settings import training_seed
 from asyncthink.workflow import graph
 
 EXAMPLE = r"""asyncthink sft --arm asyncthink --seed 1 --start results/pretrain/1 \
@@ -13,7 +14,7 @@ EXAMPLE = r"""asyncthink sft --arm asyncthink --seed 1 --start results/pretrain/
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: params.yaml")
     parser.add_argument("--arm", required=True, help="the first arm with this cold start: asyncthink, for no_rl too")
-    parser.add_argument("--seed", type=int, required=True, help="the training seed")
+    parser.add_argument("--seed", type=training_seed, required=True, help="the training seed")
     parser.add_argument("--start", type=Path, required=True, help="the folder of the base model")
     parser.add_argument("--demonstrations", type=Path, required=True, help="those that the filter kept")
     parser.add_argument("--model", type=Path, required=True, help="written: a folder with the model and its tokenizer")

@@ -109,6 +109,8 @@ def read(path: str | Path = "params.yaml") -> Params:
         raise absent(path) from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: not UTF-8") from None
+    except RecursionError:  # a table that holds itself
+        raise InputError(f"{path}: nested too deeply") from None
     except InputError as error:
         raise InputError(str(error).replace("params.yaml", str(path), 1)) from None
 

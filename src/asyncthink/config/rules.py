@@ -78,7 +78,12 @@ def _of_the_arm(params: Params) -> Iterator[Rule]:
 
 def _of_the_names(params: Params) -> Iterator[Rule]:
     variants = params.evaluate.variants
-    keyed = {"arms": list(params.arms), "evaluate.variants": list(variants), "test_sets": list(params.test_sets)}
+    keyed = {
+        "scale": [params.scale],
+        "arms": list(params.arms),
+        "evaluate.variants": list(variants),
+        "test_sets": list(params.test_sets),
+    }
     for key, name in ((key, name) for key, names in keyed.items() for name in names):
         yield key, NAME.fullmatch(name) is not None, f"{name!r:.80}", "letters, digits, _ and -"
     for name in variants:

@@ -40,8 +40,14 @@ def scaled(directory: Path, name: str) -> str:
         if not names:
             raise InputError(f"no {folder} here; run this in the root of the project")
         raise InputError(f"no scale {name!r}; there are {names}")
-    scale = (folder / f"{name}.yaml").read_text(encoding="utf-8")
-    return merge((directory / "params.yaml").read_text(encoding="utf-8"), scale)
+    read(directory / "params.yaml")  # refuses what is none
+    overlay = folder / f"{name}.yaml"
+    try:
+        return merge((directory / "params.yaml").read_text(encoding="utf-8"), overlay.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise InputError(f"{overlay}: not UTF-8") from None
+    except InputError as error:
+        raise InputError(f"{overlay}: {error}") from None
 
 
 def lay_out(source: Path, target: Path, params: str) -> None:
@@ -53,7 +59,7 @@ def lay_out(source: Path, target: Path, params: str) -> None:
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to((source / entry).resolve(), target_is_directory=(source / entry).is_dir())
     path = target / "params.yaml"
-    if not path.exists() or path.read_text(encoding="utf-8") != params:
+    if not path.exists() or path.read_bytes() != params.encode():
         write_text(path, params)
 
 
@@ -64,12 +70,14 @@ def merge(text: str, scale: str) -> str:
     yaml.representer.add_representer(type(None), lambda to, _: to.represent_scalar("tag:yaml.org,2002:null", "null"))
     try:
         params, overlay = yaml.load(text), yaml.load(scale)
-    except YAMLError as error:
+    except (YAMLError, ValueError, KeyError) as error:  # as in params.parsed
         raise InputError(f"not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(overlay, CommentedMap):
+        raise InputError("not a table of keys of params.yaml")
     for section, value in overlay.items():
-        if isinstance(value, CommentedMap):
+        if isinstance(value, CommentedMap) and isinstance(params.get(section), CommentedMap):
             for key, leaf in value.items():
-                _put(params.get(section, {}), key, leaf, f"{section}.")
+                _put(params[section], key, leaf, f"{section}.")
         else:
             _put(params, section, value)
     merged = StringIO()
