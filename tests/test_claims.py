@@ -588,6 +588,12 @@ def test_a_readme_without_markers_is_told_where_they_belong():
         claims_table.updated("# Title\n", [])
 
 
+def test_a_readme_that_is_no_text_is_refused_in_one_line(tmp_path, capsys):
+    (tmp_path / "README.md").write_bytes(b"\xff")
+    assert cli.main(["claims", f"--readme={tmp_path / 'README.md'}"]) == 2
+    assert capsys.readouterr().err == f"asyncthink claims: {tmp_path / 'README.md'}: not UTF-8\n"
+
+
 def test_the_committed_readme_says_what_the_committed_reference_says():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     reference = ROOT / "metrics/reference"

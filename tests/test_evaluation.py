@@ -409,12 +409,50 @@ def test_a_metrics_file_that_lacks_what_its_readers_ask_for_is_refused(tmp_path,
         recordings.read_all([path])
 
 
+@pytest.mark.parametrize(
+    ("own", "other", "complaint"),
+    [
+        ('"seed": 1', '"seed": "1"', "seed is '1': Input should be a valid integer"),
+        ('"seed": 1', '"seed": true', "seed is True: Input should be a valid integer"),
+        ('"seed": 1', '"seed": 1, "seed": 2', "the key 'seed' comes twice in one object"),
+        ('"note": null', '"note": NaN', "NaN is not a JSON number"),
+        ("{", "[{}] {", "it is not JSON: Extra data"),
+        ("{", "", "it is not JSON"),
+    ],
+)
+def test_a_record_is_json_without_repeated_keys_and_of_the_kinds_that_are_written(tmp_path, own, other, complaint):
+    (path,) = experiment.write_metrics(GIVEN, tmp_path, arms=("no_rl",))
+    path.write_text("\ufeff" + path.read_text())
+    assert recordings.read_all([path])
+    path.write_text(path.read_text().replace(own, other, 1))
+    with pytest.raises(InputError, match=f"1.json: not a metrics file of `asyncthink measure`: .*{complaint}"):
+        recordings.read_all([path])
+
+
 @pytest.mark.parametrize("value", ["1", True, [1], 10**400])
 def test_a_step_of_a_history_whose_value_is_no_number_is_named(tmp_path, value):
     path = tmp_path / "grpo/asyncthink/1.jsonl"
     write_json_lines(path, [{"step": 1, "reward": None}, {"step": 2, "reward": value}])
     with pytest.raises(InputError, match=r"1\.jsonl: step 2: reward is .*; wanted: a number or null"):
         histories.read([path])
+
+
+@pytest.mark.parametrize("name", ["/1.jsonl", "grpo/asyncthink/².jsonl", "grpo/asyncthink/one.jsonl"])
+def test_a_history_that_is_not_named_as_one_is_refused(tmp_path, name):
+    with pytest.raises(InputError, match=r"a history is named STEP/NAME/SEED\.jsonl"):
+        histories.read([tmp_path / name])
+
+
+def test_a_run_and_a_corpus_count_once(tmp_path):
+    """Twice the same run would be two training runs that agree to the last digit."""
+    runs = [tmp_path / folder / "grpo/asyncthink/1.jsonl" for folder in "ab"]
+    for path in runs:
+        write_json_lines(path, [{"step": 1}])
+    with pytest.raises(InputError, match=r"a/grpo/.* and .*b/grpo/.* are both of asyncthink, seed 1; give one of them"):
+        histories.read(runs)
+    corpora = experiment.write_corpus(tmp_path)
+    with pytest.raises(InputError, match=r"asyncthink\.json: a second corpus of asyncthink; give one of them"):
+        evidence.read([], [], [*corpora, *corpora])
 
 
 def test_a_corpus_without_the_counts_of_a_class_is_named(tmp_path):
@@ -561,6 +599,12 @@ def test_a_metrics_file_is_of_one_recording(tmp_path):
     renamed = {**other, "evaluations": {"worker_9": {}}}
     with pytest.raises(InputError, match="the episodes are of the variant headline, which the recording does not name"):
         measure.metrics_file(renamed, measured(path))
+    for key, value in (("arm", "asyncthink"), ("seed", 2), ("task", "sudoku")):
+        with pytest.raises(InputError, match=f"the episodes are of the {key} .*, and the recording of {value}; give"):
+            measure.metrics_file({**other, key: value}, measured(path))
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(InputError, match=r"metrics\.json: evaluations\.headline\.episodes\.accuracy holds 11; wanted"):
+        recordings.write(tmp_path / "metrics.json", measure.metrics_file(other, measured(path)))
     assert asyncthink("measure", path, "--metrics", tmp_path / "metrics.json").stderr.count("belong together") == 1
 
 

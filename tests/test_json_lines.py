@@ -179,6 +179,12 @@ def test_what_is_no_file_is_not_replaced_by_one(tmp_path):
     assert (tmp_path / "pipe").is_fifo() and (tmp_path / "link").is_symlink() and len(list(tmp_path.iterdir())) == 2
 
 
+@pytest.mark.parametrize("place", ["", ".", "/"])
+def test_a_folder_is_not_written_over(place):
+    with pytest.raises(InputError, match="cannot be written: it is a folder"):
+        files.write_text(place, "text")
+
+
 def test_streams_that_a_shell_closed_read_and_write_nothing(tmp_path):
     (tmp_path / "rows.jsonl").write_text(json.dumps(PLAN))
     for closed, file, code in (("<&- >&-", "rows.jsonl", 0), ("<&-", "-", 0), ("2>&-", "nowhere", 2)):

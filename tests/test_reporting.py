@@ -19,10 +19,12 @@ from drawn_experiment import SCALES, evidence_of, frames
 from written_episodes import EXAMPLE, READY, UNJOINED
 
 from asyncthink import episode
+from asyncthink.cli import report as report_command
 from asyncthink.config import scales
 from asyncthink.config.params import merged
 from asyncthink.errors import InputError
-from asyncthink.evaluation import case_studies, claims
+from asyncthink.evaluation import case_studies, claims, ledger
+from asyncthink.files import write_text
 from asyncthink.reporting import case_table, comparison, page, plots, report, style, tables
 from asyncthink.reporting.exhibits import EXHIBITS, LEDGER, named
 from asyncthink.reporting.page_record import identify
@@ -254,6 +256,48 @@ def test_a_table_is_read_as_it_was_written_whatever_a_model_said(tmp_path):
     (tmp_path / "cases.csv").write_text(tables.text(table), newline="")
     for read in (tables.read(tmp_path, "cases"), tables.as_read(table)):
         assert read.text.to_list() == texts
+
+
+@pytest.mark.parametrize(("name", "column"), [("case_studies", "test_set"), ("claims", "id"), ("frontier", "way")])
+def test_a_table_without_its_columns_is_refused(tmp_path, name, column):
+    (tmp_path / f"{name}.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match=rf"{name}\.csv: has no column {column}; run `snakemake --force"):
+        tables.read(tmp_path, name, (case_table.COLUMNS if name == "case_studies" else tables.TABLES[name].columns))
+
+
+@pytest.mark.parametrize("content", [b"", b"x\ty\n1\t2\n", b"\xff"])
+def test_what_a_job_took_is_read_from_a_benchmark_alone(tmp_path, content):
+    path = tmp_path / "times/sft/1.tsv"
+    write_text(path, "s\tmax_rss\n2\t3\n")
+    (taken,) = durations([path])
+    assert (taken.step, taken.jobs, taken.seconds, taken.megabytes) == ("sft", 1, 2, 3)
+    path.write_bytes(content)
+    for wrong in (path, tmp_path / "sft/1.tsv"):
+        with pytest.raises(InputError, match=r"1\.tsv: not what a job took"):
+            durations([wrong])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("frontier", b"\xff", "not UTF-8"),
+        ("frontier", b"text", "not an SVG"),
+        ("fronteir", b"<svg/>", "not named as one of the report's tables; did you mean frontier?"),
+    ],
+)
+def test_a_figure_is_an_svg_of_a_known_name(tmp_path, name, content, reason):
+    (tmp_path / f"{name}.svg").write_bytes(content)
+    with pytest.raises(InputError, match=rf"{name}\.svg: {re.escape(reason)}"):
+        report_command.figure(tmp_path / f"{name}.svg")
+
+
+@pytest.mark.parametrize("key", ["interval", "judged"])
+def test_a_ledger_whose_intervals_have_no_two_ends_is_refused(tmp_path, key):
+    published = json.loads((ROOT / "metrics/reference/nano.json").read_text(encoding="utf-8"))
+    published["claims"][0]["parts"][0][key] = [1.0]
+    (tmp_path / "ledger.json").write_text(json.dumps(published))
+    with pytest.raises(InputError, match=rf"not a ledger of claims: claims\[0\]\.parts\[0\]\.{key}"):
+        ledger.read(tmp_path / "ledger.json")
 
 
 def test_what_was_tried_stands_under_a_claim_unless_it_is_reproduced(results):

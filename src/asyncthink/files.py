@@ -35,6 +35,8 @@ def cache_folder() -> Path:
 def replacing(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path`; on a clean exit it takes the place of `path` in one step."""
     path = Path(path)
+    if not path.name:  # an empty text is the folder here
+        raise InputError(f"{path}: cannot be written: it is a folder")
     temporary = path.with_name(f".{path.name}.{HOST}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,6 +70,14 @@ def _lives(process: int) -> bool:
         return False
     except psutil.AccessDenied:  # another's
         return True
+
+
+def read_text(path: str | Path) -> str:
+    """The text of a file, with or without a byte order mark; InputError where it is none."""
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not UTF-8") from None
 
 
 def write_text(path: str | Path, text: str) -> None:

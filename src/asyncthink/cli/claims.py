@@ -43,7 +43,7 @@ def write_readme(readme: Path, reference: Path) -> None:
     from asyncthink.reporting import claims_table
 
     tables = claims_table.ledgers(reference), claims_table.arms(reference)
-    files.write_text(readme, claims_table.updated(readme.read_text(encoding="utf-8"), *tables))
+    files.write_text(readme, claims_table.updated(files.read_text(readme), *tables))
 
 
 def read_evidence(args: argparse.Namespace, given: "Params") -> "Evidence":

@@ -40,16 +40,30 @@ def run(args: argparse.Namespace) -> None:
 def _of_run(args: argparse.Namespace) -> "Results":
     from asyncthink.config import params
     from asyncthink.evaluation import ledger
-    from asyncthink.reporting import report, tables
+    from asyncthink.reporting import case_table, report, tables
 
     given = params.read(args.params)
+    columns = {name: table.columns for name, table in tables.TABLES.items()} | {"case_studies": case_table.COLUMNS}
     return report.Results(
-        tables={name: tables.read(args.tables, name) for name in (*tables.TABLES, "case_studies")},
-        figures={path.stem: path.read_text(encoding="utf-8") for path in args.figures},
+        tables={name: tables.read(args.tables, name, own) for name, own in columns.items()},
+        figures={path.stem: figure(path) for path in args.figures},
         ledger=ledger.read(args.ledger),
         params=given.to_mapping(),
         others=[ledger.read(path) for path in args.others],
     )
+
+
+def figure(path: Path) -> str:
+    """The text of a figure; InputError where it is none, or named as none."""
+    from asyncthink.errors import nearest
+    from asyncthink.files import read_text
+    from asyncthink.workflow.graph import FIGURES
+
+    if path.stem not in FIGURES:
+        raise InputError(f"{path}: not named as one of the report's tables; {nearest(path.stem, FIGURES)}")
+    if "<svg" not in (text := read_text(path)):
+        raise InputError(f"{path}: not an SVG; run `snakemake --force {path}`")
+    return text
 
 
 def of_reference(folder: Path) -> "Results":
@@ -71,7 +85,11 @@ def of_reference(folder: Path) -> "Results":
     source = Source(found, ledger.read(folder.with_suffix(".json")))
     shown = {name: tables.as_read(table.frame(source)) for name, table in tables.TABLES.items()}
     kept = (folder / "case_studies.csv").is_file()
-    cases = tables.read(folder, "case_studies") if kept else tables.as_read(case_table.frame([], given.scale))
+    cases = (
+        tables.read(folder, "case_studies", case_table.COLUMNS)
+        if kept
+        else tables.as_read(case_table.frame([], given.scale))
+    )
     shown["case_studies"] = cases
     figures = {name: style.svg(draw(shown[name])) for name, draw in plots.FIGURES.items()}
     others = claims_table.ledgers(folder.parent)

@@ -136,12 +136,14 @@ def read(
     learning: Mapping[str, np.ndarray] = MappingProxyType({}),
 ) -> Evidence:
     """The evidence of one run from its files; any of them may be missing, and the claims say so."""
-    read_corpora = [recordings.read_record(path, CORPUS, "a metrics file of `asyncthink filter`") for path in filters]
-    for path, corpus in zip(filters, read_corpora, strict=True):
+    corpora: dict[str, Corpus] = {}
+    for path in filters:
+        corpus = recordings.read_record(path, CORPUS, "a metrics file of `asyncthink filter`")
+        if corpora.setdefault(corpus["arm"], corpus) is not corpus:
+            raise InputError(f"{path}: a second corpus of {corpus['arm']}; give one of them")
         counted = corpus["topologies"]["classes"]
         if missing := [kind for kind in CLASSES if not {"demonstrations", "distinct"} <= counted.get(kind, {}).keys()]:
             raise InputError(f"{path}: topologies.classes has no counts of {missing[0]}; run `asyncthink filter` again")
-    corpora = {corpus["arm"]: corpus for corpus in read_corpora}
     ours = corpora.get(FOUR_AGENTS, corpora.get(ASYNC))
     by_test_set = recordings.read_all(evaluations)
     on_countdown = by_test_set.pop(COUNTDOWN, Recordings())

@@ -1,5 +1,6 @@
 """Training histories: one JSON object a step, one file for each run of pretrain, sft or grpo."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,13 +35,21 @@ class History:
 
 def read(paths: Iterable[str | Path]) -> list[History]:
     """Read histories; what each is follows from its place, .../STAGE/NAME/SEED.jsonl or .../pretrain/SEED.jsonl."""
-    return sorted((_read(Path(path)) for path in paths), key=lambda h: (h.stage, h.name, h.seed))
+    read: dict[tuple[str, str, int], tuple[Path, History]] = {}
+    for path in map(Path, paths):
+        run = _read(path)
+        first, _ = read.setdefault((run.stage, run.name, run.seed), (path, run))
+        if first is not path:
+            raise InputError(
+                f"{first} and {path} are both of {run.name or run.stage}, seed {run.seed}; give one of them"
+            )
+    return [read[key][1] for key in sorted(read)]
 
 
 def _read(path: Path) -> History:
-    *_, above, folder = path.resolve().parts[:-1]
-    stage, name = (folder, "") if folder == "pretrain" else (above, folder)
-    if stage not in ("pretrain", "sft", "grpo") or not path.stem.isdigit():
+    folder = path.resolve().parent
+    stage, name = ("pretrain", "") if folder.name == "pretrain" else (folder.parent.name, folder.name)
+    if stage not in ("pretrain", "sft", "grpo") or not re.fullmatch("[0-9]+", path.stem):
         raise InputError(f"{path}: a history is named STEP/NAME/SEED.jsonl with STEP one of pretrain, sft, grpo")
     rows = read_json_lines(path)
     for number, row in enumerate(rows, 1):

@@ -1,14 +1,15 @@
 """The ledger of claims as it is published: what every reader of it may rely on. The rules that write it: claims.py."""
 
 from pathlib import Path
-from typing import Any, NotRequired
+from typing import Annotated, Any, NotRequired
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 from typing_extensions import TypedDict
 
 from asyncthink.errors import InputError
 from asyncthink.evaluation.recordings import read_record
 
+Interval = Annotated[list[float | None], Field(min_length=2, max_length=2)]
 COMMAND = "snakemake --cores all metrics/claims.json"
 
 
@@ -22,11 +23,11 @@ class LedgerPart(TypedDict):
     column: str
     unit: str
     value: float | None
-    interval: list[float | None]
+    interval: Interval
     error: float | None
     freedom: float | None
     level: float | None
-    judged: list[float | None]
+    judged: Interval
     core: bool
     state: str
     text: str

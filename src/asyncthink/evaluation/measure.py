@@ -117,6 +117,10 @@ def metrics_file(recording: Recording, groups: dict[Group, list[Measures]]) -> M
     """What a recording's metrics file holds: each evaluation with intervals, and the measures of its episodes."""
     evaluations: dict[str, EvaluationRecord] = {}
     for group, rows in groups.items():
+        for key in ("task", "arm", "seed"):
+            own, other = getattr(group, key), recording[key]
+            if own != other:
+                raise InputError(f"the episodes are of the {key} {own}, and the recording of {other}; give its own")
         if group.variant not in recording["evaluations"]:
             raise InputError(f"the episodes are of the variant {group.variant}, which the recording does not name")
         name = f"{group.variant}_{UNION}" if group.aggregation == UNION else group.variant

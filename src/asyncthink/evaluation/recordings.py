@@ -19,7 +19,7 @@ from asyncthink.errors import InputError, complaint
 from asyncthink.evaluation.metrics import UNION, Measurement, Summary, rounded, statistics
 from asyncthink.evaluation.recording import EngineRecord, Evaluated
 from asyncthink.evaluation.statistics import Statistic
-from asyncthink.files import write_text
+from asyncthink.files import json_object, read_text, write_text
 from asyncthink.settings import HEADLINE
 
 # What readers ask of every evaluation: measures of its episodes, and settings of its thinking.
@@ -59,9 +59,13 @@ def note(scale: str) -> str | None:
 def read_record(path: str | Path, kind: TypeAdapter[T], what: str) -> T:
     """A JSON file of a known kind; InputError, in one line, where it is missing or is none."""
     try:
-        return kind.validate_json(Path(path).read_bytes())
+        text = read_text(path)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run the step that makes it (snakemake {path})") from None
+    try:
+        return kind.validate_python(json_object(text, "it"), strict=True)
+    except InputError as error:
+        raise InputError(f"{path}: not {what}: {error}") from None
     except ValidationError as error:
         raise InputError(f"{path}: not {what}: {complaint(error)}") from None
 
@@ -85,6 +89,7 @@ def _short(value: float) -> float | None:
 
 def write(path: str | Path, record: MetricsFile) -> None:
     """Write one metrics file: indented for people and diffs, lists of numbers on one line."""
+    _check_lists(path, record)
     text = json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     write_text(path, re.sub(r"\[[^][{}\"]*\]", lambda numbers: "".join(numbers[0].split()), text) + "\n")
 

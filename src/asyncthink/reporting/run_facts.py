@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from asyncthink.errors import InputError
+
 PACKAGES = ("asyncthink", "torch", "transformers", "trl", "numpy", "pandas", "matplotlib", "snakemake", "dvc")
 
 
@@ -71,8 +73,12 @@ def durations(paths: Iterable[Path]) -> list[Duration]:
     """Snakemake's benchmark files, .../times/STEP/....tsv, summed by step."""
     jobs: dict[str, list[pd.DataFrame]] = {}
     for path in paths:
-        job = pd.read_csv(path, sep="\t")[["s", "max_rss"]].apply(pd.to_numeric, errors="coerce").fillna(0.0)
-        jobs.setdefault(path.parts[path.parts.index("times") + 1], []).append(job)
+        try:
+            step = path.parts[path.parts.index("times") + 1]
+            job = pd.read_csv(path, sep="\t")[["s", "max_rss"]].apply(pd.to_numeric, errors="coerce").fillna(0.0)
+        except (ValueError, LookupError):
+            raise InputError(f"{path}: not what a job took, .../times/STEP/*.tsv, as Snakemake writes it") from None
+        jobs.setdefault(step, []).append(job)
     steps = {step: pd.concat(rows) for step, rows in jobs.items()}
     return [Duration(step, len(rows), rows.s.sum(), rows.max_rss.max()) for step, rows in steps.items()]
 

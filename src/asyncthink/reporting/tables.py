@@ -244,15 +244,18 @@ def text(frame: pd.DataFrame) -> str:
     return frame.to_csv(index=False, lineterminator="\n")
 
 
-def read(folder: str | Path, name: str) -> pd.DataFrame:
-    """A table from its file."""
+def read(folder: str | Path, name: str, columns: Iterable[str] = ()) -> pd.DataFrame:
+    """A table from its file, with at least these columns."""
     path = Path(folder) / f"{name}.csv"
     try:
-        return _parsed(path)
+        table = _parsed(path)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run `snakemake {path}`") from None
     except ValueError as error:
         raise InputError(f"{path}: not a table: {error}; run `snakemake --force {path}`") from None
+    if missing := [column for column in columns if column not in table]:
+        raise InputError(f"{path}: has no column {missing[0]}; run `snakemake --force {path}`")
+    return table
 
 
 def as_read(frame: pd.DataFrame) -> pd.DataFrame:
