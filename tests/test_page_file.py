@@ -247,6 +247,16 @@ def test_a_variant_that_no_episode_is_of_is_refused_and_the_page_before_stays(tm
     assert capsys.readouterr().err == said and page.read_text() == "the page before"
 
 
+def test_a_variant_is_found_by_its_name_and_no_name_is_none(tmp_path, capsys):
+    file, page = tmp_path / "episodes.jsonl", tmp_path / "page.html"
+    write(file, [replace(EXAMPLE, key=EXAMPLE.key | {"variant": 9})])
+    assert main(["page", str(file), "--variant", "9", "-o", str(page)]) == 0
+    assert page.read_text(encoding="utf-8") == html(list(read(file)))
+    write(file, [EXAMPLE])
+    assert main(["page", str(file), "--variant", "None", "-o", str(page)]) == 2
+    assert capsys.readouterr().err == "asyncthink page: no episode is of the variant 'None'; none has one\n"
+
+
 @pytest.mark.parametrize("kind", ["html", "svg"])
 def test_files_without_an_episode_are_refused_and_the_page_before_stays(tmp_path, capsys, kind):
     file, page = tmp_path / "episodes.jsonl", tmp_path / f"page.{kind}"

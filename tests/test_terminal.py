@@ -67,6 +67,10 @@ def test_a_person_sees_a_table_with_every_reason_and_a_script_json_lines(command
     assert len([json.loads(line) for line in person.readouterr().out.splitlines()]) == len(GIVEN[command])
 
 
+def test_what_a_text_says_to_a_terminal_is_shown_and_not_done():
+    assert terminal.cell("a\x1b[2J\u202eb \x00\n c α") == "a\\x1b[2J\\u202eb \\x00 c α"
+
+
 def test_the_metrics_of_episodes_are_a_row_a_group(person):
     path = experiment().folder / "work/parallel/1.jsonl.gz"
     assert cli.main(["measure", str(path)]) == 0

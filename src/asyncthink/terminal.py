@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from asyncthink.errors import one_line
+
 WIDEST = 100  # letters of a cell
 REASONS = {  # of protocol.FORMAT_ERRORS
     "duplicate_fork": "an id is forked twice",
@@ -37,7 +39,7 @@ def cell(value: object) -> str:
         return "–"
     if isinstance(value, float):
         return f"{value:,.2f}"
-    text = f"{value:,}" if isinstance(value, int) else " ".join(str(value).split())
+    text = f"{value:,}" if isinstance(value, int) else one_line(" ".join(str(value).split()))
     return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
 
 

@@ -64,13 +64,16 @@ def _recorded(paths: list[str], variant: str | None) -> Iterator[Episode]:
         except InputError as error:
             what = "a plan" if "organizer" in given else "an episode"
             raise InputError(f"{where} is not {what}: {error}") from None
-        variants.add(str(each.key.get("variant")))
-        if variant is None or each.key.get("variant") == variant:
+        own = str(each.key.get("variant", ""))
+        variants.add(own)
+        if variant in (None, own):
             yield each
     if not variants:
         raise InputError(f"{', '.join(paths)}: holds no episodes")
     if variant is not None and variant not in variants:
-        raise InputError(f"no episode is of the variant {variant!r}; {nearest(variant, sorted(variants))}")
+        names = sorted(filter(None, variants))
+        hint = nearest(variant, names) if names else "none has one"
+        raise InputError(f"no episode is of the variant {variant!r}; {hint}")
 
 
 def _planned(given: dict[str, Any], number: int) -> Episode:
