@@ -60,7 +60,7 @@ def test_the_reasons_are_figures_of_the_tables_and_only_those_that_were_measured
     order = order.assign(arm="asyncthink", ours=[21.76, 26.0, 99.0, 62.75])
     said = finding.reasons(busy, order)
     assert "decode 67.3 % of the time (η/c), those of parallel thinking 93.2 %; of the branches" in said
-    assert "26.0 % hold a solution, against 21.8 % by chance and 62.8 % in the best order" in said
+    assert "26.0 % hold a solution, against 21.8 % by chance and 62.8 % in the order of a regression" in said
     assert finding.reasons(busy, order[:0]).endswith("parallel thinking 93.2 %.")
     assert finding.reasons(busy[:1], order[:3]) == ""
 

@@ -66,7 +66,7 @@ def reasons(evaluations: pd.DataFrame, organization: pd.DataFrame) -> str:
     if {"hit", "chance", "predicted"} <= set(first.index):
         parts.append(
             f"of the branches that it hands out first {first.hit:.1f} % hold a solution, against {first.chance:.1f} % "
-            f"by chance and {first.predicted:.1f} % in the best order that the numbers tell"
+            f"by chance and {first.predicted:.1f} % in the order of a regression on the puzzle's numbers"
         )
     return f"Why: {'; '.join(parts)}." if parts else ""
 
