@@ -572,7 +572,7 @@ def test_an_episode_that_stands_twice_is_refused(tmp_path):
     path = tmp_path / "episodes.jsonl"
     one = episode.to_json(replace(organized("<ANSWER> 1 </ANSWER>", {}), key={"index": 1, "sample": 0}))
     path.write_text(f"{one}\n\n{one}\n")
-    with pytest.raises(InputError, match=r"episodes\.jsonl: line 3: an episode of the same key stands above it"):
+    with pytest.raises(InputError, match=r"episodes\.jsonl: line 3: an episode of the same key came before it"):
         measured(path)
 
 

@@ -45,6 +45,8 @@ def refusal(tmp_path, key, value):
 PLAN = {"order": "listed", "forked": 2, "own": 1}
 OUT_OF_RANGE = [
     ("evaluate.samples", 0, "evaluate.samples is 0; allowed: 1 or more"),
+    ("sft.epochs", 10**400, "sft.epochs is 1000000"),  # and not a traceback of what multiplies it
+    ("evaluate.samples", 10**13, "evaluate.samples is 10000000000000; allowed: from 1 to 1000000000000"),
     ("evaluate.temperature", -1, "evaluate.temperature is -1; allowed: 0 or more"),
     ("evaluate.temperature", math.inf, "evaluate.temperature is inf; allowed: 0 or more"),
     ("evaluate.variants.headline", {"arms": ["no_rl"], "thinking": {}}, "evaluate.variants is headline"),

@@ -25,7 +25,7 @@ from asyncthink.config.params import merged
 from asyncthink.errors import InputError
 from asyncthink.evaluation import case_studies, claims, ledger
 from asyncthink.files import write_text
-from asyncthink.reporting import case_table, comparison, page, plots, report, style, tables
+from asyncthink.reporting import case_table, claims_table, comparison, page, plots, report, style, tables
 from asyncthink.reporting.exhibits import EXHIBITS, LEDGER, named
 from asyncthink.reporting.page_record import identify
 from asyncthink.reporting.run_facts import Duration, durations
@@ -250,6 +250,12 @@ def test_a_case_study_of_an_episode_that_contradicts_its_plan_is_refused_with_it
         case_table.frame([tmp_path / "1.jsonl"], "nano")
 
 
+def test_case_studies_of_a_recording_that_is_given_twice_are_refused(tmp_path):
+    episode.write(tmp_path / "1.jsonl", [EXAMPLE])
+    with pytest.raises(InputError, match=r"1\.jsonl: line 1: an episode of the same key came before it"):
+        case_table.frame([tmp_path / "1.jsonl"] * 2, "nano")
+
+
 def test_a_table_is_read_as_it_was_written_whatever_a_model_said(tmp_path):
     texts = ["a\rb", "a\r\nb", 'a "b", c', "\u2028", "α\x00", " a "]
     table = pd.DataFrame({"text": texts, "scale": "nano"})
@@ -298,6 +304,22 @@ def test_a_ledger_whose_intervals_have_no_two_ends_is_refused(tmp_path, key):
     (tmp_path / "ledger.json").write_text(json.dumps(published))
     with pytest.raises(InputError, match=rf"not a ledger of claims: claims\[0\]\.parts\[0\]\.{key}"):
         ledger.read(tmp_path / "ledger.json")
+
+
+@pytest.mark.parametrize("place", ["verdict", "state"])
+def test_a_word_that_is_no_verdict_is_refused(tmp_path, place):
+    published = json.loads((ROOT / "metrics/reference/nano.json").read_text(encoding="utf-8"))
+    row = published["claims"][0]
+    (row if place == "verdict" else row["parts"][0])[place] = "splendid"
+    (tmp_path / "ledger.json").write_text(json.dumps(published))
+    with pytest.raises(InputError, match=rf"not a ledger of claims: claims\[0\].*{place}.*splendid"):
+        ledger.read(tmp_path / "ledger.json")
+
+
+def test_a_readme_with_two_places_for_the_claims_is_refused():
+    place = f"{claims_table.BEGIN}\n{claims_table.END}\n"
+    with pytest.raises(InputError, match="twice"):
+        claims_table.updated(place + place, [])
 
 
 def test_what_was_tried_stands_under_a_claim_unless_it_is_reproduced(results):

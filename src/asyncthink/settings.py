@@ -21,6 +21,7 @@ HEADLINE = "headline"  # an arm's evaluation itself, beside its variants
 FIXED = ("arms", "seed", "seeds", "scale", "training_sets", "test_sets")  # the same for every arm
 GENERATED = ("sudoku", "countdown")
 LARGEST_SEED = 2**32 - 1  # of a training: NumPy takes no larger one
+MOST = 10**12  # of anything that is counted
 CLOSED = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 # How often training is saved, how an API is asked and how it may call itself decide no result: a change of these keys
@@ -66,8 +67,8 @@ def _run(arms: Any) -> Any:
 
 
 EITHER_NOTATION = BeforeValidator(_number)
-Count = Annotated[int, Field(strict=True, ge=1)]
-Whole = Annotated[int, Field(strict=True, ge=0)]
+Count = Annotated[int, Field(strict=True, ge=1, le=MOST)]
+Whole = Annotated[int, Field(strict=True, ge=0, le=MOST)]
 Seed = Annotated[int, Field(strict=True, ge=0, le=LARGEST_SEED)]
 Number = Annotated[float, Field(strict=True), EITHER_NOTATION]
 Positive = Annotated[float, Field(strict=True, gt=0), EITHER_NOTATION]
@@ -158,7 +159,7 @@ class Model:
     hidden_size: Count
     layers: Count
     heads: Count
-    head_size: Annotated[int, Field(strict=True, ge=2, multiple_of=2)]  # rotary positions turn pairs
+    head_size: Annotated[int, Field(strict=True, ge=2, le=MOST, multiple_of=2)]  # rotary positions turn pairs
     intermediate_size: Count
 
 
@@ -292,7 +293,7 @@ class GRPO:
 
     steps: Count
     prompts_per_step: Count
-    group: Annotated[int, Field(strict=True, ge=2)]  # an advantage is relative to the rest of its group
+    group: Annotated[int, Field(strict=True, ge=2, le=MOST)]  # an advantage is relative to the rest of its group
     learning_rate: Positive
     warmup: Share
     schedule: Literal["constant", "cosine"]

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from asyncthink.errors import InputError, nearest
 from asyncthink.rewards import REWARDS
+from asyncthink.settings import MOST
 
 Record = TypeVar("Record")
 UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
@@ -68,6 +69,8 @@ def _allowed(schema: Mapping[str, Any], value: Any) -> str:
         said = ", ".join(schema["enum"])
     elif kind in ("integer", "number"):
         number = type(value) is int or (kind == "number" and isinstance(value, float))
+        if schema.get("maximum") == MOST and not (number and value > MOST):  # which goes without saying
+            schema = {name: bound for name, bound in schema.items() if name != "maximum"}
         said = _bounds(schema, "" if number else "a whole number" if kind == "integer" else "a number")
     else:
         said = KINDS[kind] if kind == "object" else schema.get("description", KINDS[kind])

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, NotRequired
 
-from pydantic import Field, TypeAdapter
+from pydantic import AfterValidator, Field, TypeAdapter
 from typing_extensions import TypedDict
 
 from asyncthink.errors import InputError
@@ -11,6 +11,18 @@ from asyncthink.evaluation.recordings import read_record
 
 Interval = Annotated[list[float | None], Field(min_length=2, max_length=2)]
 COMMAND = "snakemake --cores all metrics/claims.json"
+
+
+def _one_of_the_rules(verdict: str) -> str:
+    from asyncthink.evaluation.verdicts import VERDICTS  # which writes the rows of this file
+
+    if verdict not in VERDICTS:
+        raise ValueError(f"wanted: {', '.join(VERDICTS)}")
+    return verdict
+
+
+Verdict = Annotated[str, AfterValidator(_one_of_the_rules)]
+State = Annotated[str, Field(pattern="^(holds|open|contrary|untestable)$")]
 
 
 class LedgerPart(TypedDict):
@@ -29,7 +41,7 @@ class LedgerPart(TypedDict):
     level: float | None
     judged: Interval
     core: bool
-    state: str
+    state: State
     text: str
     judged_text: str
     by_seed: list[float | None]
@@ -38,7 +50,7 @@ class LedgerPart(TypedDict):
 class ReferenceRow(TypedDict):
     """What the committed reference says of a claim."""
 
-    verdict: str
+    verdict: Verdict
     ours: str | None
     reason: str | None
     seeds: list[int]
@@ -55,8 +67,8 @@ class LedgerRow(TypedDict):
     paper: str
     rule: str
     command: str
-    verdict: str
-    columns: dict[str, str]
+    verdict: Verdict
+    columns: dict[str, Verdict]
     reason: str | None
     ours: str | None
     parts: list[LedgerPart]

@@ -1,8 +1,9 @@
 """The metrics of recorded episodes, from the episodes alone: schedule and score are computed again from the record,
 and a recorded schedule that contradicts the plan is refused."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from math import isclose
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,18 +47,26 @@ class Group(NamedTuple):
 def measured(path: str | Path) -> dict[Group, list[Measures]]:
     """The measures of a file's episodes, in one pass; one that is none, or contradicts itself, is named by its line."""
     groups: dict[Group, list[Measures]] = {}
-    seen: set[tuple[object, ...]] = set()
-    for where, recorded in episode.read_lines(path):
+    for where, recorded in recorded_once([path]):
         with told_of(where):
-            for group, row in _rows(rescored(recorded)):
+            for group, row in _rows(recorded):
                 groups.setdefault(group, []).append(row)
-        whose = (recorded.task, recorded.arm, recorded.mode, *sorted(recorded.key.items()))
-        if "sample" in recorded.key and whose in seen:
-            raise InputError(f"{where}: an episode of the same key stands above it; give each once")
-        seen.add(whose)
     if not groups:
         raise InputError(f"{path}: holds no episodes")
     return groups
+
+
+def recorded_once(paths: Iterable[str | Path]) -> Iterator[tuple[str, Episode]]:
+    """The episodes of recordings, scored again, each with the line where it stands; one that comes again is refused."""
+    seen: set[tuple[object, ...]] = set()
+    for where, recorded in chain.from_iterable(map(episode.read_lines, paths)):
+        with told_of(where):
+            again = rescored(recorded)
+        whose = (recorded.task, recorded.arm, recorded.mode, *sorted(recorded.key.items()))
+        if "sample" in recorded.key and whose in seen:
+            raise InputError(f"{where}: an episode of the same key came before it; give each once")
+        seen.add(whose)
+        yield where, again
 
 
 @contextmanager

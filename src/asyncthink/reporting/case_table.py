@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from asyncthink import episode
 from asyncthink.episode import Episode
 from asyncthink.evaluation.case_studies import chosen
-from asyncthink.evaluation.measure import rescored, told_of
+from asyncthink.evaluation.measure import recorded_once
 from asyncthink.evaluation.recordings import note
 from asyncthink.reporting.page_record import Shown, game_asked, identify
 from asyncthink.reporting.source import Row, Rows
@@ -27,10 +26,8 @@ ASKED = ("problem", "question", "puzzle")  # of an item, for readers
 def frame(paths: Iterable[Path], scale: str) -> pd.DataFrame:
     """The table from recordings; the row of a rule that fits no episode names none."""
     test_sets: dict[str, list[Episode]] = {}
-    for where, recorded in chain.from_iterable(map(episode.read_lines, paths)):
+    for _, recorded in recorded_once(paths):
         if recorded.key.get("variant", HEADLINE) == HEADLINE:
-            with told_of(where):
-                rescored(recorded)  # refuses what contradicts itself
             test_sets.setdefault(test_set_of(recorded), []).append(recorded)
     every = chain.from_iterable(rows(name, episodes) for name, episodes in test_sets.items())
     return pd.DataFrame([{**row, "scale": note(scale) or scale} for row in every], columns=list(COLUMNS))

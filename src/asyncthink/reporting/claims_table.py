@@ -23,10 +23,13 @@ def ledgers(folder: Path) -> list[Ledger]:
 
 
 def arms(folder: Path) -> list[str]:
-    """Of each committed ledger's scale the table of arms, from the records beside it."""
-    evaluated = [folder / own["scale"] / "evaluate" / COUNTDOWN for own in ledgers(folder)]
-    read = [recordings.read_all(sorted(place.glob("*/*.json"))) for place in evaluated]
-    return [arms_table.block(found[COUNTDOWN]) for found in read if COUNTDOWN in found]
+    """Of each committed ledger's scale the tables of arms, one a test set, from the records beside it."""
+    tables = list[str]()
+    for own in ledgers(folder):
+        found = recordings.read_all(sorted((folder / own["scale"] / "evaluate").glob("*/*/*.json")))
+        tables += [arms_table.block(test_set, records) for test_set, records in found.items()]
+        tables += [arms_table.organizing(found[COUNTDOWN])] if COUNTDOWN in found else []
+    return tables
 
 
 def block(ledgers: Sequence[Ledger], arms: Sequence[str]) -> str:
@@ -81,5 +84,9 @@ def updated(text: str, ledgers: Sequence[Ledger], arms: Sequence[str] = ()) -> s
     if not begin or not end:
         raise InputError(
             f"the README has no place for the claims; put these two lines where they belong: {BEGIN} {END}"
+        )
+    if BEGIN in rest or END in after:
+        raise InputError(
+            f"the README has more than one place for the claims; leave these two lines once: {BEGIN} {END}"
         )
     return f"{before}{BEGIN}\n{block(ledgers, arms)}\n{END}{after}"
