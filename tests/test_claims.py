@@ -11,7 +11,7 @@ from keyed_numbers import keyed
 
 from asyncthink import cli
 from asyncthink.errors import InputError
-from asyncthink.evaluation import agreement, claims, frontier
+from asyncthink.evaluation import agreement, claims, frontier, recordings
 from asyncthink.evaluation.evidence import Evidence
 from asyncthink.evaluation.histories import Curve, History
 from asyncthink.evaluation.metrics import Measurement
@@ -608,13 +608,23 @@ def test_the_readme_explains_every_verdict_that_a_claim_can_have():
 
 
 def test_the_table_of_arms_has_means_and_the_range_of_the_seeds():
-    table = arms_table.block(Recordings("nano", PAPER_LIKE)).splitlines()
-    assert table[0] == "nano, each arm at its own budget, mean (least–most) of the seeds:"
+    table = arms_table.block("countdown", Recordings("nano", PAPER_LIKE)).splitlines()
+    assert table[0] == "nano, countdown, each arm at its own budget, mean (least–most) of the seeds:"
     row = next(line for line in table if line.startswith("| AsyncThink |")).split(" | ")
     ours = Recordings("nano", PAPER_LIKE).find("asyncthink")
     by_seed = 100 * ours.measured.values["accuracy"].mean(axis=(1, 2))
     assert row[1] == f"{by_seed.mean():.1f} ({by_seed.min():.1f}–{by_seed.max():.1f})"
-    assert row[4].startswith(f"{ours.measured.values['elapsed'].mean():.0f} (")
+    assert row[4].split(" (")[0] == f"{ours.measured.values['elapsed'].mean():.0f}"
+
+
+def test_the_table_of_organizing_holds_the_arms_that_fork_with_what_was_recorded():
+    evaluated = ROOT / "metrics/reference/nano/evaluate/countdown"
+    found = recordings.read_all([evaluated / arm / "1.json" for arm in ("asyncthink", "parallel")])
+    *_, row = arms_table.organizing(found["countdown"]).splitlines()
+    own = json.loads((evaluated / "asyncthink/1.json").read_text())["evaluations"]["headline"]["metrics"]
+    shares = [f"{100 * own[name]:.1f}" for name in ("hit_1", "chance", "predicted_1", "repeated_share")]
+    counts = [f"{own[name]:.1f}" for name in ("forks", "forked_branches", "offered", "tokens_after")]
+    assert row == f"| AsyncThink | {' | '.join(counts[:2] + shares + counts[2:])} |"
 
 
 @pytest.mark.parametrize("folder", ["nowhere", "metrics"])
