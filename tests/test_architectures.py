@@ -194,3 +194,11 @@ def test_models_that_cannot_be_decoded_here_are_refused_with_the_reason():
     sizes = {"d_model": 8, "decoder_layers": 1, "decoder_ffn_dim": 8, "decoder_attention_heads": 2}
     with pytest.raises(InputError, match="cannot decode BartForCausalLM: it takes no positions"):
         decoder_of(BartForCausalLM(BartConfig(vocab_size=20, **sizes)))
+
+
+def test_a_model_whose_own_forward_pass_fails_is_refused_with_what_it_says(monkeypatch):
+    model = tiny_model("gpt-2, learned positions and dropout", WORDS)
+    monkeypatch.setattr(model.transformer, "forward", lambda *a, **k: torch.zeros(2, 3).T.view(6))
+    engine = Local(model, WORDS)
+    with pytest.raises(InputError, match="cannot decode GPT2LMHeadModel: its own forward pass fails, RuntimeE"):
+        run(engine, [engine.complete(Request((0,), (1, 2), ("\0",), 4, 0, 0.0))])

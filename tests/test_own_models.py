@@ -75,6 +75,7 @@ def test_what_does_not_work_names_what_does(llama, elsewhere, monkeypatch, capsy
     line = refusal(capsys, "think", "--model", str(recurrent), *PUZZLE)
     assert "--engine text --server" in line
     assert "no such file" in refusal(capsys, "think", "--model", "nothing.gguf", *PUZZLE)
+    assert "no such file" in refusal(capsys, "think", "--model", "nothing.GGUF", *PUZZLE)
     Path("one.gguf").write_bytes(b"GGUF")
     monkeypatch.setattr(gguf, "find_spec", lambda name: None)
     assert "pip install 'asyncthink[gguf]'" in refusal(capsys, "think", "--model", "one.gguf", *PUZZLE)

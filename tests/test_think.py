@@ -92,6 +92,12 @@ def test_what_cannot_be_done_is_said_in_one_line(model, flags, said, capsys):
     assert said in line
 
 
+def test_a_flag_of_which_the_model_is_not_told_is_said(model, capsys):
+    assert think(model, "--greedy", "--reasoning", "--uses", "2") == 0
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: --")]
+    assert "note: --reasoning changes nothing: the model's prompt has no switch for it" in notes and len(notes) == 2
+
+
 def test_an_item_with_too_few_solutions_and_a_folder_that_is_none_are_said(model, capsys):
     assert think(model, "--greedy", "--required", "99") == 0
     assert re.search(r"^note: the item has \d+ solutions?; 99 are asked for$", capsys.readouterr().err, re.MULTILINE)

@@ -15,8 +15,11 @@ from asyncthink.files import json_object
 from asyncthink.settings import COUNTDOWN
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from asyncthink.engines import Engine
     from asyncthink.episode import Episode
+    from asyncthink.settings import Thinking
 
 MOST_SOLVED = 5  # numbers of an item whose solutions are counted at once
 WORDS = """\
@@ -70,8 +73,7 @@ def run(args: argparse.Namespace) -> None:
     print(episode.to_json(told) if args.json else _verdict(told))
     if terminal.for_people(args) and args.task == COUNTDOWN and chosen.prompts == "word":
         print(f"{'notation':<10} {LEGEND}")
-    unsaid = [] if chosen.prompts != "word" else [f for f in UNSAID if getattr(args, f) is not None]
-    for said in () if args.json else _notes(told, unsaid):
+    for said in () if args.json else (*_unheard(args, chosen, engine.vocabulary.tokenizer), *_notes(told)):
         print(f"note: {said}", file=sys.stderr)
 
 
@@ -136,8 +138,20 @@ def _verdict(episode: "Episode") -> str:
     return "\n".join(f"{name:<10} {text}" for name, text in rows)
 
 
-def _notes(episode: "Episode", unsaid: list[str]) -> Iterator[str]:
-    """What would else be taken for the model's fault, or this program's; unsaid: flags that it is not told."""
+def _unheard(args: argparse.Namespace, settings: "Thinking", tokenizer: "PreTrainedTokenizerBase") -> Iterator[str]:
+    """Flags that change nothing of what the model is told."""
+    from asyncthink.models.chat_template import switches_reasoning
+
+    worded = settings.prompts == "word"
+    for flag in UNSAID if worded else ():
+        if getattr(args, flag) is not None:
+            yield f"--{flag} counts in the score alone: the word language cannot say it to the model"
+    if args.reasoning and (worded or not switches_reasoning(tokenizer)):
+        yield "--reasoning changes nothing: the model's prompt has no switch for it"
+
+
+def _notes(episode: "Episode") -> Iterator[str]:
+    """What would else be taken for the model's fault, or this program's."""
     from asyncthink.tasks import expressions, solver
 
     item = episode.item
@@ -146,8 +160,6 @@ def _notes(episode: "Episode", unsaid: list[str]) -> Iterator[str]:
         there = len(solver.solutions(item["numbers"], item["target"], operations, uses=item.get("uses")))
         if there < item["required"]:
             yield f"the item has {there} solution{'' if there == 1 else 's'}; {item['required']} are asked for"
-    for flag in unsaid:
-        yield f"--{flag} counts in the score alone: the word language cannot say it to the model"
     if episode.schedule["format_error"] == "pool_overflow":
         pool = f"{episode.capacity - 1} worker{'' if episode.capacity == 2 else 's'}"
         yield f"pool_overflow: the model forked where none of the pool's {pool} was free"

@@ -100,9 +100,8 @@ class ForwardPass:
     compiled = None  # no pass of ours
 
     def __init__(self, model: PreTrainedModel) -> None:
-        reason = unfit(model)
-        if reason is not None:
-            raise InputError(f"the local engine cannot decode {type(model).__name__}: {reason}; {WITH_A_SERVER}")
+        if reason := unfit(model):
+            raise _refusal(model, reason)
         self.model = model
         self._last_alone = "logits_to_keep" in inspect.signature(type(model).forward).parameters
         self._trains = model.training
@@ -149,16 +148,25 @@ class ForwardPass:
         columns = Columns(*(torch.from_numpy(part).to(device) for part in (place, position >= 0, new)))
         for layer in self._layers:
             layer.columns = columns
-        output = self.model(
-            input_ids=torch.from_numpy(ids).to(device),
-            position_ids=torch.from_numpy(known[:, -most:]).to(device),
-            attention_mask=columns.real.long(),
-            past_key_values=Cache(layers=[*self._layers]),
-            use_cache=True,
-            **({"logits_to_keep": 1} if self._last_alone else {}),
-        )
+        inputs = {
+            "input_ids": torch.from_numpy(ids).to(device),
+            "position_ids": torch.from_numpy(known[:, -most:]).to(device),
+            "attention_mask": columns.real.long(),
+        }
+        kept = {"logits_to_keep": 1} if self._last_alone else {}
+        try:
+            output = self.model(**inputs, **kept, past_key_values=Cache(layers=[*self._layers]), use_cache=True)
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:  # a model's code is of others
+            said = f": {text}" if (text := " ".join(str(error).split())[:200]) else ""
+            raise _refusal(self.model, f"its own forward pass fails, {type(error).__name__}{said}") from error
         logits: Tensor = output.logits[:, -1].float()
         return logits
+
+
+def _refusal(model: PreTrainedModel, reason: str) -> InputError:
+    return InputError(f"the local engine cannot decode {type(model).__name__}: {reason}; {WITH_A_SERVER}")
 
 
 def passes(counts: Sequence[int]) -> list[list[int]]:

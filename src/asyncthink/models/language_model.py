@@ -68,7 +68,7 @@ def located(folder: str | Path) -> tuple[str, str]:
     A GGUF file is imported, and is then a folder.
     """
     names.check(folder)
-    if Path(folder).suffix == names.SUFFIX:
+    if names.is_gguf(folder):
         return str(gguf.imported(Path(folder))), "main"
     if Path(folder).is_dir():
         return str(folder), "main"

@@ -4,13 +4,16 @@ from pathlib import Path
 
 from asyncthink.errors import InputError
 
-SUFFIX = ".gguf"
+
+def is_gguf(model: str | Path) -> bool:
+    """Whether a model is a GGUF file."""
+    return Path(model).suffix.lower() == ".gguf"
 
 
 def check(model: str | Path) -> None:
     """InputError for what is not here and can be no name of the hub, before a network is asked for it."""
     path = Path(model)
-    if path.suffix == SUFFIX or path.is_dir():
+    if is_gguf(path) or path.is_dir():
         return
     if path.is_absolute() or len(path.parts) != 2:
         raise InputError(f"{path}: no such folder; `make reproduce` trains those of the graph; a hub name is ORG/NAME")

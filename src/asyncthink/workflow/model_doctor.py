@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from asyncthink.errors import InputError
 from asyncthink.workflow.doctor import tag_finding, template_finding
 from asyncthink.workflow.surroundings import GIGA, Finding
 
@@ -108,7 +109,10 @@ def _agreement(engine: "Local", ids: list[int]) -> Finding:
     device = decoder.model.device
     with torch.no_grad():
         whole = decoder.model(input_ids=torch.tensor([ids[:count]], device=device), use_cache=False).logits[0]
-    gap = max(float((_step(engine, ids, begin, end) - whole[end - 1]).abs().max()) for begin, end in _CUTS)
+    try:
+        gap = max(float((_step(engine, ids, begin, end) - whole[end - 1]).abs().max()) for begin, end in _CUTS)
+    except InputError as error:
+        return Finding("lacks", str(error))
     decoder.free()
     said = f"logits through the cache differ from those of one pass by {gap:.1g} at most"
     return Finding("ok" if gap < AGREES else "lacks", said)
