@@ -18,13 +18,14 @@ from transformers import (
     T5Config,
     T5ForConditionalGeneration,
 )
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.models.rwkv.modeling_rwkv import RwkvForCausalLM
 from trl.trainer.utils import add_fused_lm_head
 
 from asyncthink.config.params import from_mapping, merged
 from asyncthink.engines import FULL, Request, run
 from asyncthink.engines.feed import Feed
-from asyncthink.engines.forward_pass import ForwardPass, context_of, passes
+from asyncthink.engines.forward_pass import GROUPED, ForwardPass, context_of, grouped, passes
 from asyncthink.engines.local import Local, decoder_of
 from asyncthink.engines.qwen3 import Qwen3
 from asyncthink.episode import Trace
@@ -58,6 +59,9 @@ def test_logits_equal_those_of_transformers(model):
     expected = [forced(model, row.tolist()) for row in ids]
     decoder = decoder_of(model)
     assert isinstance(decoder, ForwardPass)
+    attention = model.config._attn_implementation
+    decoder.refresh()
+    assert attention != "sdpa" or model.config._attn_implementation == GROUPED
     for slots in ([0, 1, 2, 3, 4], [6, 1, 8, 3, 2]):  # as they come, and where others were before
         lengths = [0] * 5
         for counts in ([3, 1, 7, 4, 12], [1, 1, 1, 1, 1], [1, 5, 1, 2, 1], [9, 1, 1, 1, 1]):
@@ -68,6 +72,23 @@ def test_logits_equal_those_of_transformers(model):
             lengths = [end + 1 for end in ends]
             for row, end in enumerate(ends):
                 torch.testing.assert_close(logits[row], expected[row][end], atol=1e-4, rtol=0)
+    decoder.free()
+    assert model.config._attn_implementation == attention
+
+
+@pytest.mark.parametrize("columns", [1, 5])
+def test_heads_that_share_a_key_head_attend_as_with_copies_of_it(columns):
+    drawn = torch.Generator().manual_seed(0)
+    query, key, value = (torch.randn(3, heads, n, 8, generator=drawn) for heads, n in ((6, columns), (2, 9), (2, 9)))
+    real = torch.arange(9) >= torch.tensor([0, 3, 4])[:, None]
+    mask = (real[:, None] & (torch.arange(9) <= torch.arange(9 - columns, 9)[:, None]))[:, None]
+    layer = torch.nn.Module()
+    layer.num_key_value_groups = 3
+    ours, copied = (
+        attend(layer, query, key, value, mask, scaling=0.3)[0] for attend in (grouped, sdpa_attention_forward)
+    )
+    assert ours.shape == (3, columns, 6, 8)
+    torch.testing.assert_close(ours, copied)
 
 
 def traces_with_joins(model: PreTrainedModel, temperature: float) -> list[Trace]:

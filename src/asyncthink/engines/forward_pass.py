@@ -10,12 +10,12 @@ over some of them shows the model what it knows, a batch that is padded on the l
 Two tokens of a trace are as many columns apart as positions, so the masks that the model makes itself are right,
 sliding windows included, and positions are told it by position_ids. Keys and values of padding are never kept.
 
-Simple before fast: the keys and values of the rows are copied together in every layer of every step. Qwen3 has a pass
-of its own (qwen3.py). Left out on purpose: models that keep another state of a trace than keys and values, such as
-recurrent ones, since a trace is cut where an action ends; those with an encoder; and those that count positions by
-themselves, as the decoders of BART and its kin do.
+The keys and values of the rows are copied together in every layer of every step; on a CPU the heads of one group share
+the copy (`grouped`). Qwen3 has a pass of its own (qwen3.py). Left out on purpose: models that keep another state of a
+trace than keys and values, such as recurrent ones, since a trace is cut where an action ends; those with an encoder;
+and those that count positions by themselves, as the decoders of BART and its kin do.
 
-Letters in shapes: B rows, M tokens fed a row, T columns, K key/value heads, D head size.
+Letters in shapes: B rows, M tokens fed a row, T columns, H heads, K key/value heads, D head size.
 """
 
 import inspect
@@ -25,9 +25,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
-from transformers import PreTrainedModel
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
 
 from asyncthink.engines.cache import BLOCK, Blocks, grown, zeros
 from asyncthink.engines.feed import Feed, Integers
@@ -36,6 +39,7 @@ from asyncthink.errors import InputError
 ALIKE = 0.75  # rows that are fed more than one token share a pass where their numbers are that near to the largest
 CELLS = 8192  # of inputs in one pass, padding included, if it has more than one row
 WITH_A_SERVER = "serve it (by vLLM, llama.cpp, Ollama, ...) and say --engine text --server http://127.0.0.1:8000/v1"
+GROUPED = "grouped_sdpa"  # the name by which transformers finds the function `grouped`
 SLOPES = ("bloom", "mpt")  # whose positions are distances in the mask
 KEPT = (DynamicLayer, DynamicSlidingWindowLayer)  # the layers of a cache that are keys and values, and nothing else
 
@@ -72,7 +76,12 @@ class Layer(CacheLayerMixin):
         written = columns.place[:, -key_states.shape[2] :][columns.new]
         self.keys[written] = key_states.transpose(1, 2)[columns.new]
         self.values[written] = value_states.transpose(1, 2)[columns.new]
-        return self.keys[columns.place].transpose(1, 2), self.values[columns.place].transpose(1, 2)
+        return self._read(self.keys), self._read(self.values)
+
+    def _read(self, kept: Tensor) -> Tensor:
+        assert self.columns is not None
+        place = self.columns.place
+        return F.embedding(place, kept.flatten(1)).view(*place.shape, *kept.shape[1:]).transpose(1, 2)
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         """The shapes are what the model brings."""
@@ -103,6 +112,7 @@ class ForwardPass:
         if reason := unfit(model):
             raise _refusal(model, reason)
         self.model = model
+        self._attention = model.config._attn_implementation
         self._last_alone = "logits_to_keep" in inspect.signature(type(model).forward).parameters
         self._trains = model.training
         self.free()
@@ -111,10 +121,14 @@ class ForwardPass:
         """A run begins; the weights are read where they are."""
         self._trains = self.model.training
         self.model.eval()
+        if self._attention == "sdpa":
+            self.model.set_attn_implementation(GROUPED)
 
     def free(self) -> None:
         """Drop every trace; the model goes on with what it did before."""
         self.model.train(self._trains)
+        if self._attention == "sdpa":
+            self.model.set_attn_implementation(self._attention)
         self.cache = Blocks()
         self._layers = [Layer(self.cache) for _ in range(self.model.config.get_text_config().num_hidden_layers)]
 
@@ -163,6 +177,34 @@ class ForwardPass:
             raise _refusal(self.model, f"its own forward pass fails, {type(error).__name__}{said}") from error
         logits: Tensor = output.logits[:, -1].float()
         return logits
+
+
+def grouped(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    **others: Any,
+) -> tuple[Tensor, Tensor | None]:
+    """transformers' attention by torch: queries (B, H, M, D) over keys and values (B, K, T, D); (B, M, H, D).
+
+    Where H is more than K it has them copied for each query head, if there is a mask. On a CPU that is left out here.
+    """
+    if (
+        attention_mask is None
+        or query.shape[1] == key.shape[1]
+        or query.is_cuda
+        or others.get("position_bias") is not None
+    ):
+        return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **others)
+    mixed = F.scaled_dot_product_attention(query, key, value, attention_mask, scale=scaling, enable_gqa=True)
+    return mixed.transpose(1, 2).contiguous(), None
+
+
+AttentionInterface.register(GROUPED, grouped)
+AttentionMaskInterface.register(GROUPED, sdpa_mask)
 
 
 def _refusal(model: PreTrainedModel, reason: str) -> InputError:
