@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from asyncthink.evaluation.recordings import Evaluation, Recordings
 from asyncthink.reporting.source import COUNTS, LABELS
 
@@ -57,6 +59,8 @@ def _table(title: str, measures: Mapping[str, str], headlines: Mapping[str, Eval
 def _cell(headline: Evaluation, name: str) -> str:
     alone = [headline.of_seeds((seed,)).statistics[name].value for seed in headline.seeds]
     mean, least, most = (_shown(name, value) for value in (headline.statistics[name].value, min(alone), max(alone)))
+    if not np.isfinite(headline.statistics[name].value):  # of one seed at least it has no value
+        return "–"
     return mean if least == most else f"{mean} ({least}–{most})"
 
 
