@@ -625,6 +625,8 @@ def test_the_table_of_organizing_holds_the_arms_that_fork_with_what_was_recorded
     shares = [f"{100 * own[name]:.1f}" for name in ("hit_1", "chance", "predicted_1", "repeated_share")]
     counts = [f"{own[name]:.1f}" for name in ("forks", "forked_branches", "offered", "tokens_after")]
     assert row == f"| AsyncThink | {' | '.join(counts[:2] + shares + counts[2:])} |"
+    unsaid = arms_table.organizing(Recordings("nano", PAPER_LIKE)).splitlines()[4].split(" | ")
+    assert unsaid[1] != "–" and {*unsaid[2:]} == {"–", "– |"}  # Forks alone are there
 
 
 @pytest.mark.parametrize("folder", ["nowhere", "metrics"])

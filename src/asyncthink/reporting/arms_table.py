@@ -57,10 +57,11 @@ def _table(title: str, measures: Mapping[str, str], headlines: Mapping[str, Eval
 
 
 def _cell(headline: Evaluation, name: str) -> str:
+    """– where a seed has no value: its world has no branches, or no episode was right in form."""
+    if name not in headline.statistics or not np.isfinite(headline.statistics[name].value):
+        return "–"
     alone = [headline.of_seeds((seed,)).statistics[name].value for seed in headline.seeds]
     mean, least, most = (_shown(name, value) for value in (headline.statistics[name].value, min(alone), max(alone)))
-    if not np.isfinite(headline.statistics[name].value):  # of one seed at least it has no value
-        return "–"
     return mean if least == most else f"{mean} ({least}–{most})"
 
 
