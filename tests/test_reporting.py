@@ -318,7 +318,7 @@ def test_a_word_that_is_no_verdict_is_refused(tmp_path, place):
 
 def test_a_readme_with_two_places_for_the_claims_is_refused():
     place = f"{claims_table.BEGIN}\n{claims_table.END}\n"
-    with pytest.raises(InputError, match="twice"):
+    with pytest.raises(InputError, match="more than one place"):
         claims_table.updated(place + place, [])
 
 

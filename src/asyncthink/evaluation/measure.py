@@ -47,17 +47,17 @@ class Group(NamedTuple):
 def measured(path: str | Path) -> dict[Group, list[Measures]]:
     """The measures of a file's episodes, in one pass; one that is none, or contradicts itself, is named by its line."""
     groups: dict[Group, list[Measures]] = {}
-    for where, recorded in recorded_once([path]):
+    for where, _, again in recorded_once([path]):
         with told_of(where):
-            for group, row in _rows(recorded):
+            for group, row in _rows(again):
                 groups.setdefault(group, []).append(row)
     if not groups:
         raise InputError(f"{path}: holds no episodes")
     return groups
 
 
-def recorded_once(paths: Iterable[str | Path]) -> Iterator[tuple[str, Episode]]:
-    """The episodes of recordings, scored again, each with the line where it stands; one that comes again is refused."""
+def recorded_once(paths: Iterable[str | Path]) -> Iterator[tuple[str, Episode, Episode]]:
+    """The line, the episode as recorded and scored again, of each in recordings; one that comes again is refused."""
     seen: set[tuple[object, ...]] = set()
     for where, recorded in chain.from_iterable(map(episode.read_lines, paths)):
         with told_of(where):
@@ -66,7 +66,7 @@ def recorded_once(paths: Iterable[str | Path]) -> Iterator[tuple[str, Episode]]:
         if "sample" in recorded.key and whose in seen:
             raise InputError(f"{where}: an episode of the same key came before it; give each once")
         seen.add(whose)
-        yield where, again
+        yield where, recorded, again
 
 
 @contextmanager

@@ -31,7 +31,7 @@ KEY = {
     "critical path": Line2D([], [], color=CRITICAL, linewidth=2.5),
 }
 LETTER = 0.015  # of a panel's width
-ASKED = 60  # letters of the question that stand below a title
+ASKED = 60  # letters that stand below a title
 
 
 def draw(table: pd.DataFrame, width: float) -> Figure:
@@ -58,8 +58,8 @@ def _panel(axes: Axes, rows: pd.DataFrame, whose: str) -> None:
     lanes = sorted(rows.lane.unique(), key=lambda name: (name != "organizer", len(name), name))
     end = int(rows[rows.agent == "organizer"].end.max())
     first = rows.iloc[0]
-    axes.set_title(f"{whose}{first.case[0].lower()}{first.case[1:]}, T = {end:,}", pad=15, fontsize=8.5)
-    question = re.sub(" in [0-9]+ different ways.*", "", str(first.question))
+    axes.set_title(f"{whose}{first.case[0].lower()}{first.case[1:]}", pad=15, fontsize=8.5)
+    question = f"T = {end:,}: {re.sub(' in [0-9]+ different ways.*', '', str(first.question))}"
     shown = question if len(question) <= ASKED else f"{question[: ASKED - 1]}…"
     below: Look = {"xycoords": "axes fraction", "textcoords": "offset points", "fontsize": 7.5, "color": MUTED}
     axes.annotate(shown, (0, 1), (0, 4), **below)

@@ -26,7 +26,7 @@ ASKED = ("problem", "question", "puzzle")  # of an item, for readers
 def frame(paths: Iterable[Path], scale: str) -> pd.DataFrame:
     """The table from recordings; the row of a rule that fits no episode names none."""
     test_sets: dict[str, list[Episode]] = {}
-    for _, recorded in recorded_once(paths):
+    for _, recorded, _ in recorded_once(paths):
         if recorded.key.get("variant", HEADLINE) == HEADLINE:
             test_sets.setdefault(test_set_of(recorded), []).append(recorded)
     every = chain.from_iterable(rows(name, episodes) for name, episodes in test_sets.items())
