@@ -195,7 +195,7 @@ def grouped(
     if (
         attention_mask is None
         or query.shape[1] == key.shape[1]
-        or query.is_cuda
+        or query.device.type != "cpu"
         or others.get("position_bias") is not None
     ):
         return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **others)
