@@ -28,7 +28,7 @@ from asyncthink.engines import run
 from asyncthink.engines.local import Local
 from asyncthink.errors import InputError
 from asyncthink.files import read_json_lines, sha256, write_json_lines
-from asyncthink.models import language_model
+from asyncthink.models import kernels, language_model
 from asyncthink.thinking.agents import Agent
 from asyncthink.training import episode_trainer, grpo, log_probabilities, micro_batches
 from asyncthink.training.checkpoints import Scratch
@@ -116,6 +116,21 @@ def test_the_gradient_is_that_of_a_loop_over_traces_whatever_the_micro_batches(t
     assert torch.allclose(torch.tensor(told[:-1]), torch.tensor(told[1:]), atol=1e-6)
 
 
+@pytest.mark.parametrize(("able", "least", "most"), [({}, 0.0, 1e-5), ({"avx512_bf16": True}, 1e-4, 0.1)])
+def test_a_large_model_is_trained_in_bfloat16_where_the_processor_multiplies_in_it(
+    tmp_path, monkeypatch, able, least, most
+):
+    episodes = written_episodes(7, GROUP * PROMPTS, VOCABULARY)
+    weights = advantages([episode.reward["total"] for episode in episodes], GROUP, "centered")
+    expected = gradients(model_of(), episodes, weights, "dapo")
+    monkeypatch.setattr(language_model, "_LARGE", 0)
+    monkeypatch.setattr(kernels, "LARGEST", 0)
+    monkeypatch.setattr(episode_trainer, "ROUNDED", ANY.tolerance)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    found, _ = one_step(tmp_path, episodes, loss="dapo", advantage="centered")
+    assert least <= relative_error(found, expected) < most
+
+
 def test_our_own_sampler_is_held_to_the_trainers_log_probabilities_too(tmp_path):
     """Written episodes say log-probabilities that no model has."""
     with pytest.raises(InputError, match=r"grpo, step 1: the sampler.s log-probabilities are .* nats away"):
@@ -123,7 +138,7 @@ def test_our_own_sampler_is_held_to_the_trainers_log_probabilities_too(tmp_path)
 
 
 def test_a_large_vocabulary_is_scored_without_its_logits(tmp_path, monkeypatch):
-    monkeypatch.setattr(log_probabilities, "SMALL", VOCABULARY - 1)
+    monkeypatch.setitem(log_probabilities.SMALL, "cpu", VOCABULARY - 1)
     monkeypatch.setattr(log_probabilities, "plain", None)
     episodes = written_episodes(7, GROUP * PROMPTS, VOCABULARY)
     found, _ = one_step(tmp_path, episodes, kl=0.1, loss="dapo", advantage="centered")

@@ -71,7 +71,7 @@ def test_a_small_model_that_saves_all_its_activations_fits_on_a_small_gpu():
 
 
 def test_without_the_fused_head_it_would_not_fit(monkeypatch):
-    monkeypatch.setattr(memory_trace, "head_of", lambda model: plain)
+    monkeypatch.setattr(memory_trace, "head_of", lambda model, device: plain)
     assert memory_trace.update(LARGE["4B"], [WORKER] * 5, True) > 60 * GB
 
 

@@ -25,7 +25,8 @@ from asyncthink.errors import InputError
 from asyncthink.models import checkpoint_files, gguf, names
 from asyncthink.settings import Model
 
-_LARGE = 100_000_000  # parameters from which on a GPU computes in bfloat16 and recomputes activations
+_LARGE = 100_000_000  # parameters from which on products are of bfloat16, and a GPU recomputes activations
+_BFLOAT16 = ("avx512_bf16", "amx_bf16")  # what a processor can do that multiplies in it
 _PINNED = re.compile(r"[^@]+@[0-9a-f]{40}")
 CONTEXT = 4096  # positions that a model built here knows; rotary embeddings, so it costs nothing
 
@@ -183,12 +184,12 @@ def write(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pa
 
 def settings(model: PreTrainedModel) -> dict[str, Any]:
     """Arguments for a trainer that follow from the machine and the model's size."""
-    large = torch.cuda.is_available() and model.num_parameters() > _LARGE
+    on_gpu, large = torch.cuda.is_available(), model.num_parameters() > _LARGE
     return {
-        "use_cpu": not torch.cuda.is_available(),
-        "bf16": large,
-        "gradient_checkpointing": large,
-        "dataloader_pin_memory": torch.cuda.is_available(),
+        "use_cpu": not on_gpu,
+        "bf16": large and (on_gpu or any(torch.cpu.get_capabilities().get(name) for name in _BFLOAT16)),
+        "gradient_checkpointing": large and on_gpu,
+        "dataloader_pin_memory": on_gpu,
     }
 
 

@@ -26,7 +26,8 @@ from asyncthink.training import compiled_pass
 from asyncthink.training.sharding import most
 
 BUDGETS = {"cpu": 4096, "cuda": 65536}  # cells a pass: caches set it on a CPU, memory on a GPU
-SMALL = 8192  # words up to which whole logits are quicker than a fused head, and their memory no matter
+# Words up to which whole logits are quicker than a fused head, and their memory no matter: on a CPU some GB.
+SMALL = {"cpu": 65536, "cuda": 8192}
 ALIKE = 0.85  # rows of one pass are at least this share of its longest row ...
 WORTH = 8  # ... once the pass has this part of its budget
 # Autocast would keep a rounded copy of every weight until the passes are through: of a shared model, of the whole one.
@@ -116,9 +117,9 @@ def fused(model: Any, ids_RT: Tensor, position_RT: Tensor, cell_M: Tensor, tempe
 Head = Callable[[Any, Tensor, Tensor, Tensor, float], tuple[Tensor, ...]]
 
 
-def head_of(model: Any) -> Head:
-    """The head that suits a model's vocabulary."""
-    return plain if model.config.get_text_config().vocab_size <= SMALL else fused
+def head_of(model: Any, device: str) -> Head:
+    """The head that suits a model's vocabulary, on a CPU or on CUDA."""
+    return plain if model.config.get_text_config().vocab_size <= SMALL[device] else fused
 
 
 def score(
@@ -140,7 +141,7 @@ def score(
     if layout is None and head is None and lengths and kernels.fit(model):
         return _flat(model, ids_N, lengths, temperature, budget)
     own = getattr(model, "module", model)  # of several processes' wrapper
-    layout, head = layout or layout_of(own), head or head_of(own)
+    layout, head = layout or layout_of(own), head or head_of(own, ids_N.device.type)
     starts = [0, *accumulate(lengths)]
     passes = layout(lengths, budget) or [NOTHING]
     passes += [NOTHING] * (most(model, len(passes)) - len(passes))

@@ -101,7 +101,7 @@ def _traced(config: Qwen3Config, layers: int, lengths: Sequence[int], large: boo
         ids_N = torch.zeros(sum(lengths), dtype=torch.long)
         rounding = torch.autocast("cpu", torch.bfloat16, enabled=large, cache_enabled=ROUNDING.cache_enabled)
         with rounding, torch.set_grad_enabled(trained):
-            told = score(model, ids_N, lengths, layout=padded, head=head_of(model), budget=BUDGETS["cuda"])
+            told = score(model, ids_N, lengths, layout=padded, head=head_of(model, "cuda"), budget=BUDGETS["cuda"])
         if trained:
             told.logprob_N.sum().backward()  # type: ignore[no-untyped-call]  # torch's
         most: int = counter.most - before
