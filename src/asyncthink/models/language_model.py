@@ -187,10 +187,15 @@ def settings(model: PreTrainedModel) -> dict[str, Any]:
     on_gpu, large = torch.cuda.is_available(), model.num_parameters() > _LARGE
     return {
         "use_cpu": not on_gpu,
-        "bf16": large and (on_gpu or any(torch.cpu.get_capabilities().get(name) for name in _BFLOAT16)),
+        "bf16": large and multiplies_in_bfloat16(),
         "gradient_checkpointing": large and on_gpu,
         "dataloader_pin_memory": on_gpu,
     }
+
+
+def multiplies_in_bfloat16() -> bool:
+    """Whether the GPU, or else the processor, has instructions for it."""
+    return torch.cuda.is_available() or any(torch.cpu.get_capabilities().get(name) for name in _BFLOAT16)
 
 
 def deterministic() -> None:

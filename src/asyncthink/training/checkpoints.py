@@ -22,7 +22,7 @@ from typing import Any
 from asyncthink import locks
 from asyncthink.errors import InputError
 from asyncthink.files import replacing, sha256, write_json
-from asyncthink.models import kernels
+from asyncthink.models import kernels, language_model
 from asyncthink.training import attention
 
 PATIENCE = 300.0  # seconds for another writer to end: a cluster may send a job anew before the old one is gone
@@ -35,7 +35,11 @@ LIBRARIES = ("accelerate", "math-verify", "numpy", "torch", "transformers", "trl
 def fingerprint(step: str, config: Mapping[str, Any], inputs: Sequence[Path], code: str) -> str:
     """What a step's result depends on, as 16 hex digits. An input is a file, or a folder of files; `code` is a hash."""
     contents = [hashes(path) for path in inputs]
-    own = {"kernels": kernels.used(), "attention": attention.asked()}
+    own = {
+        "kernels": kernels.used(),
+        "attention": attention.asked(),
+        "bfloat16": language_model.multiplies_in_bfloat16(),
+    }
     libraries = {name: version(name) for name in LIBRARIES} | own
     text = json.dumps([step, dict(config), contents, code, libraries], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
