@@ -12,13 +12,17 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
-def pytest_collection_modifyitems(items):
-    """The file that makes the smoke run comes first, so that another process is at the quick ones meanwhile.
+LONGEST = ("test_smoke", "test_slurm", "test_paper", "test_grpo", "test_readme", "test_freshness")
 
-    Then come those, and then the other files that start from the smoke run.
+
+def pytest_collection_modifyitems(items):
+    """The longest files first, so that no process waits for another at the end; the first makes the smoke run.
+
+    Then come the others, those that start from the smoke run last.
     """
     smoky = {item.path for item in items if "smoke_run" in item.fixturenames}
-    items.sort(key=lambda item: (item.path.stem != "test_smoke", item.path in smoky))
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: (place.get(item.path.stem, len(place)), item.path in smoky))
 
 
 @pytest.fixture(scope="session")
