@@ -581,3 +581,17 @@ def test_a_value_without_an_interval_is_drawn_alone(figure):
     table = frames(evidence_of("two seeds"), "nano")[figure]
     bare = table.assign(low=float("nan"), high=float("nan"))
     assert not any("nan" in text for text in told_by(plots.FIGURES[figure](bare)))
+
+
+def test_the_methods_table_over_the_concurrency_weight_is_that_of_its_record():
+    record = (ROOT / "metrics/attempts/concurrency_weight_validation.jsonl").read_text(encoding="utf-8")
+    rows = {row["arm"]: row for row in map(json.loads, record.splitlines())}
+    method = (ROOT / "docs/method.md").read_text(encoding="utf-8")
+    for arm, weight in {"no_concurrency_reward": 0.0, "asyncthink": 0.3, "lambda_10": 1.0}.items():
+        row = rows.pop(arm)
+        low, high = row["intervals"]["accuracy"]
+        assert (
+            f"| {weight} | {row['accuracy']:.1%} [{low:.1%}, {high:.1%}] | {row['all_correct']:.1%} |"
+            f" {row['elapsed']:.0f} | {row['concurrency_ratio']:.1%} | {row['forks']:.1f} |"
+        ).replace("%", "") in method
+    assert not rows
