@@ -587,7 +587,7 @@ def test_the_methods_table_over_the_concurrency_weight_is_that_of_its_record():
     record = (ROOT / "metrics/attempts/concurrency_weight_validation.jsonl").read_text(encoding="utf-8")
     rows = {row["arm"]: row for row in map(json.loads, record.splitlines())}
     method = (ROOT / "docs/method.md").read_text(encoding="utf-8")
-    for arm, weight in {"no_concurrency_reward": 0.0, "asyncthink": 0.3, "lambda_10": 1.0}.items():
+    for arm, weight in {"no_concurrency_reward": 0.0, "lambda_01": 0.1, "asyncthink": 0.3, "lambda_10": 1.0}.items():
         row = rows.pop(arm)
         low, high = row["intervals"]["accuracy"]
         assert (
