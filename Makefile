@@ -4,7 +4,7 @@
 # make test        all tests, after `check`
 # make check       style and types: ruff, snakefmt, mypy
 # make vllm-check  thinking on a real vLLM server on this CPU, held to the local engine; after make reproduce
-# make bench       every benchmark, in about twenty minutes; writes benchmarks/results/ and README's table
+# make bench       every benchmark, in less than twenty minutes; writes benchmarks/results/ and README's table
 # make bench-check the same, held to the committed ratios; writes nothing
 # make schema      workflow/params.schema.json from the ranges of params.yaml's keys, after changing one
 # make lock        requirements.lock from the environment, after changing pyproject.toml

@@ -11,8 +11,10 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
+from asyncthink.progress import span
 from benchmarks import table
 from benchmarks.record import RESULTS
 
@@ -40,7 +42,9 @@ def main() -> int:
 
 def _measured(names: list[str], into: Path) -> int:
     """1 if a benchmark fails; the others are measured all the same."""
+    begin = time.monotonic()
     failed = [name for name in names if _run(name, into)]
+    print(f"measured in {span(time.monotonic() - begin)}", file=sys.stderr)
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return int(bool(failed))

@@ -24,7 +24,7 @@ from asyncthink.thinking import THINKING
 from benchmarks import record, replay, timing
 
 LOADS = {1: 12, 8: 32, 64: 128}  # load -> episodes of a turn
-REPEATS = 3
+REPEATS = 2
 QUANTILES = (50, 95)
 ALL = (
     ". Every row that is under way is in every step here, so that no order is left to choose and only a step's own time"

@@ -11,7 +11,7 @@ NOTE = (
     " 33 % the products of the update, at a core's peak. Tried: batches of 48 rows in place of 96, or of any number, no"
     " change; large pages for malloc, 4 % less; bfloat16 products, left out since they keep eight bits"
 )
-STEPS = 4
+STEPS = 3
 
 
 def measure() -> record.Row:

@@ -15,7 +15,7 @@ from asyncthink.engines.local import Local
 from asyncthink.episode import Episode
 from benchmarks import record, replay, said, timing
 
-EPISODES, ITEMS, REPEATS = 256, 64, 3
+EPISODES, ITEMS, REPEATS = 256, 64, 2
 BATCHES, CACHES = (64, 256), ("dynamic", "static")
 GREEDY = 48  # tokens that are compared
 NOTE = (

@@ -25,7 +25,7 @@ from asyncthink.training.resumption import Run
 from asyncthink.training.samplers import Sampler, Tolerance
 from benchmarks import record, replay, timing
 
-REPEATS = 3
+REPEATS = 2
 PROMPTS = 12
 GROUP = 8
 
