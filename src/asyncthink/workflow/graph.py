@@ -78,6 +78,8 @@ OF_ITEM_SET = {"items": ("seed", "puzzles"), "evaluate": ("scale", "evaluate.tem
 READING = ("config", "files", "rewards", "settings")  # of params.yaml, which names rewards
 # Of its room, what decodes: a change of what is measured decodes nothing again.
 DECODING = tuple(f"evaluation/{name}" for name in ("__init__", "episode_chunks", "evaluate", "recording"))
+# Of its room, what keeps half-done states: a change of a training decodes nothing again.
+KEEPING = tuple(f"training/{name}" for name in ("__init__", "attention", "checkpoints"))
 EPISODES = (
     *READING,
     "engines",
@@ -101,9 +103,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "pretrain": (*READING, "models", "protocol", "randomness", "synthesis", "tasks", "training"),
     "sft": (*EPISODES, "training"),
     "grpo": (*SAMPLING, "training", "cli/engine_choice"),
-    "evaluate": (*SAMPLING, "training", *DECODING, "cli/engine_choice"),
+    "evaluate": (*SAMPLING, *KEEPING, *DECODING, "cli/engine_choice"),
     "measure": (*RECORDED, "evaluation"),
-    "claims": (*EPISODES, "training", "evaluation", "reporting"),
+    "claims": (*EPISODES, "training/__init__", "training/learning_rate", "evaluation", "reporting"),
     "tables": (*RECORDED, "evaluation", "reporting"),
     "case_studies": (*EPISODES, "evaluation", "reporting"),
     "figures": (*RECORDED, "randomness", "evaluation", "reporting"),
