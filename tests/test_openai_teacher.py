@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -24,6 +25,7 @@ from asyncthink import cli, protocol
 from asyncthink.config import params
 from asyncthink.errors import InputError
 from asyncthink.files import write_json_lines
+from asyncthink.settings import TrainedTask
 from asyncthink.synthesis import demonstration, format_filter, lessons
 from asyncthink.synthesis.assignment import Assignment
 from asyncthink.synthesis.cost_estimate import estimate
@@ -110,7 +112,6 @@ def told(question):
 
 
 COUNTDOWN = {"target": 24, "required": 2, "uses": 2, "operations": "+-*"}
-CHOICE = {"options": 4, "answer": "B"}
 EXAMPLE_ITEMS = {
     ("countdown", "interleaved"): COUNTDOWN | {"numbers": [4, 6, 10, 18]},
     ("countdown", "batched"): COUNTDOWN | {"numbers": [3, 8, 9, 15]},
@@ -127,32 +128,12 @@ EXAMPLE_ITEMS = {
         "problem": "How many three-digit positive integers have digits that add up to 5?",
         "answer": "15",
     },
-    ("sudoku", "interleaved"): {"puzzle": [[1, 0, 0, 4], [0, 4, 1, 0], [2, 0, 0, 3], [0, 3, 2, 0]]},
-    ("sudoku", "batched"): {"puzzle": [[2, 0, 0, 3], [0, 3, 2, 0], [1, 0, 0, 4], [0, 4, 1, 0]]},
-    ("sudoku", "overlapping"): {"puzzle": [[3, 0, 0, 2], [0, 2, 3, 0], [4, 0, 0, 1], [0, 1, 4, 0]]},
-    ("multiple_choice", "interleaved"): CHOICE
-    | {
-        "question": "A ball is dropped from rest and falls 45 m. With g = 10 m/s^2 and without friction, how fast is "
-        "it when it lands, and how long did it fall?",
-        "choices": ["15 m/s, 1.5 s", "30 m/s, 3 s", "30 m/s, 4.5 s", "45 m/s, 3 s"],
-    },
-    ("multiple_choice", "batched"): CHOICE
-    | {
-        "question": "How many edges does a tree with 10 vertices have, and how many the complete graph on 5 vertices?",
-        "choices": ["10 and 10", "9 and 10", "9 and 20", "10 and 20"],
-    },
-    ("multiple_choice", "overlapping"): {
-        "question": "Two parents are both AaBb, the genes are not linked. Which share of their children shows both "
-        "recessive traits, and which share is heterozygous in both genes?",
-        "choices": ["1/16 and 1/4", "1/16 and 1/2", "1/4 and 1/4", "9/16 and 1/4"],
-        "options": 4,
-        "answer": "A",
-    },
 }
 CLASSES = {"interleaved": "interleaved", "batched": "batch", "overlapping": "other"}
 
 
 def test_every_task_that_a_teacher_is_asked_has_its_three_worked_examples():
+    assert sorted(lessons.TASK_OF.values()) == sorted(get_args(TrainedTask))
     assert EXAMPLE_ITEMS.keys() == {(task, kind) for task in lessons.TASK_OF.values() for kind in lessons.EXAMPLES}
 
 

@@ -16,13 +16,8 @@ from asyncthink.synthesis.assignment import Assignment
 from asyncthink.synthesis.chat_completion import Request
 from asyncthink.tasks import TASKS
 
-EXAMPLES = ("interleaved", "batched", "overlapping")  # a worked example of each for every task
-TASK_OF = {  # what a task's items hold and no other's do
-    "numbers": "countdown",
-    "puzzle": "sudoku",
-    "options": "multiple_choice",
-    "problem": "competition_math",
-}
+EXAMPLES = ("interleaved", "batched", "overlapping")  # a worked example of each for every task that is trained on
+TASK_OF = {"numbers": "countdown", "problem": "competition_math"}  # what a task's items hold and no other's do
 ACTIONS = {"T": "think", "F": "fork", "J": "join", "A": "answer"}
 
 _HEADING = re.compile(r"^[ \t]*=+[ \t]*(?:ORGANIZER|WORKER[ \t]+([1-9]\d{0,8}))[ \t]*=+[ \t]*$", re.MULTILINE | re.I)
@@ -66,7 +61,7 @@ class Lesson:
 
 
 def task_of(item: dict[str, Any]) -> str:
-    """The task of an item; a corpus may mix several."""
+    """The task of an item; an estimate may ask of countdown in the place of another task."""
     found = next((task for key, task in TASK_OF.items() if key in item), None)
     if found is None:
         raise InputError(f"an item with {', '.join(map(repr, item))} is of no task that a teacher can be asked")
