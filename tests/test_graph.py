@@ -458,12 +458,14 @@ SERVER = "http://127.0.0.1:8000/v1"
         ({"ASYNCTHINK_ENGINE": "local", "ASYNCTHINK_TEACHER_MODEL": "gpt-4o"}, set()),
         ({"ASYNCTHINK_ENGINE": "vllm"}, {"grpo", "evaluate"}),
         ({"ASYNCTHINK_SERVER": SERVER}, {"grpo", "evaluate"}),
+        ({"ASYNCTHINK_KERNELS": "compiled", "ASYNCTHINK_ATTENTION": "sdpa"}, set()),
+        ({"ASYNCTHINK_KERNELS": "plain"}, {"pretrain"}),  # and what comes after it, since its input changes
         ({"ASYNCTHINK_TEACHER_MODEL": "another"}, {"synthesize"}),
         ({"OPENAI_BASE_URL": SERVER}, {"synthesize"}),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
 )
-def test_who_decodes_and_who_teaches_make_stale_what_another_one_made(adopted, environment, stale):
+def test_who_decodes_computes_and_teaches_make_stale_what_another_one_made(adopted, environment, stale):
     done = snakemake(adopted, "--dry-run", ASYNCTHINK_DETAILS="1", **environment)
     assert done.returncode == 0, done.stdout + done.stderr
     blocks = re.findall(r"^rule (\w+):\n((?:    .*\n)+)", done.stdout, re.MULTILINE)

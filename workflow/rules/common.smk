@@ -28,6 +28,10 @@ try:
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
+# Who computes, where the environment asks for another than is usual: it rounds in its own way.
+USUAL = {"ASYNCTHINK_KERNELS": "compiled", "ASYNCTHINK_ATTENTION": "sdpa"}
+COMPUTING = {name: told for name in USUAL if (told := os.environ.get(name)) not in (None, "", USUAL[name])}
+
 ARMS = list(PARAMS.arms)
 ALIKE = {step: graph.alike(step, PARAMS) for step in graph.COLD_START}
 COLD_STARTS = {step: graph.cold_starts(step, PARAMS) for step in graph.COLD_START}
@@ -57,12 +61,13 @@ def reads(step):
 
 
 def outside(step, arm):
-    """What the environment, and not params.yaml, says of who decodes and of who teaches."""
+    """What the environment, and not params.yaml, says of who decodes, of who computes and of who teaches."""
     if step == "synthesize" and PARAMS.arm_params(arm).synthesize.teacher == "openai":
         from asyncthink.synthesis import openai_client
 
         return {"teacher": openai_client.named(os.environ).name}
-    return ENGINE if step in ("grpo", "evaluate") else {}
+    computing = COMPUTING if step in ("pretrain", "sft", "grpo", "evaluate") else {}
+    return computing | (ENGINE if step in ("grpo", "evaluate") else {})
 
 
 def python(wildcards, threads, resources):
