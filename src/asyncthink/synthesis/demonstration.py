@@ -7,6 +7,7 @@ there is kept aside, for the filter.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +34,18 @@ class Demonstration:
     workers: dict[int, str]
     joined: dict[int, str] | None = None
 
-    @property
+    @cached_property
     def actions(self) -> list[protocol.Action]:
         """What the organizer's text says."""
         return protocol.parse(self.organizer)
 
-    @property
+    @cached_property
     def queries(self) -> dict[int, str]:
         """The sub-query of each Fork, the first one where an id is forked twice."""
         forks = [action for action in self.actions if isinstance(action, protocol.Fork)]
         return {fork.id: fork.query for fork in reversed(forks)}
 
-    @property
+    @cached_property
     def answer(self) -> str | None:
         """The text of the first Answer, or None."""
         return protocol.answer(self.actions)
