@@ -1,7 +1,7 @@
 """What the page shows of one episode, as plain data: its timeline, the explanation, its texts on the clock, numbers.
 
 Everything is computed here, from the same schedule that measures latency; the page itself only shows. Token ids and
-log-probabilities stay behind.
+log-probabilities are left out.
 """
 
 import json

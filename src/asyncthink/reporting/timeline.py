@@ -202,7 +202,7 @@ def _tag_labels(row: int, schedule: Schedule, plan: Mapping[str, Any]) -> list[M
 
 
 def _heights(starts: Sequence[int], nearest: float) -> list[int]:
-    """A row for each label: the lowest in which the last one is far enough behind, else where it is farthest."""
+    """A row for each label: the lowest in which the last one is far enough back, else where it is farthest."""
     last = dict.fromkeys(LABEL_ROWS, -math.inf)
     heights = []
     for start in starts:

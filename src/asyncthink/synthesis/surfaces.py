@@ -56,7 +56,7 @@ def words(text: str) -> int:
 def estimate(text: str) -> int:
     """An estimate, rather too high, of a byte-pair tokenizer's tokens: digits and signs one each, words whole.
 
-    Capitals are two a token. A space belongs to the word or the sign behind it; before a digit it is one of its own.
+    Capitals are two a token. A space belongs to the word or the sign after it; before a digit it is one of its own.
     """
     return len(re.findall(r"\d|[A-Z]{1,2}(?![a-z])|[^\W\d]+|[^\w\s]|\n| (?=\d)", text))
 
@@ -93,7 +93,7 @@ def _word_query(numbers: Numbers, target: int, branches: Sequence[Branch]) -> st
 def _chat_steps(branch: Branch, target: int) -> Iterator[Step]:
     """`13 - 10 = 3. With 11 left, 12 and 3 must make 13 or 35: 12 + 3 = 15; 12 * 3 = 36.`
 
-    A stretch that goes on behind a solution begins a sentence of its own.
+    A stretch that goes on after a solution begins a sentence of its own.
     """
     sentences = [f"{_spaced(branch)} = {branch.result}."]
     for line in branch.lines:

@@ -32,7 +32,7 @@ _LONGEST = 4300  # digits that Python turns into an int
 
 @dataclass(frozen=True)
 class Node:
-    """An expression in canonical form. value is None behind a division by zero.
+    """An expression in canonical form. value is None after a division by zero.
 
     kind "+": parts are its signed terms; kind "*": its factors with exponent 1 or -1; "": a number. Parts are sorted.
     """

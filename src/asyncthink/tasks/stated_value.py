@@ -14,7 +14,7 @@ _FORMULA = r"\$\$[^$]{1,999}\$\$|\$[^$]{1,999}\$|\\\(.{0,999}?\\\)|\\\[.{0,999}?
 _TEXT = r"\\(?:text|mbox|mathrm|textbf|textit)\s*\{[^{}]*\}"
 _BLOCK = r"\\(?:begin|end)\s*\{[a-z]+\}"
 _NAMES = r"sqrt|pi|sin|cos|tan|log|ln|and|or|to|inf|infinity|base|minus|negative|thousand|million|billion|dozen"
-# A run of mathematics: formulas, commands, signs, numbers, single letters, and letters behind a number.
+# A run of mathematics: formulas, commands, signs, numbers, single letters, and letters after a number.
 _RUN = re.compile(
     rf"(?:{_FORMULA}|{_TEXT}|{_BLOCK}|\\[A-Za-z]+|\\.|[^\sA-Za-z\\]+|(?<=[\d({{}})^+*/=-])[A-Za-z]{{1,3}}(?![A-Za-z])"
     rf"|(?<![A-Za-z])(?:[A-Za-z]|{_NAMES})(?![A-Za-z])|\s+)+",
@@ -143,7 +143,7 @@ def _taken_back(sentences: list[str]) -> bool:
 
 
 def _after(tail: str) -> str | None:
-    """What stands behind "the answer is"."""
+    """What stands after "the answer is"."""
     tail = _CONTRAST.sub("", tail)
     run = _RUN.match(tail)
     if run is None or not _VALUE.search(run[0]):

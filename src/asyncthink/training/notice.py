@@ -1,4 +1,4 @@
-"""Notice that a training has to end: its state is saved behind the step at work, and the same command goes on from it.
+"""Notice that a training has to end: its state is saved after the step at work, and the same command goes on from it.
 
 A cluster gives notice before a job's time is over: SIGUSR1, as early as a profile asks for it, and SIGTERM at the end.
 Ctrl-C is none; it ends a training where it stands, and what was done since the last state is lost.
