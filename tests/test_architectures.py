@@ -24,9 +24,10 @@ from trl.trainer.utils import add_fused_lm_head
 
 from asyncthink.config.params import from_mapping, merged
 from asyncthink.engines import FULL, Request, run
+from asyncthink.engines.cache import BLOCK
 from asyncthink.engines.feed import Feed
 from asyncthink.engines.forward_pass import GROUPED, ForwardPass, context_of, grouped, passes
-from asyncthink.engines.local import Local, decoder_of
+from asyncthink.engines.local import Local, decoder_of, token_bytes
 from asyncthink.engines.qwen3 import Qwen3
 from asyncthink.episode import Trace
 from asyncthink.errors import InputError
@@ -74,6 +75,15 @@ def test_logits_equal_those_of_transformers(model):
                 torch.testing.assert_close(logits[row], expected[row][end], atol=1e-4, rtol=0)
     decoder.free()
     assert model.config._attn_implementation == attention
+
+
+@every_architecture
+def test_the_bytes_of_a_token_are_those_that_are_kept_of_it(model):
+    decoder = decoder_of(model)
+    decoder.refresh()
+    decoder.step(Feed.of(np.array([3]), np.array([2]), np.array([0]), {0: [5, 7]}))
+    kept = sum(part.nbytes for layer in decoder._layers for part in (layer.keys, layer.values))
+    assert kept == token_bytes(model) * BLOCK * decoder.cache.count
 
 
 @pytest.mark.parametrize("columns", [1, 5])
@@ -125,9 +135,6 @@ def test_sampled_log_probabilities_equal_teacher_forced_ones_on_traces_with_join
         torch.testing.assert_close(torch.tensor(trace.logprobs)[sampled], expected[sampled], atol=1e-4, rtol=0)
 
 
-TRAINED = pytest.mark.parametrize("name", ["llama, biases", "gpt-2, learned positions and dropout"])
-
-
 @pytest.fixture
 def start(model, tmp_path) -> Path:
     folder = tmp_path / "start"
@@ -136,10 +143,7 @@ def start(model, tmp_path) -> Path:
     return folder
 
 
-HEADS = ["llama, biases", "gemma 2, soft caps", "gpt-2, learned positions and dropout"]
-
-
-@pytest.mark.parametrize("name", HEADS)
+@every_architecture
 def test_scores_without_whole_logits_are_those_with_them(model):
     ids_N, lengths = torch.randint(2, len(WORDS), (40,), generator=torch.Generator().manual_seed(1)), [13, 9, 18]
     expected = score(model, ids_N, lengths, temperature=0.8, head=plain)
@@ -152,7 +156,7 @@ def test_scores_without_whole_logits_are_those_with_them(model):
     torch.testing.assert_close(found.entropy_N, expected.entropy_N, atol=1e-4, rtol=0)
 
 
-@TRAINED
+@every_architecture
 def test_it_is_fine_tuned_on_demonstrations(start, tmp_path):
     settings = replace(PARAMS.sft, epochs=10, batch_traces=4, learning_rate=1e-2, tag_weight=1.0, answer_weight=1.0)
     run = Run("sft", 1, Scratch(tmp_path / "scratch"))
@@ -160,7 +164,7 @@ def test_it_is_fine_tuned_on_demonstrations(start, tmp_path):
     assert last["loss"] < 0.7 * first["loss"]
 
 
-@TRAINED
+@every_architecture
 def test_it_is_trained_on_the_very_log_probabilities_that_were_sampled(start, tmp_path):
     changed = {"grpo": {"steps": 2, "prompts_per_step": 1, "group": 2, "learning_rate": 1e-3, "warmup": 0.0}}
     thinking = {"organizer_budget": 20, "worker_budget": 10}

@@ -23,11 +23,11 @@ from asyncthink.config.params import from_mapping, merged
 from asyncthink.episode import Trace
 from asyncthink.errors import InputError
 from asyncthink.files import read_json_lines, sha256
-from asyncthink.models import language_model
+from asyncthink.models import kernels, language_model
 from asyncthink.models.tags import token_ids
 from asyncthink.synthesis import demonstration
 from asyncthink.synthesis.replay import replay
-from asyncthink.training import micro_batches, sft, skills
+from asyncthink.training import log_probabilities, micro_batches, sft, skills
 from asyncthink.training.checkpoints import Scratch
 from asyncthink.training.progress_callback import reporters
 from asyncthink.training.resumption import Outputs, Run
@@ -86,9 +86,17 @@ def trainer_of(start: Path, given: list, folder: Path) -> sft.TraceTrainer:
     return sft.trainer_of(PARAMETERS.sft, PARAMETERS.thinking, Run("test", 1, Scratch(folder)), start, given)
 
 
-@pytest.mark.parametrize("cells", [32768, 1])
-def test_the_gradient_is_that_of_a_weighted_mean_over_single_traces(tmp_path, start, monkeypatch, cells):
+@pytest.mark.parametrize(
+    ("cells", "scorer"),
+    [(32768, "kernels"), (1, "kernels"), (32768, "whole logits"), (32768, "fused head"), (1, "fused head")],
+)
+def test_the_gradient_is_that_of_a_weighted_mean_over_single_traces(tmp_path, start, monkeypatch, cells, scorer):
     monkeypatch.setattr(micro_batches, "tokens_of", lambda model, recomputed, room: cells)
+    if scorer != "kernels":
+        monkeypatch.setattr(kernels, "LARGEST", 0)
+    if scorer == "fused head":
+        monkeypatch.setitem(log_probabilities.SMALL, "cpu", 0)
+        monkeypatch.setattr(log_probabilities, "plain", None)
     given = [DEMONSTRATION, SEQUENTIAL]
     traces = [trace for each in given for trace in replay(each, WORDS, PARAMETERS.thinking).traces]
     trainer = trainer_of(start, given, tmp_path)
@@ -101,7 +109,7 @@ def test_the_gradient_is_that_of_a_weighted_mean_over_single_traces(tmp_path, st
 
 
 def word_weights(trace: Trace) -> list[float]:
-    """Of each token: 7 from behind <ANSWER> or <RETURN> up to where it closes, else 5 for a tag, else 1."""
+    """Of each token: 7 from after <ANSWER> or <RETURN> up to where it closes, else 5 for a tag, else 1."""
     result, until = [], None
     for word in (WORDS.decode([i]).strip() for i in trace.ids):
         result.append(7.0 if until else 5.0 if word.startswith("<") else 1.0)

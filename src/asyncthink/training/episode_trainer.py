@@ -119,8 +119,9 @@ class EpisodeTrainer(Resumable, GRPOTrainer):
         self.settings, self.items, self.start, self.sampler = settings, items, start, sampler
         super().__init__(**others, reward_funcs=[paid])  # TRL insists on one; the rewards are read below
         self.beta = settings.grpo.kl  # not among TRL's arguments, with which it would load another model at the start
+        self.aux_loss_enabled = False  # a mixture's balance of experts is no part of the loss
         self.tolerance = ROUNDED if self.args.bf16 else sampler.tolerance
-        room = micro_batches.Room.here(sampler.taken)
+        room = micro_batches.Room.here(sampler.taken, copied=sampler.name == "local")
         self.tokens = micro_batches.tokens_of(self.model, self.args.gradient_checkpointing, room)
         nn.Module.to(start, torch.bfloat16 if self.args.bf16 else start.dtype)
         add_fused_lm_head(start, self.temperature, outputs=FIELDS)
