@@ -14,9 +14,12 @@ from chat_templates import ALWAYS_REASONS, LEAVES_SYSTEM_OUT, QWEN, SWITCHES
 from packaging.requirements import Requirement
 from taught_chat_model import tokenizer as byte_tokenizer
 from taught_model import WORDS
+from tiny_models import tiny_model
+from transformers import BartConfig, BartForCausalLM
 
 from asyncthink import cli, terminal
 from asyncthink.config import params, scales
+from asyncthink.models import language_model
 from asyncthink.workflow import caches, doctor, estimate, surroundings
 from asyncthink.workflow.doctor import fitting_scale, tag_finding, template_finding
 from asyncthink.workflow.surroundings import Finding, Place
@@ -94,6 +97,16 @@ def test_a_model_that_a_run_would_refuse_is_told_before(tmp_path):
     torn = place(at_scale("pretrained", model={"start_from": str(tmp_path)}, thinking={"prompts": "chat"}))
     assert doctor.model(torn).state == "lacks" and "config.json is not JSON" in doctor.model(torn).said
     assert doctor.chat_template(torn) == doctor.tags(torn) == doctor.UNSEEN
+
+
+def test_a_model_that_the_local_engine_cannot_decode_is_told(tmp_path):
+    tokenizer = byte_tokenizer()
+    start = place(at_scale("pretrained", model={"start_from": str(tmp_path)}, thinking={"prompts": "chat"}))
+    language_model.write(tiny_model("llama, tied", tokenizer), tokenizer, tmp_path)
+    assert doctor.model(start).state == "ok"
+    sizes = {"vocab_size": len(tokenizer), "d_model": 8, "decoder_layers": 1, "decoder_ffn_dim": 8}
+    language_model.write(BartForCausalLM(BartConfig(**sizes, decoder_attention_heads=2)), tokenizer, tmp_path)
+    assert doctor.model(start).state == "note" and "cannot decode it: it takes no positions" in doctor.model(start).said
 
 
 def test_a_machine_with_too_little_disk_for_a_scale_is_told(monkeypatch):

@@ -121,6 +121,22 @@ def test_an_episode_is_the_same_alone_and_in_company(taught, computes):
     assert len({tuple(episode.traces[0].ids) for episode in together}) > 1
 
 
+@pytest.mark.parametrize("room", [1, 300])
+def test_where_memory_is_a_bound_traces_wait_for_room_and_say_the_same(taught, room):
+    engine, together = Local(taught, WORDS), episodes(taught, range(12))
+    engine.room, kept = room, []
+
+    def watch(trace: tuple, token: int) -> None:
+        kept.append((sum(known.most for known in engine._traces.values()), len(engine._rows)))
+
+    engine.watch = watch
+    found = run(engine, [THINKING["asynchronous"](engine, "countdown", ITEM, SETTINGS, {}, (s,)) for s in range(12)])
+    assert found == together
+    assert max(tokens for tokens, _ in kept) > room / 2
+    assert room == 1 or max(tokens for tokens, rows in kept if rows > 1) <= 1.5 * room
+    assert max(rows for _, rows in kept) < 12
+
+
 def test_a_run_is_the_same_to_the_last_bit_whatever_ran_before(taught, computes):
     def episodes_of(engine: Local, seeds: range) -> list:
         return run(engine, [THINKING["asynchronous"](engine, "countdown", ITEM, SETTINGS, {}, (s,)) for s in seeds])

@@ -88,7 +88,16 @@ def test_the_papers_hours_are_those_of_the_arithmetic():
     given = params.from_mapping(params.parsed(scales.scaled(ROOT, "paper")))
     rate, count = estimate.rate(given, "gpu"), estimate.parameters(given)
     fit = estimate.fitting(given, rate)
-    assert 700 < sum(load.hours(count, rate, fit) for load in estimate.loads(given)) < 1800
+    hours = {load.step: load.hours(count, rate, fit) for load in estimate.loads(given)}
+    assert 700 < sum(hours.values()) < 1800
+    assert 20 < hours["grpo asyncthink"] / len(given.seeds) < 80
+
+
+def test_small_is_an_afternoon_of_one_gpu():
+    given = params.from_mapping(params.parsed(scales.scaled(ROOT, "small")))
+    rate, count = estimate.rate(given, "gpu"), estimate.parameters(given)
+    fit = estimate.fitting(given, rate)
+    assert 2 < sum(load.hours(count, rate, fit) for load in estimate.loads(given)) < 8
 
 
 @pytest.fixture

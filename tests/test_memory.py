@@ -40,6 +40,7 @@ GPUS = {
     "4B on four of 80 GB": ("4B", Room(80 * GB, sharing=4), 75 * GB),
     "4B on eight of 80 GB": ("4B", Room(80 * GB, sharing=8), 75 * GB),
     "4B on four of 80 GB beside a vLLM that stays": ("4B", Room(80 * GB, sharing=4, taken=0.3), 51 * GB),
+    "4B on four of 80 GB beside a copy that samples": ("4B", Room(80 * GB, sharing=4, copied=True), 75 * GB),
     "4B on one of 141 GB": ("4B", Room(141 * GB), 135 * GB),
     "0.6B on one of 24 GB": ("0.6B", Room(24 * GB), 22.5 * GB),
 }
@@ -51,8 +52,18 @@ def test_a_training_step_fits_on_a_gpu(name, room, most):
     model = Sized(LARGE[name])
     tokens = micro_batches.tokens_of(model, True, room)
     needed = micro_batches.state(model.config, model.count, room.sharing) + update(name, fullest(tokens))
+    needed += room.copy(model.count)
     assert needed < most
     assert needed < (USED - room.taken) * room.memory  # which is what the tokens were chosen for
+
+
+@pytest.mark.parametrize(("name", "room", "workers"), [("4B", Room(80 * GB, 4), 12), ("0.6B", Room(24 * GB), 8)])
+def test_an_episode_that_is_longer_than_a_micro_batch_fits_too(name, room, workers):
+    """An episode is never cut: its traces have one backward pass."""
+    traces = (ORGANIZER, *[WORKER] * workers)
+    assert sum(traces) > micro_batches.tokens_of(Sized(LARGE[name]), True, room)
+    state = micro_batches.state(LARGE[name], memory_trace.parameters(LARGE[name]), room.sharing)
+    assert state + update(name, traces) < USED * room.memory
 
 
 def test_scoring_by_the_model_at_the_start_takes_less_than_the_update_beside_it():

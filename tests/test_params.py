@@ -169,6 +169,10 @@ def test_an_arm_with_structures_of_its_own_is_refused_where_there_is_one_structu
     own["thinking"] = {"capacity": 4}
     path.write_text(yaml.safe_dump(raw))
     params.read(path)
+    own["synthesize"] |= {"fewest_forks": 1, "most_forks": 1}
+    path.write_text(yaml.safe_dump(raw))
+    with pytest.raises(InputError, match="most_forks = 1 forks and joins alternate"):
+        params.read(path)
 
 
 def numbers(tree, *path):

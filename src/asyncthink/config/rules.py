@@ -33,12 +33,14 @@ def check_arms(params: Params) -> None:
     """Refuse an arm that asks for other structures where there is one alone: its demonstrations would be the base's."""
     for name in params.arms:
         own = params.arm_params(name)
-        for key in STRUCTURES if own.thinking.capacity < 3 else ():
+        agents, forks = own.thinking.capacity, own.synthesize.most_forks
+        for key in STRUCTURES if agents < 3 or forks < 2 else ():
             value, base = getattr(own.synthesize, key), getattr(params.synthesize, key)
             if value != base:
                 raise InputError(
                     f"params.yaml: arms.{name}.synthesize.{key} is {value}; allowed: {base}, as for all arms: at"
-                    f" thinking.capacity = {own.thinking.capacity} forks and joins alternate; there is no other order"
+                    f" thinking.capacity = {agents} and synthesize.most_forks = {forks} forks and joins alternate; there"
+                    " is no other order"
                 )
 
 

@@ -37,6 +37,7 @@ FEW, MANY = 96, 512  # rows: what the processor's cache holds of a small model's
 SOME = 32  # rows of a larger model on a CPU: more are hardly quicker together, and their keys and values take gigabytes
 SETTLING = 4  # turns of the event loop in which whoever got a result can ask for more, before a step goes without it
 STEP_TOKENS = 8192  # fed in one step at most, one row's tokens apart: bounds the memory of long prompts
+KEPT = 0.25  # of a GPU's memory, for keys and values: they double as they grow, and weights and training have the rest
 
 
 @dataclass
@@ -50,10 +51,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Known:
-    """A trace that lives: its slot, and the tokens of which the first ones are cached there."""
+    """A trace that lives: its slot, the tokens of which the first ones are cached there, and how many may get there."""
 
     slot: int
     ids: Sequence[int]
+    most: int
 
 
 class Slots:
@@ -101,8 +103,9 @@ class Local(Engine):
     """Decodes with a causal LM of transformers, whose parameters are read anew each time a run begins.
 
     Qwen3 has a fast path (qwen3), all others decode by their own forward pass (forward_pass). rows is the largest
-    batch, by default what suits the decoder; what is asked for beyond it waits its turn. watch is called with
-    (trace, token) for each decoded token. `steps` and `fed` count forward passes and the tokens that went through them.
+    batch, by default what suits the decoder, and `room` the most tokens whose keys and values are kept, None where
+    memory is no bound; what is asked for beyond them waits its turn. watch is called with (trace, token) for each
+    decoded token. `steps` and `fed` count forward passes and the tokens that went through them.
     """
 
     def __init__(
@@ -119,6 +122,7 @@ class Local(Engine):
         self.steps = self.fed = 0
         self._ends = _ends(model, tokenizer)
         self._limit, self.watch = rows or rows_of(self.decoder), watch
+        self.room = room_of(model)
         self._endings: dict[tuple[str, ...], int] = {}
         self._ending = np.zeros((0, said), bool)  # by set of stops: the tokens that may end a row
         self._pump: asyncio.Task[None] | None = None
@@ -197,7 +201,7 @@ class Local(Engine):
         self._rows = rows = [row for row in self._rows if not row.future.done()]
         earlier: dict[int, list[int]] = {}
         tokens = len(rows)
-        while self._waiting and len(rows) < self._limit and tokens < STEP_TOKENS:
+        while self._waiting and tokens < STEP_TOKENS and self._fits(self._waiting[0].request):
             row = self._waiting.popleft()
             if row.future.done():  # nobody waits for it any more
                 continue
@@ -209,13 +213,21 @@ class Local(Engine):
         self._batch = np.array([row.slot for row in rows], np.int64)
         return earlier
 
+    def _fits(self, request: Request) -> bool:
+        """Whether a request may begin. Where memory is a bound: one of a living trace, or any if none is at work."""
+        if len(self._rows) >= self._limit:
+            return False
+        if self.room is None or not self._rows or request.trace in self._traces:
+            return True
+        return sum(known.most for known in self._traces.values()) + _most(request) <= self.room
+
     def _enter(self, row: Row) -> int:
         """Give a row the slot of its trace; how many of its tokens are cached there."""
         request = row.request
         known = self._traces.get(request.trace)
         row.slot = self._slots.take() if known is None else known.slot
         cached = 0 if known is None else _common(known.ids, request.ids, int(self._slots.cached[row.slot]))
-        self._traces[request.trace] = Known(row.slot, request.ids)
+        self._traces[request.trace] = Known(row.slot, request.ids, _most(request))
         self._slots.begin(row.slot, request, cached, self._ending_of(request.stops))
         return cached
 
@@ -254,7 +266,8 @@ class Local(Engine):
         stop = "eos" if own[-1] in self._ends else self.vocabulary.stop(own, row.request.stops)
         if stop is None and len(own) < row.request.max_tokens:
             return False
-        self._traces[row.request.trace] = Known(row.slot, (*row.request.ids, *own))
+        ids = (*row.request.ids, *own)
+        self._traces[row.request.trace] = Known(row.slot, ids, len(ids))
         if not row.future.done():
             row.future.set_result(Completion(own, logprobs, stop))
         return True
@@ -270,6 +283,27 @@ def rows_of(decoder: Qwen3 | ForwardPass) -> int:
     if isinstance(decoder, Qwen3):
         return FEW if decoder.compiled else MANY
     return SOME if decoder.model.device.type == "cpu" else MANY
+
+
+def room_of(model: PreTrainedModel) -> int | None:
+    """Of how many tokens keys and values may be kept; None on a CPU, whose batches are small."""
+    if model.device.type == "cpu":
+        return None
+    memory: int = torch.cuda.get_device_properties(model.device).total_memory
+    return int(KEPT * memory) // token_bytes(model)
+
+
+def token_bytes(model: PreTrainedModel) -> int:
+    """Of the keys and values of one token."""
+    config = model.config.get_text_config()
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    count: int = 2 * config.num_hidden_layers * heads * size
+    return count * model.dtype.itemsize
+
+
+def _most(request: Request) -> int:
+    return len(request.ids) + request.max_tokens
 
 
 @cache

@@ -26,20 +26,26 @@ USED = 0.92  # of a GPU's memory; CUDA's context, NCCL's buffers and fragments h
 class Room:
     """What a training process has: its GPU's bytes, how many processes share the model, and a vLLM's share of the GPU.
 
-    memory is None on a CPU, whose main memory is taken to be large enough.
+    memory is None on a CPU, whose main memory is taken to be large enough. copied: of a model that is shared, a whole
+    copy lies beside it, with which the local engine samples.
     """
 
     memory: int | None
     sharing: int = 1
     taken: float = 0.0
+    copied: bool = False
 
     @classmethod
-    def here(cls, taken: float = 0.0) -> "Room":
+    def here(cls, taken: float = 0.0, copied: bool = False) -> "Room":
         """Of this process."""
         if not torch.cuda.is_available():
             return cls(None)
         memory: int = torch.cuda.get_device_properties().total_memory
-        return cls(memory, sharding.processes().num_processes if sharding.asked() else 1, taken)
+        return cls(memory, sharding.processes().num_processes if sharding.asked() else 1, taken, copied)
+
+    def copy(self, parameters: int) -> int:
+        """Bytes of the whole copy, in float32."""
+        return 4 * parameters if self.copied and self.sharing > 1 else 0
 
 
 def tokens_of(model: Any, recomputed: bool, room: Room) -> int:
@@ -48,7 +54,8 @@ def tokens_of(model: Any, recomputed: bool, room: Room) -> int:
     most = most_tokens(config, recomputed)
     if room.memory is None:
         return most
-    left = int(room.memory * (USED - room.taken)) - held(config, model.num_parameters(), room.sharing)
+    count = model.num_parameters()
+    left = int(room.memory * (USED - room.taken)) - held(config, count, room.sharing) - room.copy(count)
     saved = ACTIVATIONS // most
     passing = LAYER_BYTES * (config.hidden_size + config.intermediate_size)
     fitting: int = left // (saved + passing)

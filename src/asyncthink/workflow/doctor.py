@@ -140,7 +140,8 @@ def disk(place: Place) -> Finding:
 
 
 def model(place: Place) -> Finding:
-    """Whether the model's tokenizer can be had without a download."""
+    """Whether the model can be had without a download, and decoded here."""
+    from asyncthink.engines import forward_pass
     from asyncthink.models import checkpoint_files, language_model
 
     start = place.params.model.start_from
@@ -154,6 +155,12 @@ def model(place: Place) -> Finding:
         return Finding("lacks", f"{start}: {fault}")
     if _tokenizer(start) is None:
         return Finding("note", f"{start} is not on this machine yet; the first run downloads it")
+    try:
+        reason = forward_pass.unfit(language_model.empty(start))
+    except InputError as error:
+        return Finding("lacks", str(error))
+    if reason:
+        return Finding("note", f"{start} is on this machine; the local engine cannot decode it: {reason}")
     return Finding("ok", f"{start} is on this machine")
 
 
