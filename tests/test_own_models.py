@@ -10,6 +10,7 @@ from pathlib import Path
 import gguf_file
 import pytest
 import torch
+from chat_templates import ALWAYS_REASONS, SWITCHES
 from taught_chat_model import tokenizer as chat_tokenizer
 from taught_model import WORDS, random_model
 from tiny_models import tiny_model
@@ -196,6 +197,33 @@ def test_a_model_is_examined_and_timed(llama, elsewhere, monkeypatch, capsys):
     assert list(found) == ["template", "tags", "architecture", "memory", "loading", "pass", "speed"]
     assert "LlamaForCausalLM" in found["architecture"][1] and "up to 512 tokens" in found["architecture"][1]
     assert re.fullmatch(r"[\d,.]+ tokens/s alone, [\d,.]+ in 4 traces side by side, prompts [\d,]+", found["speed"][1])
+
+
+@pytest.mark.parametrize(
+    ("template", "said", "state"),
+    [
+        (SWITCHES, "switched off it answers, switched on it answers", "note"),
+        (
+            SWITCHES + "{% if enable_thinking %}<think>\n{% endif %}",
+            "switched off it answers, switched on it reasons",
+            "ok",
+        ),
+        (
+            ALWAYS_REASONS + "{% if enable_thinking %} {% endif %}",
+            "switched off it reasons, switched on it reasons",
+            "note",
+        ),
+    ],
+)
+def test_a_model_that_can_switch_its_reasoning_is_tried_in_both_settings(
+    elsewhere, monkeypatch, capsys, template, said, state
+):
+    monkeypatch.setattr(model_doctor, "SECONDS", 0.1)
+    tokenizer = chat_tokenizer()
+    tokenizer.chat_template = template
+    language_model.write(tiny_model("llama, tied", tokenizer), tokenizer, elsewhere / "switches")
+    code, found = examined(elsewhere / "switches", capsys)
+    assert code == 0 and found["reasoning"] == (state, f"{said} (thinking.reasoning; greedy, 24 tokens)")
 
 
 def test_a_model_of_the_word_language_is_examined_too(elsewhere, monkeypatch, capsys):

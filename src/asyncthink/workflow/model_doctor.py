@@ -26,6 +26,7 @@ Told = tuple[str, Finding]
 BYTES = 4  # a weight in float32
 AGREES = 1e-2  # by which logits through the cache may differ from those of one pass; other masks make whole units
 PROMPT, ANSWER, SIDE_BY_SIDE = 200, 64, 4  # tokens of both at most, and traces, with which speed is measured
+BEGINNING = 24  # tokens of an answer in which a reasoning would begin
 SECONDS = 8.0  # of decoding alone, about
 WARM = 2.0  # a temperature at which hardly any trace ends early
 SLOW = 2.0  # tokens a second, below which an episode takes a quarter of an hour
@@ -88,7 +89,7 @@ def _memory(model: "PreTrainedModel") -> Finding:
 def _tried(model: Path) -> Iterator[Told]:
     """What only the loaded model can tell."""
     from asyncthink.engines.local import Local
-    from asyncthink.models import language_model
+    from asyncthink.models import chat_template, language_model
 
     begun = time.monotonic()
     engine = Local(*language_model.placed(model))
@@ -97,8 +98,12 @@ def _tried(model: Path) -> Iterator[Told]:
     ids = [some[(7 + 31 * place) % len(some)] for place in range(PROMPT)]  # what they say decides no time
     passing = _agreement(engine, ids)
     yield "pass", passing
-    if passing.state == "ok":
-        yield "speed", _speed(engine, ids)
+    if passing.state != "ok":
+        return
+    tokenizer = engine.vocabulary.tokenizer
+    if tokenizer.chat_template and chat_template.switches_reasoning(tokenizer):
+        yield "reasoning", _reasoning(engine, tokenizer)
+    yield "speed", _speed(engine, ids)
 
 
 def _agreement(engine: "Local", ids: list[int]) -> Finding:
@@ -130,6 +135,26 @@ def _step(engine: "Local", ids: list[int], begin: int, end: int) -> "Tensor":
     earlier = {0: ids[begin : end - 1]} if end - begin > 1 else {}
     feed = Feed.of(np.array([ids[end - 1]]), np.array([end - 1]), np.array([0]), earlier)
     return engine.decoder.step(feed)[0]
+
+
+def _reasoning(engine: "Local", tokenizer: "PreTrainedTokenizerBase") -> Finding:
+    """Whether it reasons, by the beginning of an answer, where its template is told not to and where it is told to."""
+    off, on = (_begins_to_reason(engine, tokenizer, asked) for asked in (False, True))
+    said = [f"switched {name} it {'reasons' if does else 'answers'}" for name, does in (("off", off), ("on", on))]
+    return Finding(
+        "note" if off or not on else "ok", f"{', '.join(said)} (thinking.reasoning; greedy, {BEGINNING} tokens)"
+    )
+
+
+def _begins_to_reason(engine: "Local", tokenizer: "PreTrainedTokenizerBase", asked: bool) -> bool:
+    from asyncthink.engines import Request, run
+    from asyncthink.engines.reasoning import OPEN, is_opened_by
+    from asyncthink.models.chat_template import written
+
+    prompt = written(tokenizer, "You are a helpful assistant.", "How can 3, 5, 7 and 9 make 24?", asked)
+    ids = engine.vocabulary.encode(prompt)
+    [answer] = run(engine, [engine.complete(Request((asked,), tuple(ids), ("\0",), BEGINNING, 0, 0.0))])
+    return is_opened_by(prompt) or OPEN.search(engine.decode(answer.ids)) is not None
 
 
 def _speed(engine: "Local", ids: list[int]) -> Finding:
