@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
     if device == "gpu":
         alone, *shared = (size / 1e9 for size in memory(given, (1, *SHARING)))
         told = ", ".join(f"{size:,.1f} ({number})" for size, number in zip(shared, SHARING, strict=True))
-        print(f"GPU   {alone:,.1f} GB in each training process at its fullest, by a trace; a vLLM, or the copy that samples, on top")
+        print(f"GPU   {alone:,.1f} GB in each training process at its fullest, by a trace; what samples comes on top")
         print(f"      with shard: 1, by the number of processes: {told} GB")
     print(f"disk  about {disk(given, work) / 1e9:,.1f} GB, of which DVC's cache is half")
     for line in api:
