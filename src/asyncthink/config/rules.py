@@ -39,8 +39,8 @@ def check_arms(params: Params) -> None:
             if value != base:
                 raise InputError(
                     f"params.yaml: arms.{name}.synthesize.{key} is {value}; allowed: {base}, as for all arms: at"
-                    f" thinking.capacity = {agents} and synthesize.most_forks = {forks} forks and joins alternate; there"
-                    " is no other order"
+                    f" thinking.capacity = {agents} and synthesize.most_forks = {forks} forks and joins alternate;"
+                    " there is no other order"
                 )
 
 
