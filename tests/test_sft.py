@@ -3,6 +3,7 @@
 import os
 import resource
 import signal
+import subprocess
 import sys
 from dataclasses import replace
 from importlib.machinery import ModuleSpec
@@ -32,6 +33,7 @@ from asyncthink.training.checkpoints import Scratch
 from asyncthink.training.progress_callback import reporters
 from asyncthink.training.resumption import Outputs, Run
 from asyncthink.training.weighted_loss import IGNORED
+from asyncthink.workflow import machine
 
 WEIGHTS = {"tag_weight": 5.0, "answer_weight": 7.0}
 SETTINGS = {"sft": {"epochs": 3, "batch_traces": 4, "learning_rate": 0.01, "checkpoint_every": 2, **WEIGHTS}}
@@ -173,6 +175,29 @@ def test_a_run_that_is_given_notice_saves_its_state_and_goes_on_to_the_same_byte
     again(folder, start, demonstrations)
     for name in ("model/model.safetensors", "history.jsonl"):
         assert sha256(folder / name) == sha256(whole / name)
+
+
+HEEDING = """
+import time
+from asyncthink.training.notice import Notice
+with Notice() as notice:
+    print("ready", flush=True)
+    while not notice.given:
+        time.sleep(0.02)
+    print("saved", flush=True)
+"""
+
+
+@pytest.mark.parametrize(("prefix", "survives"), [(machine.HEEDED, True), ("", False)])
+def test_a_notice_to_a_whole_job_reaches_the_training_and_ends_no_shell_around_it(prefix, survives):
+    """A cluster signals every process of a job: the rule's shell, and the training in it."""
+    line = f"set -euo pipefail; {prefix} {sys.executable} -c '{HEEDING}'; echo after"
+    with subprocess.Popen(["bash", "-c", line], stdout=subprocess.PIPE, text=True, start_new_session=True) as shell:
+        assert shell.stdout.readline() == "ready\n"
+        os.killpg(shell.pid, signal.SIGUSR1)
+        said = shell.stdout.read()
+    assert said == ("saved\nafter\n" if survives else "saved\n")
+    assert shell.returncode == (0 if survives else -signal.SIGUSR1)
 
 
 def test_the_same_seed_gives_the_same_bytes_and_a_falling_loss(tmp_path, start, demonstrations, monkeypatch):
