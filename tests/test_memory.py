@@ -81,6 +81,14 @@ def test_a_small_model_that_saves_all_its_activations_fits_on_a_small_gpu():
     assert micro_batches.state(SMALL, model.count, 1) + passing < USED * room.memory
 
 
+def test_two_jobs_with_a_pretrained_model_fit_into_a_laptop():
+    smollm = qwen3(30, 576, 1536, 9, 3, 64, 49_152)
+    tokens = micro_batches.tokens_of(Sized(smollm), False, Room(None))
+    logits = 3 * 4 * tokens * smollm.vocab_size  # with their gradient and what is drawn from them: whole, on a CPU
+    passing = memory_trace.update(smollm, [300] * (tokens // 300), False) + logits
+    assert 2 * (micro_batches.state(smollm, memory_trace.parameters(smollm), 1) + passing) < 16 * GB
+
+
 def test_without_the_fused_head_it_would_not_fit(monkeypatch):
     monkeypatch.setattr(memory_trace, "head_of", lambda model, device: plain)
     assert memory_trace.update(LARGE["4B"], [WORKER] * 5, True) > 60 * GB

@@ -25,7 +25,7 @@ from asyncthink.errors import InputError
 from asyncthink.models import checkpoint_files, gguf, names
 from asyncthink.settings import Model
 
-_LARGE = 100_000_000  # parameters from which on products are of bfloat16, and a GPU recomputes activations
+LARGE = 100_000_000  # parameters from which on products are of bfloat16, and a GPU recomputes activations
 _BFLOAT16 = ("avx512_bf16", "amx_bf16")  # what a processor can do that multiplies in it
 _PINNED = re.compile(r"[^@]+@[0-9a-f]{40}")
 CONTEXT = 4096  # positions that a model built here knows; rotary embeddings, so it costs nothing
@@ -154,7 +154,7 @@ def ready(model: PreTrainedModel) -> PreTrainedModel:
     of operations. A large one computes in mixed precision, where torch's own norm falls back to single operations.
     """
     without_dropout(model)
-    if model.num_parameters() > _LARGE:
+    if model.num_parameters() > LARGE:
         return model
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
@@ -184,7 +184,7 @@ def write(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pa
 
 def settings(model: PreTrainedModel) -> dict[str, Any]:
     """Arguments for a trainer that follow from the machine and the model's size."""
-    on_gpu, large = torch.cuda.is_available(), model.num_parameters() > _LARGE
+    on_gpu, large = torch.cuda.is_available(), model.num_parameters() > LARGE
     return {
         "use_cpu": not on_gpu,
         "bf16": large and multiplies_in_bfloat16(),

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from asyncthink.errors import InputError
+from asyncthink.models.language_model import LARGE
 from asyncthink.training import sharding
 
 ACTIVATIONS = 8 * 2**30  # bytes that a backward pass may find saved, however large the machine
@@ -26,7 +27,7 @@ USED = 0.92  # of a GPU's memory; CUDA's context, NCCL's buffers and fragments h
 class Room:
     """What a training process has: its GPU's bytes, how many processes share the model, and a vLLM's share of the GPU.
 
-    memory is None on a CPU, whose main memory is taken to be large enough. copied: of a model that is shared, a whole
+    memory is None on a CPU, whose main memory is taken to be large enough for one job. copied: of a model that is shared, a whole
     copy lies beside it, with which the local engine samples.
     """
 
@@ -51,10 +52,9 @@ class Room:
 def tokens_of(model: Any, recomputed: bool, room: Room) -> int:
     """How many tokens' activations may wait for one backward pass; at least 1, though it may not fit."""
     config = model.config.get_text_config()
-    most = most_tokens(config, recomputed)
+    most, count = most_tokens(config, recomputed), model.num_parameters()
     if room.memory is None:
-        return most
-    count = model.num_parameters()
+        return most if count <= LARGE else most // 2  # so that two jobs side by side fit into a laptop's 16 GB
     left = int(room.memory * (USED - room.taken)) - held(config, count, room.sharing) - room.copy(count)
     saved = ACTIVATIONS // most
     passing = LAYER_BYTES * (config.hidden_size + config.intermediate_size)

@@ -30,7 +30,7 @@ PATIENCE = 5  # seconds for a program of the machine; sinfo hangs where its cont
 NEEDS = {  # bytes of disk and of main memory: what the scale's run left behind and used, rounded up
     "smoke": (2e9, 4e9),
     "nano": (5e9, 4e9),
-    "pretrained": (16e9, 22e9),
+    "pretrained": (16e9, 14e9),
     "small": (20e9, 16e9),
     "paper": (3000e9, 64e9),  # by the estimate
 }
