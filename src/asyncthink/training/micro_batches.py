@@ -27,8 +27,8 @@ USED = 0.92  # of a GPU's memory; CUDA's context, NCCL's buffers and fragments h
 class Room:
     """What a training process has: its GPU's bytes, how many processes share the model, and a vLLM's share of the GPU.
 
-    memory is None on a CPU, whose main memory is taken to be large enough for one job. copied: of a model that is shared, a whole
-    copy lies beside it, with which the local engine samples.
+    memory is None on a CPU, whose main memory is taken to be large enough. copied: a whole copy of a model that is
+    shared lies beside it, with which the local engine samples.
     """
 
     memory: int | None
