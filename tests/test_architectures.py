@@ -33,13 +33,14 @@ from asyncthink.episode import Trace
 from asyncthink.errors import InputError
 from asyncthink.models import language_model
 from asyncthink.thinking.agents import Agent
-from asyncthink.training import grpo, sft
+from asyncthink.training import episode_trainer, grpo, sft
 from asyncthink.training.checkpoints import Scratch
-from asyncthink.training.episode_trainer import Settings
+from asyncthink.training.episode_trainer import EpisodeTrainer, Row, Settings
 from asyncthink.training.log_probabilities import fused, plain, score
 from asyncthink.training.resumption import Run, train
 
 STOPS = ("</ANSWER>",)
+ADVANTAGE = torch.tensor([1.0, -1.0])
 every_architecture = pytest.mark.parametrize("name", ARCHITECTURES)
 
 
@@ -172,6 +173,24 @@ def test_it_is_trained_on_the_very_log_probabilities_that_were_sampled(start, tm
     settings = Settings(params.arm, params.thinking, params.reward, params.grpo)
     log = train(grpo.trainer_of(settings, Run("grpo", 1, Scratch(tmp_path / "scratch")), start, [ITEM]))
     assert [entry["episodes/largest_sampler_gap"] < 1e-4 for entry in log] == [True, True]
+
+
+@every_architecture
+def test_a_large_model_is_trained_in_bfloat16_and_sampled_in_single_precision(start, tmp_path, monkeypatch):
+    monkeypatch.setattr(language_model, "LARGE", 0)
+    monkeypatch.setattr(language_model, "multiplies_in_bfloat16", lambda: True)
+    changed = {"grpo": {"steps": 1, "prompts_per_step": 1, "group": 2}, "thinking": {"organizer_budget": 20}}
+    params = from_mapping(merged(PARAMS.to_mapping(), changed))
+    settings = Settings(params.arm, params.thinking, params.reward, params.grpo)
+    engine = Local(*language_model.load(start))
+    expected = episode_trainer.sample(engine, [Row(0, 0, 0, number) for number in range(2)], [ITEM], settings, 1)
+    sampled = []
+    monkeypatch.setattr(EpisodeTrainer, "advantages", lambda self, episodes: (sampled.extend(episodes), ADVANTAGE)[1])
+    trainer = grpo.trainer_of(settings, Run("grpo", 1, Scratch(tmp_path / "scratch")), start, [ITEM])
+    assert trainer.args.bf16
+    [log] = train(trainer)
+    assert sampled == expected
+    assert 0 < log["episodes/sampler_gap"] < 0.1  # the trainer rounds, and the sampler does not
 
 
 @pytest.mark.parametrize("name", ["gemma 3, windows in two of three"])

@@ -123,7 +123,7 @@ def test_a_large_model_is_trained_in_bfloat16_where_the_processor_multiplies_in_
     episodes = written_episodes(7, GROUP * PROMPTS, VOCABULARY)
     weights = advantages([episode.reward["total"] for episode in episodes], GROUP, "centered")
     expected = gradients(model_of(), episodes, weights, "dapo")
-    monkeypatch.setattr(language_model, "_LARGE", 0)
+    monkeypatch.setattr(language_model, "LARGE", 0)
     monkeypatch.setattr(kernels, "LARGEST", 0)
     monkeypatch.setattr(episode_trainer, "ROUNDED", ANY.tolerance)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)

@@ -168,8 +168,10 @@ class ForwardPass:
             "attention_mask": columns.real.long(),
         }
         kept = {"logits_to_keep": 1} if self._last_alone else {}
+        cache = Cache(layers=[*self._layers])
+        forward = type(self.model).forward  # its own: what trains it in bfloat16 puts one around it
         try:
-            output = self.model(**inputs, **kept, past_key_values=Cache(layers=[*self._layers]), use_cache=True)
+            output = forward(self.model, **inputs, **kept, past_key_values=cache, use_cache=True)
         except torch.OutOfMemoryError:
             raise
         except Exception as error:  # a model's code is of others
