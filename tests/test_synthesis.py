@@ -1,6 +1,7 @@
 """Demonstrations, documents and the filter, against arithmetic and readings of their own."""
 
 import json
+import operator
 import re
 from collections import Counter
 from fractions import Fraction
@@ -21,6 +22,8 @@ from asyncthink.synthesis.surfaces import SURFACES
 from asyncthink.tasks import countdown, sudoku
 from asyncthink.tasks.countdown_puzzles import number_sets
 from asyncthink.tasks.countdown_search import BRANCH_NAMES, branches
+
+VALUES = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": Fraction}
 
 
 def corpus(chosen, seed, start=0):
@@ -80,20 +83,24 @@ def test_sentences_keep_their_budgets_in_the_tokens_of_a_real_model_too(family):
     assert sum(counted for _, counted in pieces) < 1.1 * sum(cut for cut, _ in pieces)
 
 
-def test_a_search_in_sentences_goes_on_behind_a_solution_with_a_sentence_of_its_own():
+def test_a_search_in_sentences_is_of_equations_and_goes_on_after_a_solution_with_a_sentence_of_its_own():
     for item in ITEMS:
-        numbers = tuple(sorted(item["numbers"], reverse=True))
+        numbers, target = tuple(sorted(item["numbers"], reverse=True)), item["target"]
         for branch in branches(numbers):
-            steps = list(SURFACES["chat"].steps(branch, item["target"]))
+            steps = list(SURFACES["chat"].steps(branch, target))
             assert all(re.match(r"\d|With \d|Also ", text) and text.endswith(".") for text, _ in steps)
-            assert [solution for _, solution in steps if solution] == branch.hits(item["target"])
+            found = [solution for _, solution in steps if solution]
+            assert found == [solution.replace(" ", "") for solution in branch.hits(target)]
+            assert all(f"{solution}={target}." in text for text, solution in steps if solution)
             told = " ".join(text for text, _ in steps)
-            results = [
-                f"{line.left} {move.operation} {line.right} = {move.result}"
-                for line in branch.lines
-                for move in line.moves
-            ]
-            assert re.findall(r"(?<![(\d])\d+ [-+*/] \d+ = \d+", told)[1:] == results
+            equations = re.findall(r"(?<![\d()*/+-])(\d+)([-+*/])(\d+)=(\d+)", told)
+            assert all(VALUES[operation](int(a), int(b)) == int(value) for a, operation, b, value in equations)
+            made = [(line, move) for line in branch.lines for move in line.moves]
+            made = {(str(line.left), move.operation, str(line.right), str(move.result)) for line, move in made}
+            assert made <= set(equations)
+            goals = [each.split(" or ") for each in re.findall(r"make ([^:]*):", told)]
+            wanted = [[str(goal) for _, goal in line.goals(target)] or ["nothing"] for line in branch.lines]
+            assert [[goal.split("=")[-1] for goal in line] for line in goals] == wanted
 
 
 def test_an_answer_tells_what_the_search_and_the_joined_workers_found_in_that_order():

@@ -91,25 +91,33 @@ def _word_query(numbers: Numbers, target: int, branches: Sequence[Branch]) -> st
 
 
 def _chat_steps(branch: Branch, target: int) -> Iterator[Step]:
-    """`13 - 10 = 3. With 11 left, 12 and 3 must make 13 or 35: 12 + 3 = 15; 12 * 3 = 36.`
+    """`13-10=3. With 11 left, make 24-11=13 or 24+11=35: 12+3=15; 12-3=9; 12*3=36; 12/3=4.`
 
-    A stretch that goes on after a solution begins a sentence of its own.
+    What the pair must make is an equation too, with its numbers beside it: from the target in the prompt alone a model
+    that was fine-tuned for an hour got one goal of five. A stretch after a solution begins a sentence of its own.
     """
-    sentences = [f"{_spaced(branch)} = {branch.result}."]
+    sentences = [f"{branch.left}{branch.operation}{branch.right}={branch.result}."]
     for line in branch.lines:
-        goals = " or ".join(str(goal) for _, goal in line.goals(target)) or "nothing"
-        opening = f"With {line.leftover} left, {line.left} and {line.right} must make {goals}:"
+        goals = " or ".join(
+            _WANTED[verdict].format(target, line.leftover) + f"={goal}" for verdict, goal in line.goals(target)
+        )
+        opening = f"With {line.leftover} left, make {goals or 'nothing'}:"
         results: list[str] = []
         for move in line.moves:
-            results.append(f"{line.left} {move.operation} {line.right} = {move.result}")
+            results.append(f"{line.left}{move.operation}{line.right}={move.result}")
             for final in move.hits(target):
                 found = f"{opening} {'; '.join(results)}, so" if results else opening
-                yield " ".join([*sentences, f"{found} {final.expression} = {target}."]), final.expression
+                solution = final.expression.replace(" ", "")
+                yield " ".join([*sentences, f"{found} {solution}={target}."]), solution
                 sentences, results, opening = [], [], "Also"
         if results or opening != "Also":
             sentences.append(f"{opening} {'; '.join(results) or 'nothing'}.")
     if sentences:
         yield " ".join(sentences), None
+
+
+# By verdict, of the target and the leftover: what the pair must make.
+_WANTED = {"!+": "{0}-{1}", "-!": "{1}-{0}", "!-": "{0}+{1}", "!*": "{0}/{1}", "/!": "{1}/{0}", "!/": "{0}*{1}"}
 
 
 def _spaced(branch: Branch) -> str:
