@@ -29,7 +29,7 @@ def able(monkeypatch, *, package=True, gpu=True, large=True):
     """A machine that has all of it, or not."""
     monkeypatch.setattr(attention, "find_spec", lambda name: package or None)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
-    monkeypatch.setattr(language_model, "_LARGE", 0 if large else 1e12)
+    monkeypatch.setattr(language_model, "LARGE", 0 if large else 1e12)
 
 
 def test_unasked_a_model_keeps_torchs_own(model, monkeypatch):

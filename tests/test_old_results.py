@@ -89,8 +89,7 @@ def test_a_steps_code_is_what_its_sources_hold_wherever_they_lie(tmp_path):
     with open(tmp_path / "asyncthink/training/grpo.py", "a") as file:
         file.write("# mended\n")
     after = [graph.code(step, tmp_path / "asyncthink") for step in ("grpo", "evaluate", "page")]
-    # evaluate imports the room of training too
-    assert [old == new for old, new in zip(moved, after, strict=True)] == [False, False, True]
+    assert [old == new for old, new in zip(moved, after, strict=True)] == [False, True, True]
 
 
 FIRST, SECOND = "1" * 40, "2" * 40

@@ -93,17 +93,19 @@ def _word_query(numbers: Numbers, target: int, branches: Sequence[Branch]) -> st
 def _chat_steps(branch: Branch, target: int) -> Iterator[Step]:
     """`13-10=3. With 11 left, make 24-11=13 or 24+11=35: 12+3=15; 12-3=9; 12*3=36; 12/3=4.`
 
-    What the pair must make is an equation too, with its numbers beside it: from the target in the prompt alone a model
-    that was fine-tuned for an hour got one goal of five. A stretch after a solution begins a sentence of its own.
+    What the pair must make is an equation too, its numbers beside it: from the target in the prompt alone a model that
+    was fine-tuned for an hour got one goal of five. A result that is a goal makes a solution: where the rules leave that
+    solution to another branch, the result is left out. A stretch after a solution begins a sentence of its own.
     """
     sentences = [f"{branch.left}{branch.operation}{branch.right}={branch.result}."]
     for line in branch.lines:
-        goals = " or ".join(
-            _WANTED[verdict].format(target, line.leftover) + f"={goal}" for verdict, goal in line.goals(target)
-        )
-        opening = f"With {line.leftover} left, make {goals or 'nothing'}:"
+        goals = {_WANTED[verdict].format(target, line.leftover): goal for verdict, goal in line.goals(target)}
+        wanted = " or ".join(f"{sides}={goal}" for sides, goal in goals.items()) or "nothing"
+        opening = f"With {line.leftover} left, make {wanted}:"
         results: list[str] = []
         for move in line.moves:
+            if move.result in goals.values() and not move.hits(target):
+                continue
             results.append(f"{line.left}{move.operation}{line.right}={move.result}")
             for final in move.hits(target):
                 found = f"{opening} {'; '.join(results)}, so" if results else opening
