@@ -94,8 +94,8 @@ def _chat_steps(branch: Branch, target: int) -> Iterator[Step]:
     """`13-10=3. With 11 left, make 24-11=13 or 24+11=35: 12+3=15; 12-3=9; 12*3=36; 12/3=4.`
 
     What the pair must make is an equation too, its numbers beside it: from the target in the prompt alone a model that
-    was fine-tuned for an hour got one goal of five. A result that is a goal makes a solution: where the rules leave that
-    solution to another branch, the result is left out. A stretch after a solution begins a sentence of its own.
+    was fine-tuned for an hour got one goal of five. A result that is a goal makes a solution: where the rules leave
+    that solution to another branch, the result is left out. A stretch after a solution begins a sentence of its own.
     """
     sentences = [f"{branch.left}{branch.operation}{branch.right}={branch.result}."]
     for line in branch.lines:
