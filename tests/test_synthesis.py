@@ -22,6 +22,7 @@ from asyncthink.synthesis.surfaces import SURFACES
 from asyncthink.tasks import countdown, sudoku
 from asyncthink.tasks.countdown_puzzles import number_sets
 from asyncthink.tasks.countdown_search import BRANCH_NAMES, branches
+from asyncthink.tasks.expressions import read
 
 VALUES = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": Fraction}
 
@@ -90,8 +91,11 @@ def test_a_search_in_sentences_is_of_equations_and_goes_on_after_a_solution_with
             steps = list(SURFACES["chat"].steps(branch, target))
             assert all(re.match(r"\d|With \d|Also ", text) and text.endswith(".") for text, _ in steps)
             found = [solution for _, solution in steps if solution]
-            assert found == [solution.replace(" ", "") for solution in branch.hits(target)]
-            assert all(f"{solution}={target}." in text for text, solution in steps if solution)
+            assert [read(each).text for each in found] == [read(each).text for each in branch.hits(target)]
+            for text, solution in (step for step in steps if step[1]):
+                spelled = re.findall(rf"(?:, |so |Also )([()\d+*/-]+)={target}(?=, |\.$)", text)
+                assert len(spelled) == 3 and spelled[-1] == solution
+                assert all(read(each).value == target for each in spelled)
             told = " ".join(text for text, _ in steps)
             equations = re.findall(r"(?<![\d()*/+-])(\d+)([-+*/])(\d+)=(\d+)", told)
             assert all(VALUES[operation](int(a), int(b)) == int(value) for a, operation, b, value in equations)

@@ -93,8 +93,8 @@ TrainedTask = Literal["countdown", "competition_math"]
 class Puzzles:
     """The world of multi-solution countdown, and the sizes of its three splits (items).
 
-    A puzzle gives four distinct numbers, each used once, and has from `required` to `most_solutions` solutions (null:
-    no upper limit) that the search of tasks.countdown_search finds. A base that is trained from scratch searches
+    A puzzle gives `numbers` distinct numbers, each used once, and has from `required` to `most_solutions` solutions
+    (null: no upper limit) that the search of tasks.countdown_search finds. A base that is trained from scratch searches
     numbers up to base_largest.
     """
 
@@ -107,11 +107,13 @@ class Puzzles:
     train: Count
     validation: Whole  # no step of the graph needs it
     test: Count
+    numbers: Literal[3, 4] = 4
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        four = f"puzzles.smallest + 3 = {self.smallest + 3} or more: a puzzle has four distinct numbers"
-        require(self.largest >= self.smallest + 3, "largest", self.largest, four)
+        others = self.numbers - 1
+        distinct = f"puzzles.smallest + {others} = {self.smallest + others} or more: a puzzle's numbers are distinct"
+        require(self.largest >= self.smallest + others, "largest", self.largest, distinct)
         own = f"puzzles.largest = {self.largest} or more"
         require(self.base_largest >= self.largest, "base_largest", self.base_largest, own)
         most, least = self.most_solutions, self.required

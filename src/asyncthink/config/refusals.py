@@ -66,7 +66,7 @@ def _schema(kind: type, path: Iterable[str]) -> dict[str, Any]:
 def _allowed(schema: Mapping[str, Any], value: Any) -> str:
     kind = schema.get("type", "object")
     if "enum" in schema:
-        said = ", ".join(schema["enum"])
+        said = ", ".join(map(str, schema["enum"]))
     elif kind in ("integer", "number"):
         number = type(value) is int or (kind == "number" and isinstance(value, float))
         if schema.get("maximum") == MOST and not (number and value > MOST):  # which goes without saying

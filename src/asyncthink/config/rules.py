@@ -65,6 +65,8 @@ def _of_the_arm(params: Params) -> Iterator[Rule]:
     yield "reward.concurrency_target", tau > alone or thinking.capacity == 1, tau, above
     greedy = thinking.temperature == 0 and arm.rl and arm.weights_of is None
     yield "thinking.temperature", not greedy, 0.0, "above 0 for grpo: greedy episodes are all alike"
+    four = params.puzzles.numbers == 4 or thinking.prompts != "word"
+    yield "puzzles.numbers", four, params.puzzles.numbers, "4 with thinking.prompts = word; 3 with chat alone"
     untrained = arm.weights_of is not None or not arm.rl
     worded = thinking.prompts == "word" and arm.task == COUNTDOWN and untrained
     where = f"{COUNTDOWN} in words, with the weights of another arm (arm.weights_of) or without RL"

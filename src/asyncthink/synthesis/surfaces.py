@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from asyncthink import protocol
-from asyncthink.tasks.countdown_search import Branch, Numbers
+from asyncthink.tasks.countdown_search import Branch, Final, Line, Move, Numbers
 
 Step = tuple[str, str | None]  # a stretch of search, and the solution with which it ends, if any
 
@@ -94,14 +94,17 @@ def _chat_steps(branch: Branch, target: int) -> Iterator[Step]:
     """`13-10=3. With 11 left, make 24-11=13 or 24+11=35: 12+3=15; 12-3=9; 12*3=36; 12/3=4.`
 
     What the pair must make is an equation too, its numbers beside it: from the target in the prompt alone a model that
-    was fine-tuned for an hour got one goal of five. A result that is a goal makes a solution: where the rules leave
-    that solution to another branch, the result is left out. A stretch after a solution begins a sentence of its own.
+    was fine-tuned for an hour got one goal of five. A result that is a goal makes a solution, spelled by one insertion
+    after another: `so 15-12=3, (9+6)-12=3, (9+(8-2))-12=3.` Where the rules leave that solution to another branch, the
+    result is left out. A stretch after a solution begins a sentence of its own. Of three numbers the second step is the
+    last: `13-10=3. Then 12+3=15, so 12+(13-10)=15.`
     """
-    sentences = [f"{branch.left}{branch.operation}{branch.right}={branch.result}."]
+    first = f"{branch.left}{branch.operation}{branch.right}"
+    sentences = [f"{first}={branch.result}."]
     for line in branch.lines:
         goals = {_WANTED[verdict].format(target, line.leftover): goal for verdict, goal in line.goals(target)}
         wanted = " or ".join(f"{sides}={goal}" for sides, goal in goals.items()) or "nothing"
-        opening = f"With {line.leftover} left, make {wanted}:"
+        opening = "Then" if line.leftover is None else f"With {line.leftover} left, make {wanted}:"
         results: list[str] = []
         for move in line.moves:
             if move.result in goals.values() and not move.hits(target):
@@ -109,8 +112,9 @@ def _chat_steps(branch: Branch, target: int) -> Iterator[Step]:
             results.append(f"{line.left}{move.operation}{line.right}={move.result}")
             for final in move.hits(target):
                 found = f"{opening} {'; '.join(results)}, so" if results else opening
-                solution = final.expression.replace(" ", "")
-                yield " ".join([*sentences, f"{found} {solution}={target}."]), solution
+                spelled = _spelled(branch, line, move, final)
+                found = f"{found} {', '.join(f'{each}={target}' for each in spelled)}."
+                yield " ".join([*sentences, found]), spelled[-1]
                 sentences, results, opening = [], [], "Also"
         if results or opening != "Also":
             sentences.append(f"{opening} {'; '.join(results) or 'nothing'}.")
@@ -118,8 +122,35 @@ def _chat_steps(branch: Branch, target: int) -> Iterator[Step]:
         yield " ".join(sentences), None
 
 
-# By verdict, of the target and the leftover: what the pair must make.
-_WANTED = {"!+": "{0}-{1}", "-!": "{1}-{0}", "!-": "{0}+{1}", "!*": "{0}/{1}", "/!": "{1}/{0}", "!/": "{0}*{1}"}
+# By verdict: what the pair must make, of the target and the leftover, and the last step, of the pair and the leftover.
+_WANTED = {
+    "!+": "{0}-{1}",
+    "-!": "{1}-{0}",
+    "!-": "{0}+{1}",
+    "!*": "{0}/{1}",
+    "/!": "{1}/{0}",
+    "!/": "{0}*{1}",
+    "!": "{0}",
+}
+_LAST = {"!+": "{0}+{1}", "-!": "{1}-{0}", "!-": "{0}-{1}", "!*": "{0}*{1}", "/!": "{1}/{0}", "!/": "{0}/{1}"}
+
+
+def _spelled(branch: Branch, line: Line, move: Move, final: Final) -> list[str]:
+    """`3+8`, `(9-6)+8`, `(9-(5+1))+8`: the last step, with the pair in it, with the first step in that.
+
+    Of three numbers `9-(5+1)` alone.
+    """
+    first = f"({branch.left}{branch.operation}{branch.right})"
+    left, right, leftover = str(line.left), str(line.right), str(line.leftover)
+    pair = f"({left}{move.operation}{right})"
+    whole, over = pair, first
+    if line in branch.lines[:2]:  # the first step's result is one of the pair; in a third line it is left over
+        left, right = (first, right) if line.left == branch.result else (left, first)
+        whole, over = f"({left}{move.operation}{right})", leftover
+    if line.leftover is None:
+        return [whole[1:-1]]
+    last = _LAST[final.verdict]
+    return [last.format(move.result, leftover), last.format(pair, leftover), last.format(whole, over)]
 
 
 def _spaced(branch: Branch) -> str:

@@ -32,8 +32,9 @@ _DIGIT = re.compile(r"[0-9]")
 _UNADORNED = re.compile(r"[0-9+\-*/()=\s]*")
 _VALUE = re.compile(r"(\()?\s*(-?)\s*([0-9]+(?:\.[0-9]+)?)\s*(?(1)\))")
 
-_CHAT = """Find {required} different ways to reach {target} with the numbers {numbers}.
-Use {uses}, {operations} and parentheses. Two ways that differ only in the order of terms or factors count once.
+_CHAT = """Find {ways} to reach {target} with the numbers {numbers}.
+Use {uses}, {operations} and parentheses."""
+_SEVERAL = """ Two ways that differ only in the order of terms or factors count once.
 Give one expression a line."""
 _WORDS = {"+": "addition", "-": "subtraction", "*": "multiplication", "/": "division"}
 
@@ -61,13 +62,15 @@ def prompt(item: Item, style: str) -> str:
     if style == "word":
         return f"{' '.join(map(str, sorted(item['numbers'], reverse=True)))} ={item['target']}"
     uses, operations = item.get("uses"), item.get("operations", expressions.OPERATIONS)
-    return _CHAT.format(
-        required=item["required"],
+    several = item["required"] > 1
+    asked = _CHAT.format(
+        ways=f"{item['required']} different ways" if several else "a way",
         target=item["target"],
         numbers=", ".join(map(str, item["numbers"])),
         uses="every number exactly once" if uses is None else f"exactly {uses} of the numbers, each at most once",
         operations=", ".join(_WORDS[operation] for operation in operations),
     )
+    return asked + _SEVERAL if several else asked
 
 
 def score(item: Item, answer: str | None) -> Score:

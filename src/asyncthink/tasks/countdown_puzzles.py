@@ -1,4 +1,4 @@
-"""Countdown's generator: puzzles over four distinct numbers, in splits that share no set of numbers.
+"""Countdown's generator: puzzles over distinct numbers, in splits that share no set of numbers.
 
 A set of numbers belongs to one split by its hash, so no draw and no target can carry it into another: `base`, on which
 a model trained from scratch learns to search, and the puzzles' own `train`, `validation` and `test`. Item `index` of a
@@ -18,7 +18,7 @@ from typing import Any
 from asyncthink.errors import InputError
 from asyncthink.randomness import keyed
 from asyncthink.settings import Puzzles
-from asyncthink.tasks.countdown_search import COUNT, Numbers, solution_counts
+from asyncthink.tasks.countdown_search import Numbers, solution_counts
 from asyncthink.tasks.splits import split_of
 
 SHARES = {"base": 55, "validation": 8, "test": 8, "train": 29}  # of the sets of numbers, in this order of their hashes
@@ -30,13 +30,13 @@ Item = dict[str, Any]
 
 def number_sets(puzzles: Puzzles) -> dict[str, list[Numbers]]:
     """The sets of numbers of each split, up to base_largest; a puzzle's own have none above `largest`."""
-    return _number_sets(puzzles.smallest, puzzles.base_largest)
+    return _number_sets(puzzles.smallest, puzzles.base_largest, puzzles.numbers)
 
 
-@cache  # by what is read: who takes these two would else depend on the sizes of the splits
-def _number_sets(smallest: int, largest: int) -> dict[str, list[Numbers]]:
+@cache  # by what is read: who takes these three would else depend on the sizes of the splits
+def _number_sets(smallest: int, largest: int, count: int) -> dict[str, list[Numbers]]:
     sets: dict[str, list[Numbers]] = {split: [] for split in SHARES}
-    for numbers in combinations(range(largest, smallest - 1, -1), COUNT):
+    for numbers in combinations(range(largest, smallest - 1, -1), count):
         sets[split_of(f"countdown/{numbers}", SHARES)].append(numbers)
     return sets
 

@@ -1,9 +1,9 @@
-"""Countdown's search over four distinct numbers, cut into branches that different agents can take.
+"""Countdown's search over four distinct numbers, or three, cut into branches that different agents can take.
 
 A *branch* is a first step, two of the numbers, the larger one first, and an operation. Its name has letters for the
 numbers, `a` for the largest: `a-c`. What can follow it stands in *lines*: the pair that is combined next, the number
 left over, and for each operation on the pair its result. A result that the leftover turns into the target is a *hit*, a
-whole solution.
+whole solution; of three numbers none is left over, and the target itself is the hit.
 
 Results are whole and lie in 1..LARGEST_RESULT. Canonical rules see to it that a solution is found in one branch only:
 the result of a `-` enters no `+` or `-`, that of a `/` no `*` or `/`; a `+` on the result of a `+` takes a smaller
@@ -17,18 +17,18 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import combinations
+from itertools import combinations, permutations, product
 from typing import Any
 
 from asyncthink.tasks.expressions import OPERATIONS
 
-COUNT = 4  # numbers of a puzzle
+COUNT = 4  # numbers of a puzzle, but in the smaller game of three
 LARGEST_RESULT = 100
 BRANCH_NAMES = tuple(f"{a}{operation}{b}" for a, b in combinations("abcd", 2) for operation in OPERATIONS)
 VERDICTS = ("!+", "!-", "!*", "!/", "-!", "/!")
 # In a text: a verdict and the solution that it announces.
 SPELLED = re.compile(r"[-+*/!][-+*/!] ((?:\(*\d+\)* [-+*/] ){3}\(*\d+\)*)")
-Numbers = tuple[int, ...]  # COUNT distinct ones, in descending order
+Numbers = tuple[int, ...]  # distinct ones, in descending order
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Final:
     """The last step of a solution: its value, and the whole expression.
 
     verdict is the operation on the side of the leftover: `!-` takes the leftover from the pair's result, `-!` the
-    result from the leftover.
+    result from the leftover; `!` alone where none is left over.
     """
 
     value: int
@@ -59,15 +59,17 @@ class Move:
 
 @dataclass(frozen=True)
 class Line:
-    """A second step: the pair, the larger one first, and the number that is left over."""
+    """A second step: the pair, the larger one first, and the number that is left over, None in the game of three."""
 
     left: int
     right: int
-    leftover: int
+    leftover: int | None
     moves: tuple[Move, ...]
 
     def goals(self, target: int) -> list[tuple[str, int]]:
         """The verdict of each final step to the target, and what the pair must reach for it."""
+        if self.leftover is None:
+            return [("!", target)]
         t, w = target, self.leftover
         goals = [("!+", t - w), ("-!", w - t), ("!-", t + w), ("!*", t // w), ("/!", w // t), ("!/", t * w)]
         whole = {"!*": t % w == 0, "/!": w % t == 0}
@@ -109,12 +111,12 @@ def sorted_numbers(item: Mapping[str, Any]) -> Numbers:
 
 @cache
 def branches(numbers: Numbers) -> tuple[Branch, ...]:
-    """All branches of four numbers, pair by pair."""
+    """All branches of three or four numbers, pair by pair."""
     leaves = [_Value(number, str(number)) for number in sorted(numbers, reverse=True)]
-    steps = ((a, operation, b) for a, b in combinations(leaves, 2) for operation in OPERATIONS)
+    named = combinations(zip("abcd", leaves, strict=False), 2)
     return tuple(
-        Branch(name, a.number, operation, b.number, first.number, tuple(_lines(leaves, a, b, first)))
-        for name, (a, operation, b) in zip(BRANCH_NAMES, steps, strict=True)
+        Branch(f"{x}{operation}{y}", a.number, operation, b.number, first.number, tuple(_lines(leaves, a, b, first)))
+        for ((x, a), (y, b)), operation in product(named, OPERATIONS)
         if (first := _combined(a, operation, b))
     )
 
@@ -128,26 +130,30 @@ def solution_counts(numbers: Numbers) -> Counter[int]:
 def _lines(leaves: Sequence[_Value], a: _Value, b: _Value, first: _Value) -> Iterator[Line]:
     """Each leaf that is left after the first step beside its result, then both of them, the result left over."""
     rest = [leaf for leaf in leaves if leaf not in (a, b)]
-    for near, far in (rest, rest[::-1]):
+    ways: list[tuple[_Value, _Value | None]] = list(permutations(rest)) if len(rest) == 2 else [(rest[0], None)]
+    for near, far in ways:
         barred = first.operation if first.operation in "+*" and near.number > b.number else ""
-        chained = "+*" if far.number > near.number else ""  # a chain goes on with smaller leaves only
+        chained = "+*" if far and far.number > near.number else ""  # a chain goes on with smaller leaves only
         small, large = sorted((first.number, near.number))
-        yield Line(large, small, far.number, tuple(_moves(first, near, far, barred, chained)))
-    if a is leaves[0]:
+        yield Line(large, small, far and far.number, tuple(_moves(first, near, far, barred, chained)))
+    if a is leaves[0] and len(rest) == 2:
         near, far = rest
         yield Line(near.number, far.number, first.number, tuple(_moves(near, far, first, "", "+*")))
 
 
-def _moves(one: _Value, other: _Value, leftover: _Value, barred: str, chained: str) -> Iterator[Move]:
+def _moves(one: _Value, other: _Value, leftover: _Value | None, barred: str, chained: str) -> Iterator[Move]:
     """The operations on a pair but the barred ones; of `chained`, none stands twice on the way to the end."""
     for operation in OPERATIONS:
         value = None if operation in barred else _combined(one, operation, other)
         if value:
-            repeated = [o for o in chained if o in (operation, leftover.operation)]
+            repeated = [o for o in chained if leftover and o in (operation, leftover.operation)]
             yield Move(operation, value.number, tuple(_finals(value, leftover, repeated)))
 
 
-def _finals(value: _Value, leftover: _Value, barred: Sequence[str]) -> Iterator[Final]:
+def _finals(value: _Value, leftover: _Value | None, barred: Sequence[str]) -> Iterator[Final]:
+    if leftover is None:
+        yield Final(value.number, "!", value.text[1:-1])
+        return
     for operation in OPERATIONS:
         whole = None if operation in barred else _combined(value, operation, leftover)
         if whole:
