@@ -1,4 +1,4 @@
-"""The search over four numbers: what it finds is right, different, found once, and nearly all that there is."""
+"""The search over four numbers, and over three: what it finds is right, different, found once, and nearly all that there is."""
 
 from collections import defaultdict
 from functools import cache
@@ -12,6 +12,7 @@ from asyncthink.tasks import countdown, expressions
 from asyncthink.tasks.countdown_search import BRANCH_NAMES, LARGEST_RESULT, VERDICTS, branches, solution_counts
 
 SETS = keyed("sets").sample(list(combinations(range(17, 0, -1), 4)), 40)
+THREES = keyed("threes").sample(list(combinations(range(17, 0, -1), 3)), 20)
 
 
 def in_range(values):
@@ -35,7 +36,7 @@ def solutions(numbers):
     return reached
 
 
-@pytest.mark.parametrize("numbers", SETS[:10])
+@pytest.mark.parametrize("numbers", [*SETS[:10], *THREES[:5]])
 def test_every_solution_takes_each_number_once_and_reaches_the_target(numbers):
     for target in range(1, 61):
         found = [solution for branch in branches(numbers) for solution in branch.hits(target)]
@@ -45,7 +46,7 @@ def test_every_solution_takes_each_number_once_and_reaches_the_target(numbers):
             assert countdown.score(item, " ; ".join(part))["correct"] == len(part)
 
 
-@pytest.mark.parametrize("numbers", SETS)
+@pytest.mark.parametrize("numbers", [*SETS, *THREES])
 def test_no_solution_is_found_twice_and_all_are_among_those_of_brute_force(numbers):
     for target in (1, 7, 24, 60):
         found = [expressions.read(s).text for branch in branches(numbers) for s in branch.hits(target)]
@@ -53,21 +54,22 @@ def test_no_solution_is_found_twice_and_all_are_among_those_of_brute_force(numbe
         assert set(found) <= solutions(numbers)[target]
 
 
-def test_the_search_misses_few_of_the_solutions_that_keep_its_range():
+@pytest.mark.parametrize("sets", [SETS, THREES])
+def test_the_search_misses_few_of_the_solutions_that_keep_its_range(sets):
     found = known = 0
-    for numbers in SETS:
+    for numbers in sets:
         for target in range(1, 61):
             found += solution_counts(numbers)[target]
             known += len(solutions(numbers)[target])
     assert 0.9 < found / known < 1
 
 
-@pytest.mark.parametrize("numbers", SETS)
+@pytest.mark.parametrize("numbers", [*SETS, *THREES])
 def test_a_result_that_is_a_goal_is_a_hit_of_its_verdict_and_no_other_is(numbers):
     for target in (3, 24, 36):
         for line in (line for branch in branches(numbers) for line in branch.lines):
             goals = line.goals(target)
-            assert {verdict for verdict, _ in goals} <= set(VERDICTS)
+            assert {verdict for verdict, _ in goals} <= {*VERDICTS, "!"}
             for move in line.moves:
                 allowed = {final.verdict for final in move.finals}
                 hits = {final.verdict for final in move.hits(target)}
@@ -82,10 +84,10 @@ def test_branches_are_all_first_steps_with_the_larger_number_first():
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("numbers", SETS)
+@pytest.mark.parametrize("numbers", [*SETS, *THREES])
 def test_a_branch_is_named_by_the_letters_of_its_numbers(numbers):
     steps = {}
-    for a, b in combinations(range(4), 2):
+    for a, b in combinations(range(len(numbers)), 2):
         large, small = numbers[a], numbers[b]
         results = {"+": large + small, "-": large - small, "*": large * small, "/": large / small}
         for operation, result in results.items():

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import combinations, permutations, product
+from itertools import combinations, product
 from typing import Any
 
 from asyncthink.tasks.expressions import OPERATIONS
@@ -130,12 +130,13 @@ def solution_counts(numbers: Numbers) -> Counter[int]:
 def _lines(leaves: Sequence[_Value], a: _Value, b: _Value, first: _Value) -> Iterator[Line]:
     """Each leaf that is left after the first step beside its result, then both of them, the result left over."""
     rest = [leaf for leaf in leaves if leaf not in (a, b)]
-    ways: list[tuple[_Value, _Value | None]] = list(permutations(rest)) if len(rest) == 2 else [(rest[0], None)]
-    for near, far in ways:
+    for near in rest:
+        far = next((leaf for leaf in rest if leaf is not near), None)
         barred = first.operation if first.operation in "+*" and near.number > b.number else ""
         chained = "+*" if far and far.number > near.number else ""  # a chain goes on with smaller leaves only
         small, large = sorted((first.number, near.number))
-        yield Line(large, small, far and far.number, tuple(_moves(first, near, far, barred, chained)))
+        moves = tuple(_moves(first, near, far, barred, chained))
+        yield Line(large, small, far.number if far else None, moves)
     if a is leaves[0] and len(rest) == 2:
         near, far = rest
         yield Line(near.number, far.number, first.number, tuple(_moves(near, far, first, "", "+*")))
