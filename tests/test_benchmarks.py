@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT))
 from asyncthink.engines import Request  # noqa: E402
 from asyncthink.errors import InputError  # noqa: E402
 from benchmarks import __main__ as command  # noqa: E402
-from benchmarks import barrier, record, replay, solver, synthetic, table, trl_step, turns  # noqa: E402
+from benchmarks import barrier, earlier, record, replay, solver, synthetic, table, trl_step, turns  # noqa: E402
 from benchmarks.__main__ import NAMES  # noqa: E402
 from benchmarks.comparison import compared  # noqa: E402
 
@@ -260,10 +260,26 @@ def test_both_sides_of_a_grpo_step_train_as_large_a_model_on_as_many_tokens(mean
             trl_step.Steps.checked(steps)
 
 
+def test_why_a_side_ended_is_told(tmp_path):
+    side = turns.Side(["-c", "import sys; sys.exit('no such weights')"], dict(os.environ), tmp_path / "log")
+    with pytest.raises(ChildProcessError, match="no such weights"):
+        side.step()
+    side.end()
+
+
+@pytest.mark.parametrize("git, advice", [(True, "--unshallow"), (False, "is not a git checkout")])
+def test_a_checkout_without_the_earlier_commit_is_told_what_to_do(tmp_path, git, advice):
+    if git:
+        subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    with pytest.raises(InputError, match=advice):
+        earlier.checkout(tmp_path / "earlier", tmp_path)
+
+
 @pytest.fixture(scope="module")
-def prepared():
-    with turns.prepared() as folder:
-        yield folder
+def prepared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("inputs")
+    turns.write_inputs(folder)
+    return folder
 
 
 @pytest.mark.parametrize("step", ["pretrain", "sft", "grpo"])
