@@ -5,6 +5,7 @@ import math
 import os
 import platform
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -198,4 +199,6 @@ def commit() -> str:
 
 
 def _git(*words: str) -> str:
+    if not shutil.which("git"):
+        return ""
     return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True).stdout.strip()
