@@ -18,7 +18,6 @@ import numpy as np
 from asyncthink import engines
 from asyncthink.engines import Completion, Request
 from asyncthink.engines.local import Local
-from asyncthink.episode import Episode
 from asyncthink.synthesis.demonstration import Demonstration
 from asyncthink.thinking import THINKING
 from benchmarks import record, replay, timing
@@ -103,19 +102,12 @@ def turn(engine: replay.Replay, given: Any, written: list[Demonstration], load: 
             one = await THINKING["asynchronous"](engine, "countdown", item, settings, {}, ("barrier", number))
             seconds.append(time.process_time() - start)
             steps.append(local.steps - before)
-            assert said(one) == dict(replay.traces_of(written[number])), f"episode {number} said something else"
+            replay.compare(one, written[number])
 
     begin, first, fed = time.process_time(), local.steps, local.fed
     engines.run(engine, [client() for _ in range(load)])
     made = local.steps - first
     return Turn(seconds, steps, (local.fed - fed) / made, (time.process_time() - begin) / made)
-
-
-def said(episode: Episode) -> dict[str, list[str]]:
-    """The words of each agent."""
-    return {
-        trace.role if trace.fork is None else f"worker-{trace.fork}": trace.own_text.split() for trace in episode.traces
-    }
 
 
 def _compared(load: int, ours: list[Turn], theirs: list[Turn]) -> Iterator[record.Row]:

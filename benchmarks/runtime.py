@@ -5,11 +5,9 @@ left is everything else between an item and its Episode: prompts, tokens to text
 requests and results, the event loop.
 """
 
-from functools import partial
 from time import process_time
 
-from asyncthink.engines.local import Local
-from benchmarks import record, replay, said, timing
+from benchmarks import record, replay, said
 
 EPISODES, ITEMS, REPEATS = 256, 64, 3
 TRIED = (
@@ -19,37 +17,20 @@ TRIED = (
 )
 
 
-class Timed(Local):
-    """The local engine, with a clock on its steps."""
-
-    seconds = 0.0
-
-    def _arrange(self) -> dict[int, list[int]]:
-        begin = process_time()
-        try:
-            return super()._arrange()
-        finally:
-            self.seconds += process_time() - begin
-
-    def _step(self, earlier: dict[int, list[int]]) -> bool:
-        begin = process_time()
-        try:
-            return super()._step(earlier)
-        finally:
-            self.seconds += process_time() - begin
-
-
 def measure() -> record.Row:
     """Processor seconds of sampling, and of its decoding."""
     given = replay.nano()
     model, tokenizer = replay.random_model(given)
     written = replay.demonstrations(given, EPISODES, ITEMS)
-    local = Timed(model, tokenizer)
+    local = said.Timed(model, tokenizer)
     ours, theirs = [], []
     for _ in range(1 + REPEATS):
         engine, local.seconds = said.Said(local, written), 0.0
-        ours.append(timing.cpu(partial(said.episodes, engine, written, given.thinking)))
+        begin = process_time()
+        episodes = said.episodes(engine, written, given.thinking)
+        ours.append(process_time() - begin)
         theirs.append(local.seconds)
+        said.compare(episodes, written)
     calls = sum(len(one.workers) + len(list(replay.stretches(one.organizer))) for one in written)
     each = 1e6 * sorted(whole - decoding for whole, decoding in zip(ours[1:], theirs[1:], strict=True))[REPEATS // 2]
     shares = [1 - decoding / whole for whole, decoding in zip(ours[1:], theirs[1:], strict=True)]
@@ -61,7 +42,7 @@ def measure() -> record.Row:
         "unit": "CPU s",
         "ours": ours[1:],
         "theirs": theirs[1:],
-        "checked": "one run, with a clock on every decoding step",
+        "checked": "every word of every agent; one run, with a clock on every decoding step",
         "note": f"beside decoding is Python: each of the {calls:,} calls of {EPISODES} episodes takes "
         f"{each / calls:.0f} microseconds, for its future, its seed, tokens to text, the parser and the search for a "
         f"tag's tokens. {TRIED}",

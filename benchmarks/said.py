@@ -1,10 +1,14 @@
 """Replay with everything looked up before the clock runs, where the runtime's own share is what is measured."""
 
-from dataclasses import replace
+from time import process_time
 from typing import Any
+
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from asyncthink import engines
 from asyncthink.engines import Completion, Request
+from asyncthink.engines.feed import Feed
 from asyncthink.engines.local import Local
 from asyncthink.episode import Episode
 from asyncthink.settings import Thinking
@@ -33,11 +37,45 @@ class Said(replay.Replay):
     async def complete(self, request: Request) -> Completion:
         """The next stretch of the trace, after as many tokens were decoded."""
         ids, logprobs, stop = self._coming[request.trace[-2:]].pop()
-        known, decoded = self._decoded.get(request.trace, (0, ()))
-        context = (*decoded, *request.ids[known:])
-        done = await self.local.complete(replace(request, ids=context, stops=replay.NEVER, max_tokens=len(ids)))
-        self._decoded[request.trace] = len(request.ids) + len(ids), (*context, *done.ids)
+        await self.decoding(request, len(ids))
         return Completion(ids, logprobs, stop)
+
+
+class Timed(Local):
+    """The local engine, with a clock on its steps, and in them on the model."""
+
+    seconds = model_seconds = 0.0
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+        super().__init__(model, tokenizer)
+        self._model_step, self.decoder.step = self.decoder.step, self._forward
+
+    def _arrange(self) -> dict[int, list[int]]:
+        begin = process_time()
+        try:
+            return super()._arrange()
+        finally:
+            self.seconds += process_time() - begin
+
+    def _step(self, earlier: dict[int, list[int]]) -> bool:
+        begin = process_time()
+        try:
+            return super()._step(earlier)
+        finally:
+            self.seconds += process_time() - begin
+
+    def _forward(self, feed: Feed) -> Tensor:
+        begin = process_time()
+        try:
+            return self._model_step(feed)
+        finally:
+            self.model_seconds += process_time() - begin
+
+
+def compare(told: list[Episode], written: list[Demonstration]) -> None:
+    """Every agent of every episode said what it was told to say."""
+    for one, demonstration in zip(told, written, strict=True):
+        replay.compare(one, demonstration)
 
 
 def episodes(engine: Said, written: list[Demonstration], thinking: Thinking) -> list[Episode]:

@@ -79,6 +79,7 @@ class Said:
         known, decoded = self._decoded.get(request.trace, (0, ()))
         context = (*decoded, *request.ids[known:])
         done = await self.local.complete(replace(request, ids=context, stops=NEVER, max_tokens=len(ids)))
+        assert len(done.ids) == len(ids), f"{len(done.ids)} tokens were decoded where {len(ids)} are said"
         self._decoded[request.trace] = len(request.ids) + len(ids), (*context, *done.ids)
         return Completion(ids, (0.0,) * len(ids), text.split()[-1])
 

@@ -9,7 +9,6 @@ measures the KL divergence from the start, as every step does, and TRL's stock s
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -39,8 +38,8 @@ def measure() -> record.Row:
         model.save_pretrained(start)
         tokenizer.save_pretrained(start)
         steps = Steps(given, start, Path(folder))
-        ours, theirs = timing.alternating(steps.ours, steps.theirs, REPEATS, seconds_of_step)
-        assert abs(steps.decoded / steps.peer_decoded - 1) < 0.02, "the two sides train on different lengths"
+        ours, theirs = timing.alternating(steps.ours, steps.theirs, REPEATS, steps.seconds)
+        decoded, peer_decoded = steps.checked()
     return {
         "what": f"one GRPO step, {PROMPTS} × {GROUP} episodes",
         "against": "stock TRL GRPOTrainer, single traces of the same total length",
@@ -49,14 +48,8 @@ def measure() -> record.Row:
         "unit": "CPU s a step",
         "ours": ours,
         "theirs": theirs,
-        "checked": f"the same architecture, rows and sampled tokens ({steps.decoded:,} and {steps.peer_decoded:,})",
+        "checked": f"as many parameters and rows; {decoded:,} and {peer_decoded:,} tokens decoded",
     }
-
-
-def seconds_of_step(make: Callable[[], Any]) -> float:
-    """Of a trainer's one step, without making the trainer."""
-    trainer = make()
-    return timing.cpu(trainer.train)
 
 
 class Steps:
@@ -65,10 +58,24 @@ class Steps:
     def __init__(self, given: Any, start: Path, folder: Path) -> None:
         self.given, self.start, self.folder = given, start, folder
         self.written = replay.demonstrations(given, PROMPTS * GROUP, PROMPTS)
-        self.decoded = sum(len(text.split()) for one in self.written for text in (one.organizer, *one.workers.values()))
-        self.length = round(self.decoded / len(self.written))
-        self.peer_decoded = self.length * len(self.written)
+        words = sum(len(text.split()) for one in self.written for text in (one.organizer, *one.workers.values()))
+        self.length = round(words / len(self.written))
         self.made = 0
+        self.engines: list[replay.Replay] = []
+        self.trained: list[Any] = []
+
+    def seconds(self, make: Callable[[], Any]) -> float:
+        """Of a trainer's one step, without making the trainer."""
+        self.trained = [*self.trained[-1:], make()]
+        return timing.cpu(self.trained[-1].train)
+
+    def checked(self) -> tuple[int, int]:
+        """Tokens that each side decoded in its last step; AssertionError where the two do not learn from as much."""
+        own, peer = self.trained
+        assert own.model.num_parameters() == peer.model.num_parameters(), "the two sides train different models"
+        decoded, peer_decoded = self.engines[-1].tokens, sampled(peer, len(self.written))
+        assert abs(decoded / peer_decoded - 1) < 0.02, f"one side decodes {decoded} tokens, the other {peer_decoded}"
+        return decoded, peer_decoded
 
     def ours(self) -> EpisodeTrainer:
         """Our trainer, whose engine says the demonstrations: sample s of item i says demonstration i + s * PROMPTS."""
@@ -77,8 +84,12 @@ class Steps:
         self.made += 1
         run = Run("benchmark", 1, Scratch(self.folder / f"scratch-{self.made}"))
         items = [one.item for one in self.written[:PROMPTS]]
-        sampler = Sampler("replay", partial(_replay, self._said), lambda *_: None, Tolerance(inf, inf), "")
+        sampler = Sampler("replay", self._replay, lambda *_: None, Tolerance(inf, inf), "")
         return grpo.trainer_of(settings, run, self.start, items, sampler)
+
+    def _replay(self, trainer: Any) -> replay.Replay:
+        self.engines.append(replay.Replay(replay.Local(trainer.model, trainer.processing_class), self._said))
+        return self.engines[-1]
 
     def _said(self, seeds: tuple[Any, ...]) -> Any:
         *_, item, sample = seeds
@@ -110,8 +121,10 @@ class Steps:
         )
 
 
-def _replay(script: replay.Script, trainer: Any) -> replay.Replay:
-    return replay.Replay(replay.Local(trainer.model, trainer.processing_class), script)
+def sampled(trainer: Any, rows: int) -> int:
+    """Tokens of all rows that TRL's trainer says it sampled in its last step."""
+    means = [log["completions/mean_length"] for log in trainer.state.log_history if "completions/mean_length" in log]
+    return round(means[-1] * rows)
 
 
 def _unequal(completions: list[Any], **_: Any) -> list[float]:

