@@ -216,13 +216,13 @@ def bumped(path, given=PARAMS):
     raise AssertionError(f"no other value was found for {'.'.join(path)}")
 
 
-# A set that is null is not there, another task needs items of its own, no arm that learns can follow a plan: none of
-# these is a number that is changed.
+# A set that is null is not there, another task needs items of its own, no arm that learns can follow a plan, three
+# numbers need other prompts: none of these is a number that is changed alone.
 LEAVES = {
     ".".join(path): path
     for path in leaves(PARAMS.to_mapping())
     if path[-1] != "task"
-    and path != ("thinking", "plan")
+    and path not in (("thinking", "plan"), ("puzzles", "numbers"))
     and not (path[0].endswith("_sets") and at(PARAMS.to_mapping(), path) is None)
 }
 # These decide no result: how often training is saved; how an API is asked, where a change must not cost answers that

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -20,6 +20,7 @@ ONE_NODE = Path(__file__).parent / "slurm" / "one_node.sh"
 # Enough for every rule and for four trainings: three are disturbed, and one may be too quick to be caught.
 ARMS = ("asyncthink", "asyncthink_priced", "no_cold_start", "sequential", "parallel")
 OF_ALL_ARMS = ("figures/", "metrics/tables/", "metrics/headline.json", "metrics/claims.json", "results/report/")
+LAST_STATE = "checkpoint-3"
 PRICED = "results/grpo/asyncthink_priced/1/model.safetensors"  # a price tells apart even episodes that learned nothing
 pytestmark = pytest.mark.slow
 
@@ -86,18 +87,21 @@ def training(project):
     return None, None
 
 
-def stopped_after_its_first_state(project, process):
-    """Whether the job could be stopped while it had a state: on a busy machine three steps may be over before."""
+def stopped_between_states(project, process):
+    """Whether the job could be stopped after its first state and before its last: on a busy machine it may be quicker."""
     others = set(project.directory.glob("work/grpo/*"))
 
     def states():
-        return {state.parents[1] for state in project.directory.glob("work/grpo/*/checkpoint-1/DONE")} - others
+        kept = project.directory.glob("work/grpo/*/checkpoint-*/DONE")
+        return {state.parent.name for state in kept if state.parents[1] not in others}
 
+    with suppress(OSError):
+        Path(f"/proc/{process.pid}/autogroup").write_text("19")  # so that this loop is the quicker one
     while process.is_running() and not states():
         time.sleep(0.002)
     try:
         process.suspend()
-        if states():
+        if states() and LAST_STATE not in states():
             return True
         process.resume()
     except psutil.NoSuchProcess:
@@ -110,7 +114,7 @@ def frozen(project, run, arms):
     """The next GRPO of an arm beside `arms` that can be caught, stopped; it goes on at the end if it still is."""
     passed = set(arms)
     process, arm = training(project)
-    while process is None or arm in passed or not stopped_after_its_first_state(project, process):
+    while process is None or arm in passed or not stopped_between_states(project, process):
         assert run.poll() is None, "the run ended before a GRPO job could be caught"
         if process is not None:
             passed.add(arm)

@@ -33,7 +33,7 @@ EPISODE = (*BUDGETS, *PROTOCOL, "thinking.latency_budget", "thinking.reasoning")
 # Of one way of thinking; `evaluate` writes them down for all.
 OWN_WAY = ("thinking.plan", "thinking.diversified")
 # Of countdown's world, beside the sizes of the splits.
-WORLD = tuple(f"puzzles.{key}" for key in ("smallest", "largest", "base_largest", "largest_target"))
+WORLD = tuple(f"puzzles.{key}" for key in ("numbers", "smallest", "largest", "base_largest", "largest_target"))
 SOLVED = ("puzzles.required", "puzzles.most_solutions")
 COLD_START = ("synthesize", "filter", "sft")
 # What decides how a teacher writes: the solver keeps budgets, the API's answers have limits of their own.
