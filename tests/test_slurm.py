@@ -88,7 +88,7 @@ def training(project):
 
 
 def stopped_between_states(project, process):
-    """Whether the job could be stopped after its first state and before its last: on a busy machine it may be quicker."""
+    """Whether the job could be stopped after its first state, before its last; it may be quicker on a busy machine."""
     others = set(project.directory.glob("work/grpo/*"))
 
     def states():
