@@ -113,8 +113,9 @@ def met(row: Row) -> bool | None:
 
 def main(measure: Callable[[], Row | list[Row]]) -> None:
     """Measure, write, print. What cannot be measured here leaves an earlier result as it is."""
-    name = Path(sys.modules["__main__"].__file__ or "").stem
-    parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
+    module = sys.modules[measure.__module__]
+    name = Path(module.__file__ or "").stem
+    parser = argparse.ArgumentParser(description=module.__doc__)
     parser.add_argument("--into", type=Path, default=RESULTS)
     into = parser.parse_args().into
     begin = time.perf_counter()

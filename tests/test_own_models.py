@@ -40,7 +40,7 @@ def elsewhere(tmp_path, monkeypatch) -> Path:
 def test_it_thinks_out_of_the_box(llama, elsewhere, mode, capsys):
     assert cli.main(["think", "--model", str(llama), "--mode", mode, "--budget", "30", *PUZZLE]) == 0
     out = capsys.readouterr().out
-    assert "Find 1 different ways to reach 24" in out
+    assert "Find a way to reach 24" in out
     assert re.search(r"work +\d+ tokens", out)
 
 
