@@ -123,7 +123,7 @@ OUT_OF_RANGE = [
     ),
     ("puzzles.base_largest", 12, "puzzles.base_largest is 12; allowed: puzzles.largest = 13 or more"),
     ("puzzles.largest_target", 101, "puzzles.largest_target is 101; allowed: from 1 to 100"),
-    ("puzzles.numbers", 3, "puzzles.numbers is 3; allowed: 4 with thinking.prompts = word; 3 with chat alone"),
+    ("puzzles.numbers", 3, "puzzles.numbers is 3; allowed: 4; or 3 for a pretrained model (model.start_from) with"),
     ("puzzles.numbers", 5, "puzzles.numbers is 5; allowed: 3, 4"),
     ("puzzles.required", 9, "puzzles.required is 9; allowed: from 1 to 8"),
     ("puzzles.most_solutions", 3, "puzzles.most_solutions is 3; allowed: null, or puzzles.required = 4 or more"),

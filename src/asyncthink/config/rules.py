@@ -65,8 +65,9 @@ def _of_the_arm(params: Params) -> Iterator[Rule]:
     yield "reward.concurrency_target", tau > alone or thinking.capacity == 1, tau, above
     greedy = thinking.temperature == 0 and arm.rl and arm.weights_of is None
     yield "thinking.temperature", not greedy, 0.0, "above 0 for grpo: greedy episodes are all alike"
-    four = params.puzzles.numbers == 4 or thinking.prompts != "word"
-    yield "puzzles.numbers", four, params.puzzles.numbers, "4 with thinking.prompts = word; 3 with chat alone"
+    spoken = thinking.prompts == "chat" and params.model.start_from is not None  # the base's documents are of four
+    pretrained = "4; or 3 for a pretrained model (model.start_from) with thinking.prompts = chat"
+    yield "puzzles.numbers", spoken or params.puzzles.numbers == 4, params.puzzles.numbers, pretrained
     untrained = arm.weights_of is not None or not arm.rl
     worded = thinking.prompts == "word" and arm.task == COUNTDOWN and untrained
     where = f"{COUNTDOWN} in words, with the weights of another arm (arm.weights_of) or without RL"

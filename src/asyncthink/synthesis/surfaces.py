@@ -99,8 +99,7 @@ def _chat_steps(branch: Branch, target: int) -> Iterator[Step]:
     result is left out. A stretch after a solution begins a sentence of its own. Of three numbers the second step is the
     last: `13-10=3. Then 12+3=15, so 12+(13-10)=15.`
     """
-    first = f"{branch.left}{branch.operation}{branch.right}"
-    sentences = [f"{first}={branch.result}."]
+    sentences = [f"{branch.left}{branch.operation}{branch.right}={branch.result}."]
     for line in branch.lines:
         goals = {_WANTED[verdict].format(target, line.leftover): goal for verdict, goal in line.goals(target)}
         wanted = " or ".join(f"{sides}={goal}" for sides, goal in goals.items()) or "nothing"
