@@ -87,7 +87,7 @@ def training(project):
 
 @contextmanager
 def frozen(project, run, arms):
-    """The next GRPO of an arm beside `arms`, stopped behind its first state; it goes on at the end if it still is."""
+    """The next GRPO of an arm beside `arms`, stopped after its first state; it goes on at the end if it still is."""
     process, arm = training(project)
     while process is None or arm in arms:
         assert run.poll() is None, "the run ended before a GRPO job could be caught"
@@ -99,29 +99,33 @@ def frozen(project, run, arms):
         time.sleep(0.002)
     process.suspend()
     try:
-        yield arm
+        yield process, arm
     finally:
         if process.is_running():
             process.resume()
 
 
-def pass_time_limit(cluster):
+def pass_time_limit(cluster, process):
     """The least there is, one minute from the job's start."""
+    process.terminate()
     job = cluster.running_grpo()
     subprocess.run(["scontrol", "update", f"JobId={job}", "TimeLimit=1"], check=True)
     while (job, "RUNNING") in {(id, state) for id, _, state in cluster.jobs()}:
         time.sleep(0.5)
 
 
-def cancel(cluster):
+def cancel(cluster, process):
+    process.terminate()
     subprocess.run(["scancel", cluster.running_grpo()], check=True)
 
 
-def restart_node(cluster):
+def restart_node(cluster, process):
     assert cluster("stop-node").returncode == 0
     assert cluster("start-node").returncode == 0
 
 
+# SLURM wakes a stopped job before it sends it SIGTERM, and three steps can end in between: two disturbances therefore
+# send the signal first, which waits until the job wakes.
 DISTURBANCES = (pass_time_limit, cancel, restart_node)
 
 
@@ -135,8 +139,8 @@ def disturbed(cluster, tmp_path_factory):
     command, met = ["snakemake", "--workflow-profile", "profiles/slurm"], {}
     with open(project.directory.parent / "log", "w+") as log, project.started(*command, output=log) as run:
         for disturb in DISTURBANCES:
-            with frozen(project, run, met.values()) as arm:
-                disturb(cluster)
+            with frozen(project, run, met.values()) as (process, arm):
+                disturb(cluster, process)
             met[disturb] = arm
         run.wait(timeout=3600)
         log.seek(0)
