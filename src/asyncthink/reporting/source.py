@@ -23,6 +23,7 @@ LABELS = {
     "parallel_diversified_long": "Parallel, diversified, longer traces",
     "sequential": "Sequential thinking",
     "sequential_long": "Sequential, longer traces",
+    "sequential_untaught": "Sequential, − cold start",
     "no_concurrency_reward": "− concurrency reward",
     "no_cold_start": "− cold start",
     "no_rl": "− reinforcement learning",
