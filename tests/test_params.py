@@ -42,6 +42,15 @@ def refusal(tmp_path, key, value):
     return str(error.value).removeprefix(f"{path}: ")
 
 
+def test_a_good_order_of_branches_is_refused_of_three_numbers(tmp_path):
+    path = tmp_path / "params.yaml"
+    three = yaml.safe_load(scales.scaled(ROOT, "pretrained"))
+    for where in ("synthesize", "arms.asyncthink_ordered.synthesize"):
+        path.write_text(yaml.safe_dump(params.merged(three, nested(f"{where}.ordered_share", 1.0))))
+        with pytest.raises(InputError, match=rf": {where}.ordered_share is .*; allowed: 0.0 with puzzles.numbers = 3"):
+            params.read(path)
+
+
 PLAN = {"order": "listed", "forked": 2, "own": 1}
 OUT_OF_RANGE = [
     ("evaluate.samples", 0, "evaluate.samples is 0; allowed: 1 or more"),

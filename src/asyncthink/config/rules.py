@@ -68,6 +68,8 @@ def _of_the_arm(params: Params) -> Iterator[Rule]:
     spoken = thinking.prompts == "chat" and params.model.start_from is not None  # the base's documents are of four
     pretrained = "4; or 3 for a pretrained model (model.start_from) with thinking.prompts = chat"
     yield "puzzles.numbers", spoken or params.puzzles.numbers == 4, params.puzzles.numbers, pretrained
+    ordered, none = params.synthesize.ordered_share, "0.0 with puzzles.numbers = 3: the good order is of four numbers"
+    yield "synthesize.ordered_share", params.puzzles.numbers == 4 or not ordered, ordered, none
     untrained = arm.weights_of is not None or not arm.rl
     worded = thinking.prompts == "word" and arm.task == COUNTDOWN and untrained
     where = f"{COUNTDOWN} in words, with the weights of another arm (arm.weights_of) or without RL"
