@@ -14,6 +14,7 @@ from latency_formula import recursion
 from asyncthink import protocol, schedule
 from asyncthink.engines import run
 from asyncthink.engines.scripted import Scripted
+from asyncthink.errors import InputError
 from asyncthink.models import word_tokenizer
 from asyncthink.protocol import Answer, Fork, Join, Think
 from asyncthink.settings import FixedPlan
@@ -28,6 +29,13 @@ PLENTY = replace(PARAMS.thinking, organizer_budget=4000, worker_budget=2000)
 OWN = re.compile(rf"\| ({NAME.pattern})")
 FAIR = ["|", "<FORK-2>", "<JOIN-1>", "<ANSWER>"]  # how a model that has searched a branch goes on
 SHAPES = [(2, 1), (1, 1), (3, 2), (2, 0), (1, 4)]
+
+
+@pytest.mark.parametrize("order", ["listed", "predicted"])
+def test_a_plan_refuses_an_item_whose_branches_are_not_known(order):
+    three = {"numbers": [8, 7, 3], "target": 18, "required": 1}
+    with pytest.raises(InputError, match=r"an item: its branches are not known, .*; allowed: 4 different numbers"):
+        follow(three, (order, 2, 1), str, str)
 
 
 def follow(item, plan, organizer, worker, **changes):

@@ -16,6 +16,7 @@ from tokenizers import Regex, pre_tokenizers
 
 from asyncthink import protocol
 from asyncthink.cli import main
+from asyncthink.errors import InputError
 from asyncthink.synthesis import demonstration, documents, format_filter, solver_teacher, structures
 from asyncthink.synthesis.demonstration import Demonstration
 from asyncthink.synthesis.surfaces import SURFACES
@@ -107,6 +108,25 @@ def test_a_search_in_sentences_is_of_equations_and_goes_on_after_a_solution_with
                 made = [move for move in line.moves if move.hits(target) or move.result not in wanted]
                 for move in made:
                     assert (str(line.left), move.operation, str(line.right), str(move.result)) in equations
+
+
+@pytest.mark.parametrize(
+    ("prompts", "ordered", "item"),
+    [
+        ("chat", 0.0, {"numbers": [7, 5, 3, 3], "target": 50}),  # searched as three numbers, 10 * 5 would be a solution
+        ("chat", 0.0, {"numbers": [9, 7, 5, 3, 1], "target": 24}),
+        ("chat", 0.0, {"numbers": [8, 3, 0], "target": 24}),
+        ("chat", 0.0, {"numbers": [8, 3], "target": 24}),
+        ("chat", 0.0, {"numbers": [8, 7, 3], "target": 18, "uses": 2}),
+        ("chat", 0.0, {"numbers": [8, 7, 3], "target": 18, "operations": "+-"}),
+        ("chat", 1.0, {"numbers": [8, 7, 3], "target": 18}),  # no good order of three numbers is known
+        ("word", 0.0, {"numbers": [8, 7, 3], "target": 18}),
+    ],
+)
+def test_the_solver_refuses_an_item_that_its_search_is_not_of(prompts, ordered, item):
+    wanted = settings_with(thinking={"prompts": prompts}, synthesize={"ordered_share": ordered})
+    with pytest.raises(InputError, match=r"^mine: its branches are not known, .*; allowed: (3 or )?4 different"):
+        next(demonstrations(wanted, "asynchronous", [{"id": "mine", **item, "required": 1}]))
 
 
 def test_an_answer_tells_what_the_search_and_the_joined_workers_found_in_that_order():

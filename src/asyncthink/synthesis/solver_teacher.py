@@ -27,12 +27,15 @@ from asyncthink.synthesis import structures
 from asyncthink.synthesis.assignment import Assignment
 from asyncthink.synthesis.demonstration import Demonstration
 from asyncthink.synthesis.pieces import Desk, Piece
-from asyncthink.tasks import branch_predictor
+from asyncthink.tasks import branch_predictor, countdown_search
 
 
 def demonstrate(assignment: Assignment, items: Sequence[dict[str, Any]]) -> Iterator[Demonstration]:
     """The demonstrations of an assignment, over all the items in turn."""
     write = FORMS[assignment.form]
+    ordered = assignment.synthesize.ordered_share > 0  # by a regression on four numbers
+    for item in items:
+        countdown_search.check(item, countdown_search.COUNTS["word" if ordered else assignment.thinking.prompts])
     for index in range(assignment.synthesize.demonstrations):
         rng = keyed(assignment.seed, "synthesize", assignment.form, index)
         item = items[index % len(items)]

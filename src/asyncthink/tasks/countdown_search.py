@@ -20,9 +20,11 @@ from functools import cache
 from itertools import combinations, product
 from typing import Any
 
+from asyncthink.errors import InputError
 from asyncthink.tasks.expressions import OPERATIONS
 
 COUNT = 4  # numbers of a puzzle, but in the smaller game of three
+COUNTS = {"word": (COUNT,), "chat": (COUNT - 1, COUNT)}  # by style: the word language has no words for three
 LARGEST_RESULT = 100
 BRANCH_NAMES = tuple(f"{a}{operation}{b}" for a, b in combinations("abcd", 2) for operation in OPERATIONS)
 VERDICTS = ("!+", "!-", "!*", "!/", "-!", "/!")
@@ -107,6 +109,21 @@ class _Value:
 def sorted_numbers(item: Mapping[str, Any]) -> Numbers:
     """The numbers of a puzzle, in descending order."""
     return tuple(sorted(item["numbers"], reverse=True))
+
+
+def check(item: Mapping[str, Any], counts: Sequence[int] = (COUNT,)) -> None:
+    """Raise InputError unless an item, of a file of one's own, is a puzzle of the game that is searched here."""
+    numbers = item["numbers"]
+    counted = len(set(numbers)) == len(numbers) and len(numbers) in counts
+    ranged = all(1 <= number <= LARGEST_RESULT for number in (*numbers, item["target"]))
+    whole = item.get("uses", len(numbers)) == len(numbers) and set(item.get("operations", OPERATIONS)) == {*OPERATIONS}
+    if not (counted and ranged and whole):
+        asked = {key: item[key] for key in ("numbers", "target", "uses", "operations") if key in item}
+        raise InputError(
+            f"{item.get('id', 'an item')}: its branches are not known, {asked}; allowed:"
+            f" {' or '.join(map(str, counts))} different numbers, each of them and the target from 1 to"
+            f" {LARGEST_RESULT}, every number used, by {' '.join(OPERATIONS)}"
+        )
 
 
 @cache

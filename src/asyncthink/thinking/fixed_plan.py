@@ -12,7 +12,7 @@ from asyncthink import protocol
 from asyncthink.protocol import Answer, Fork, Join
 from asyncthink.settings import FixedPlan
 from asyncthink.tasks import branch_predictor
-from asyncthink.tasks.countdown_search import COUNT, SPELLED, VERDICTS, branches, sorted_numbers
+from asyncthink.tasks.countdown_search import COUNT, SPELLED, VERDICTS, branches, check, sorted_numbers
 from asyncthink.thinking.organizer import Organizer
 
 ORDERS: dict[str, Callable[[dict[str, Any]], Iterable[int]]] = {
@@ -24,6 +24,7 @@ SOLUTION = 2 * COUNT  # words of a solution in an answer, the sign between two i
 
 async def follow(organizer: Organizer, item: dict[str, Any], question: str, plan: FixedPlan) -> None:
     """Run an organizer along a plan, to its answer."""
+    check(item)
     own = branches(sorted_numbers(item))
     left = [own[place].name for place in ORDERS[plan.order](item)]
     known: dict[str, None] = {}

@@ -8,7 +8,7 @@ from asyncthink.episode import Episode
 from asyncthink.schedule import side_by_side
 from asyncthink.settings import Thinking
 from asyncthink.tasks import TASKS
-from asyncthink.tasks.countdown_search import branches, sorted_numbers
+from asyncthink.tasks.countdown_search import branches, check, sorted_numbers
 from asyncthink.thinking.sequential import solve
 
 
@@ -43,5 +43,6 @@ async def parallel(
 
 def _starts(item: dict[str, Any], count: int) -> list[str]:
     """For each trace the beginning of its search: branches as far apart in their list as can be."""
+    check(item)
     listed = branches(sorted_numbers(item))
     return [f" | {listed[index * len(listed) // count].name}" for index in range(count)]
