@@ -71,12 +71,15 @@ def drawn(
 ) -> list[Item]:
     """`size` items of a split; the largest number of each lies in `largest`, by default up to that of `puzzles`."""
     allowed = range(puzzles.largest + 1) if largest is None else largest
+    asked, wider = f"puzzles.{split}", "largest"
+    if largest is not None:
+        asked, wider = f"a test set with numbers beyond puzzles.largest = {puzzles.largest}", "base_largest"
     sets = [numbers for numbers in number_sets(puzzles)[split] if numbers[0] in allowed]
     left = [(numbers, list(targets)) for numbers in sets if (targets := solvable_targets(numbers, puzzles))]
     if (most := sum(len(targets) for _, targets in left)) < size:
         raise InputError(
-            f"puzzles.{split}: {size} items are asked for, but the world has {most} with {puzzles.required} solutions "
-            "or more; ask for fewer, or widen it (largest, largest_target, most_solutions)"
+            f"{asked}: {size} items are asked for, but the world has {most} with {puzzles.required} solutions "
+            f"or more; ask for fewer, or widen it ({wider}, largest_target, most_solutions)"
         )
     items: list[Item] = []
     for index in range(size):
