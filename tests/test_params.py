@@ -52,6 +52,34 @@ def test_a_good_order_of_branches_is_refused_of_three_numbers(tmp_path):
 
 
 PLAN = {"order": "listed", "forked": 2, "own": 1}
+
+
+@pytest.mark.parametrize(
+    ("scale", "arm", "thinking", "said"),
+    [
+        ("pretrained", "asyncthink", {"prompts": "word"}, "prompts is word; allowed: chat with puzzles.numbers = 3"),
+        ("pretrained", "asyncthink", {"plan": PLAN}, "plan is a plan; allowed: null: plans are for asynchronous"),
+        ("pretrained", "parallel", {"diversified": True}, "diversified is true; allowed: false: it is for parallel"),
+        (
+            "nano",
+            "sequential",
+            {"plan": PLAN},
+            "plan is a plan; allowed: null: plans are for asynchronous countdown in",
+        ),
+        ("nano", "asyncthink", {"diversified": True}, "diversified is true; allowed: false: it is for parallel"),
+    ],
+)
+@pytest.mark.parametrize("table", ["evaluate.variants", "test_sets"])
+def test_an_evaluation_is_refused_what_its_arm_cannot_follow(tmp_path, table, scale, arm, thinking, said):
+    path = tmp_path / "params.yaml"
+    larger = RAW["test_sets"]["countdown_larger"]
+    entry = (larger if table == "test_sets" else {}) | {"arms": [arm], "thinking": thinking}
+    scaled = yaml.safe_load(scales.scaled(ROOT, scale))
+    path.write_text(yaml.safe_dump(params.merged(scaled, nested(f"{table}.mine", entry))))
+    with pytest.raises(InputError, match=rf": {table}.mine.thinking.{said}"):
+        params.read(path)
+
+
 OUT_OF_RANGE = [
     ("evaluate.samples", 0, "evaluate.samples is 0; allowed: 1 or more"),
     ("sft.epochs", 10**400, "sft.epochs is 1000000"),  # and not a traceback of what multiplies it

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from asyncthink.errors import InputError
 from asyncthink.rewards import REWARDS
-from asyncthink.settings import COUNTDOWN, FIXED, SOURCES, SUBJECT, TrainedTask, require
+from asyncthink.settings import COUNTDOWN, FIXED, SOURCES, SUBJECT, Thinking, TrainedTask, require
 from asyncthink.tasks.multiple_choice import SUBSETS
 from asyncthink.tasks.sources import HUB
 
@@ -42,6 +42,20 @@ def check_arms(params: Params) -> None:
                     f" thinking.capacity = {agents} and synthesize.most_forks = {forks} forks and joins alternate;"
                     " there is no other order"
                 )
+
+
+def check_evaluation(params: Params, task: str, thinking: Thinking, where: str) -> None:
+    """Refuse settings of an evaluation that its arm or its task cannot follow; `params` are those of the arm."""
+    worded, mode = thinking.prompts == "word" and task == COUNTDOWN, params.arm.mode
+    planned, apart = worded and mode == "asynchronous", worded and mode == "parallel"
+    spoken = params.puzzles.numbers == 4 or not worded
+    for key, holds, value, allowed in (
+        ("prompts", spoken, "word", "chat with puzzles.numbers = 3"),
+        ("plan", planned or thinking.plan is None, "a plan", f"null: plans are for asynchronous {COUNTDOWN} in words"),
+        ("diversified", apart or not thinking.diversified, "true", f"false: it is for parallel {COUNTDOWN} in words"),
+    ):
+        if not holds:
+            raise InputError(f"params.yaml: {where}.{key} is {value}; allowed: {allowed}")
 
 
 def _of_the_tables(params: Params) -> Iterator[Rule]:
