@@ -18,7 +18,8 @@ from asyncthink.errors import InputError
 EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?e[-+]?\d+", re.IGNORECASE)  # DVC writes 5e-05, which YAML 1.1 takes for a word
 COUNTDOWN = "countdown"  # the test set that `puzzles` makes
 HEADLINE = "headline"  # an arm's evaluation itself, beside its variants
-FIXED = ("arms", "seed", "seeds", "scale", "training_sets", "test_sets")  # the same for every arm
+# The same for every arm: no step reads another world or another base for an arm of its own.
+FIXED = ("arms", "seed", "seeds", "scale", "puzzles", "model", "pretrain", "training_sets", "test_sets")
 GENERATED = ("sudoku", "countdown")
 LARGEST_SEED = 2**32 - 1  # of a training: NumPy takes no larger one
 MOST = 10**12  # of anything that is counted
