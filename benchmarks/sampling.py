@@ -20,8 +20,8 @@ BATCHES, CACHES = (64, 256), ("dynamic", "static")
 GREEDY = 48  # tokens that are compared
 NOTE = (
     "the model is bound by the bytes of its cache; generate is told every length in advance and has no runtime. Tried:"
-    " batches of 48 rows in place of 96, and of any number, no change; large pages, in turns with small ones: for malloc"
-    " 6 % faster, for tensors alone no change"
+    " batches of 48 rows in place of 96, and of any number, no change; large pages, in turns with small ones: for"
+    " malloc 6 % faster, for tensors alone no change"
 )
 
 
