@@ -18,7 +18,7 @@ from ruamel.yaml.error import YAMLError
 
 from asyncthink import settings
 from asyncthink.config.refusals import checked
-from asyncthink.config.rules import check, check_arms, check_evaluation
+from asyncthink.config.rules import check, check_arms, check_evaluations
 from asyncthink.errors import InputError, nearest
 from asyncthink.settings import CLOSED, COUNTDOWN, HEADLINE, TestSet, Thinking, TrainingSet
 
@@ -90,13 +90,10 @@ class Params:
         sampled = asdict(replace(own.thinking, temperature=own.evaluate.temperature))
         keys = wanted.thinking if wanted else {}
         runs = {HEADLINE: checked(Thinking, {**sampled, **keys}, f"test_sets.{test_set}.thinking")}
-        if wanted:
-            check_evaluation(own, wanted.task, runs[HEADLINE], f"test_sets.{test_set}.thinking")
         for name, variant in {} if wanted else own.evaluate.variants.items():
             if arm in variant.arms:
                 where = f"evaluate.variants.{name}.thinking"
                 runs[name] = checked(Thinking, {**sampled, **variant.thinking}, where)
-                check_evaluation(own, COUNTDOWN, runs[name], where)
         return runs
 
     def to_mapping(self) -> dict[str, Any]:
@@ -152,10 +149,10 @@ def from_mapping(raw: Any) -> Params:
 def _with_overrides(params: Params) -> Params:
     check_arms(params)
     for arm in params.arms:
-        params.evaluations(arm)
+        check_evaluations(params, arm, COUNTDOWN)
     for name, entry in params.test_sets.items():
         for arm in entry.arms if entry else ():
-            params.evaluations(arm, name)
+            check_evaluations(params, arm, name)
     return params
 
 

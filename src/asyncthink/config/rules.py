@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from asyncthink.errors import InputError
 from asyncthink.rewards import REWARDS
-from asyncthink.settings import COUNTDOWN, FIXED, SOURCES, SUBJECT, Thinking, TrainedTask, require
+from asyncthink.settings import COUNTDOWN, FIXED, HEADLINE, SOURCES, SUBJECT, Thinking, TrainedTask, require
 from asyncthink.tasks.multiple_choice import SUBSETS
 from asyncthink.tasks.sources import HUB
 
@@ -44,8 +44,17 @@ def check_arms(params: Params) -> None:
                 )
 
 
-def check_evaluation(params: Params, task: str, thinking: Thinking, where: str) -> None:
-    """Refuse settings of an evaluation that its arm or its task cannot follow; `params` are those of the arm."""
+def check_evaluations(params: Params, arm: str, test_set: str) -> None:
+    """Refuse settings of a variant or of a test set that an arm or the task cannot follow."""
+    own, task = params.arm_params(arm), params.task(test_set)
+    for name, thinking in params.evaluations(arm, test_set).items():
+        if test_set != COUNTDOWN:
+            _check_evaluation(own, task, thinking, f"test_sets.{test_set}")
+        elif name != HEADLINE:  # which is of the arm's own settings
+            _check_evaluation(own, task, thinking, f"evaluate.variants.{name}")
+
+
+def _check_evaluation(params: Params, task: str, thinking: Thinking, where: str) -> None:
     worded, mode = thinking.prompts == "word" and task == COUNTDOWN, params.arm.mode
     planned, apart = worded and mode == "asynchronous", worded and mode == "parallel"
     spoken = params.puzzles.numbers == 4 or not worded
@@ -55,7 +64,7 @@ def check_evaluation(params: Params, task: str, thinking: Thinking, where: str) 
         ("diversified", apart or not thinking.diversified, "true", f"false: it is for parallel {COUNTDOWN} in words"),
     ):
         if not holds:
-            raise InputError(f"params.yaml: {where}.{key} is {value}; allowed: {allowed}")
+            raise InputError(f"params.yaml: {where}.thinking.{key} is {value}; allowed: {allowed}")
 
 
 def _of_the_tables(params: Params) -> Iterator[Rule]:
