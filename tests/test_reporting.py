@@ -595,3 +595,18 @@ def test_the_methods_table_over_the_concurrency_weight_is_that_of_its_record():
             f" {row['elapsed']:.0f} | {row['concurrency_ratio']:.1%} | {row['forks']:.1f} |"
         ).replace("%", "") in method
     assert not rows
+
+
+def attempt(name):
+    lines = (ROOT / "metrics/attempts" / name).read_text(encoding="utf-8").splitlines()
+    return {(row["arm"], row["variant"]): row for row in map(json.loads, lines)}
+
+
+def test_the_readme_tells_of_a_pretrained_model_what_its_record_says():
+    rows = attempt("pretrained_three_numbers_validation.jsonl")
+    taught, untaught = rows["sequential", "headline"], rows["no_cold_start", "headline"]
+    puzzles = taught["episodes"]
+    right, formed = (round(puzzles * taught[name]) for name in ("accuracy", "valid"))
+    said = f"answers {right} of {puzzles} validation puzzles and has the form in {formed}; untaught it answers none"
+    assert said in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert untaught["correct"] == untaught["valid"] == 0
