@@ -599,12 +599,31 @@ def test_the_methods_table_over_the_concurrency_weight_is_that_of_its_record():
 
 def attempt(name):
     lines = (ROOT / "metrics/attempts" / name).read_text(encoding="utf-8").splitlines()
-    return {(row["arm"], row["variant"]): row for row in map(json.loads, lines)}
+    return {(row["arm"], row["variant"], row["seed"]): row for row in map(json.loads, lines)}
+
+
+def test_what_was_tried_at_sudoku_is_told_as_its_record_says():
+    rows = attempt("sudoku_other_puzzles.jsonl")
+    (text,) = [text for text in report.attempts()["C7"] if "sudoku_other_puzzles.jsonl" in text]
+    share = {
+        arm: f"{rows[arm, 'headline', 2]['accuracy']:.1%}"
+        for arm in ("no_rl", "slower", "rehearsed_600", "rehearsed_4000")
+    }
+    forked = {arm: f"{rows[arm, 'headline', 2]['forked']:.1%}" for arm in share}
+    bases = [f"{100 * rows['base', 'headline', seed]['accuracy']:.1f}" for seed in (2, 3, 4, 5)]
+    for said in (
+        f"the base alone solves {', '.join(bases[:3])} and {bases[3]} % (seeds 2 to 5)",
+        f"leaves {share['no_rl']}, with a Fork in {forked['no_rl']} of the episodes",
+        f"learning rate {share['slower']}, with a Fork in {forked['slower']}",
+        f"12,000 demonstrations, {share['rehearsed_600']}, and of 4,000, {share['rehearsed_4000']}",
+    ):
+        assert said.replace("%", " %").replace("  ", " ") in text
+    assert forked["rehearsed_600"] == forked["rehearsed_4000"] == "0.0%"
 
 
 def test_the_readme_tells_of_a_pretrained_model_what_its_record_says():
     rows = attempt("pretrained_three_numbers_validation.jsonl")
-    taught, untaught = rows["sequential", "headline"], rows["no_cold_start", "headline"]
+    taught, untaught = rows["sequential", "headline", 1], rows["no_cold_start", "headline", 1]
     puzzles = taught["episodes"]
     right, formed = (round(puzzles * taught[name]) for name in ("accuracy", "valid"))
     said = f"answers {right} of {puzzles} validation puzzles and has the form in {formed}; untaught it answers none"
