@@ -241,6 +241,17 @@ def test_a_pass_that_is_made_because_others_need_more_changes_nothing(monkeypatc
     assert relative_error(gradient(), alone) < 1e-6
 
 
+@pytest.mark.parametrize("head", [None, plain, fused])
+def test_a_process_that_has_nothing_to_score_makes_a_pass_that_changes_nothing(head):
+    """More processes than groups: some have no first episode of one."""
+    model = model_of()
+    add_fused_lm_head(model, temperature=1.0, outputs=("log_probs", "entropy", "is_top1"))
+    scores = score(model, torch.zeros(0, dtype=torch.long), [], head=head)
+    assert [len(value) for value in (scores.logprob_N, scores.entropy_N, scores.likeliest_N)] == [0, 0, 0]
+    scores.logprob_N.sum().backward()
+    assert all(parameter.grad is not None and not parameter.grad.any() for parameter in model.parameters())
+
+
 def test_the_fused_head_says_what_the_logits_say():
     model = model_of()
     traces = written_episodes(2, 1, VOCABULARY)[0].traces

@@ -67,6 +67,18 @@ def test_the_loss_is_the_weighted_mean_over_single_documents(tmp_path):
     assert relative_error(found, expected) < 1e-5
 
 
+def test_a_process_without_a_document_adds_nothing_to_the_loss(tmp_path):
+    """A step may have fewer documents than processes take from it."""
+    settings = pretrain.Settings(PARAMETERS.pretrain, PARAMETERS.model, WORDS)
+    trainer = pretrain.trainer_of(settings, Run("test", 1, Scratch(tmp_path)), CORPUS)
+    nothing = trainer.train_dataset.stream(trainer.train_dataset[0][10**6 :])
+    weight = trainer._get_num_items_in_batch([nothing, trainer.train_dataset.stream(trainer.train_dataset[0])], "cpu")
+    loss = trainer.compute_loss(trainer.model, nothing, num_items_in_batch=weight)
+    loss.backward()
+    assert loss.item() == 0
+    assert all(parameter.grad is not None and not parameter.grad.any() for parameter in trainer.model.parameters())
+
+
 def test_skills_are_looked_for_where_they_show():
     text = "<solve> 9 3 2 1 =24 | a-d 9 1 8 2 !* 12 8 3 * 24 !+ ((9 - 1) * 3) + 2 - 5 <ANSWER> 9 + 3 </ANSWER>"
     places = skills.places(text.split())

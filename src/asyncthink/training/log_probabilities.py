@@ -34,7 +34,7 @@ WORTH = 8  # ... once the pass has this part of its budget
 ROUNDING = AutocastKwargs(cache_enabled=False)
 
 Rows = list[list[int]]  # the traces (by number) of each row of one pass
-NOTHING: Rows = [[]]  # a pass that a process makes because others, which share the model, have more to do
+NOTHING: Rows = [[]]  # a pass that a process makes because others have more to do, or anything at all
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def score(
     """Score every token of a stream of traces; gradients flow through the log-probabilities.
 
     budget is the most cells of a pass. What is not said is what suits the model and the device; where nothing is, the
-    compiled kernels compute what they can.
+    compiled kernels compute what they can. A stream of nothing is scored too, in a pass as others make it.
     """
     budget = budget or BUDGETS[ids_N.device.type]
     if layout is None and head is None and lengths and kernels.fit(model):
@@ -145,10 +145,11 @@ def score(
     starts = [0, *accumulate(lengths)]
     passes = layout(lengths, budget) or [NOTHING]
     passes += [NOTHING] * (most(model, len(passes)) - len(passes))
+    fed_N = ids_N if lengths else ids_N.new_zeros(1)  # padding is fed something too
     parts = []
     for rows in passes:
         token_RT, position_RT, cell_M = (numbers.to(ids_N.device) for numbers in _cells(rows, starts, lengths))
-        scored = head(model, ids_N[token_RT.clamp(min=0)], position_RT, cell_M, temperature)
+        scored = head(model, fed_N[token_RT.clamp(min=0)], position_RT, cell_M, temperature)
         parts.append((token_RT.flatten()[cell_M], *scored))
     token_M, logprob_M, entropy_M, likeliest_M = (torch.cat(column) for column in zip(*parts, strict=True))
     nothing_N = torch.zeros(len(ids_N), device=ids_N.device)

@@ -57,9 +57,9 @@ class Corpus:
         return self.batches[number]
 
     def stream(self, chosen: Sequence[int]) -> dict[str, torch.Tensor]:
-        """Some documents as a batch of inputs."""
+        """Some documents as a batch of inputs; none, where there are more processes than documents."""
         spans = [range(self.ends[number - 1] if number else 0, self.ends[number]) for number in chosen]
-        places = np.concatenate([np.arange(span.start, span.stop) for span in spans])
+        places = np.concatenate([np.arange(0), *(np.arange(span.start, span.stop) for span in spans)])
         return {
             "input_ids": torch.from_numpy(self.ids_N[places]).long(),
             "weights": torch.from_numpy(self.weight_N[places]),
