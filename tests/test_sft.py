@@ -341,9 +341,11 @@ def again(folder: Path, start: Path, demonstrations: Path) -> None:
     sft.sft(PARAMETERS.sft, PARAMETERS.thinking, run, start, demonstrations, written)
 
 
+@pytest.mark.parametrize("cells", [10**6, 1])  # with 1 a trace is a micro-batch, and the last traces fill no step
 def test_a_run_whose_result_could_not_be_written_only_writes_it_again(
-    tmp_path, start, demonstrations, monkeypatch, capsys
+    tmp_path, start, demonstrations, monkeypatch, capsys, cells
 ):
+    monkeypatch.setattr(micro_batches, "tokens_of", lambda model, recomputed, room: cells)
     whole = run(tmp_path / "whole", start, demonstrations, monkeypatch)
     folder = tmp_path / "blocked"
     folder.mkdir()
@@ -355,7 +357,8 @@ def test_a_run_whose_result_could_not_be_written_only_writes_it_again(
     monkeypatch.setattr(sft.TraceTrainer, "training_step", None)
     again(folder, start, demonstrations)
     assert "checkpoint-4" in capsys.readouterr().err
-    assert sha256(whole / "model/model.safetensors") == sha256(folder / "model/model.safetensors")
+    for name in ("model/model.safetensors", "history.jsonl"):
+        assert sha256(whole / name) == sha256(folder / name)
 
 
 def test_a_loss_that_is_no_number_ends_the_run_in_one_line(tmp_path, demonstrations, monkeypatch):

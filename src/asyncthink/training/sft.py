@@ -91,6 +91,7 @@ def trainer_of(
         raise InputError(
             f"sft: {len(order)} traces in all epochs are fewer than sft.batch_traces = {settings.batch_traces}"
         )
+    del order[len(order) // settings.batch_traces * settings.batch_traces :]  # else a resumed run would go on into it
     tags = token_ids(tokenizer, thinking.prompts)
     return TraceTrainer(
         model=model,
