@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from taught_model import DEMONSTRATION, ITEM, PARAMS, THINKING_SETTINGS, WORDS, random_model
-from tiny_models import ARCHITECTURES, tiny_model
+from tiny_models import ARCHITECTURES, seeing_model, tiny_model
 from transformers import (
     BartConfig,
     BartForCausalLM,
@@ -163,6 +163,14 @@ def test_it_is_fine_tuned_on_demonstrations(start, tmp_path):
     run = Run("sft", 1, Scratch(tmp_path / "scratch"))
     first, *_, last = train(sft.trainer_of(settings, THINKING_SETTINGS, run, start, [DEMONSTRATION] * 2))
     assert last["loss"] < 0.7 * first["loss"]
+
+
+def test_a_model_that_sees_images_too_is_fine_tuned_on_text(tmp_path):
+    language_model.write(seeing_model(WORDS), WORDS, tmp_path / "start")
+    settings = replace(PARAMS.sft, epochs=2, batch_traces=4, learning_rate=1e-2, tag_weight=1.0, answer_weight=1.0)
+    run = Run("sft", 1, Scratch(tmp_path / "scratch"))
+    first, *_, last = train(sft.trainer_of(settings, THINKING_SETTINGS, run, tmp_path / "start", [DEMONSTRATION] * 2))
+    assert last["loss"] < first["loss"]
 
 
 @every_architecture

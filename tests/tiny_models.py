@@ -57,6 +57,27 @@ ARCHITECTURES = {
 }
 
 
+# Whose configuration has a part for text and one for images.
+SEEING = {
+    "text_config": {**GEMMA, "sliding_window": 4},
+    "vision_config": {**NARROW, "num_hidden_layers": 1, "image_size": 28, "patch_size": 14},
+    "mm_tokens_per_image": 4,
+}
+
+
+def seeing_model(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
+    """Gemma 3 with its eyes."""
+    own = {
+        "vocab_size": len(tokenizer),
+        "pad_token_id": 0,
+        "bos_token_id": None,
+        "eos_token_id": tokenizer.eos_token_id,
+    }
+    config = CONFIG_MAPPING["gemma3"](**{**SEEING, "text_config": SEEING["text_config"] | own})
+    torch.manual_seed(0)
+    return AutoModelForCausalLM.from_config(config).eval()
+
+
 def tiny_model(name: str, tokenizer: PreTrainedTokenizerFast, seed: int = 0) -> PreTrainedModel:
     """One of ARCHITECTURES with random weights, large enough that the distributions are far from uniform."""
     kind, shape = ARCHITECTURES[name]

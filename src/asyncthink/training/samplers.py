@@ -117,7 +117,7 @@ def vllm_here(
     memory = VLLM_SHARE if memory is None else memory
 
     def engine(trainer: Any) -> VLLMHere:
-        return VLLMHere(trainer.vllm_generation.llm, trainer.processing_class, trainer.model.config.vocab_size)
+        return VLLMHere(trainer.vllm_generation.llm, trainer.processing_class, _said(trainer.model))
 
     def settle(engine: VLLMHere, trainer: Any) -> None:
         trainer.vllm_generation.sync_weights()  # wakes the weights up
@@ -144,7 +144,7 @@ def vllm_server(url: str, served_model: str | None = None) -> Sampler:
     """A vLLM server that belongs to this training alone; url ends in /v1."""
 
     def engine(trainer: Any) -> VLLM:
-        return VLLM(url, trainer.processing_class, trainer.model.config.vocab_size, served_model)
+        return VLLM(url, trainer.processing_class, _said(trainer.model), served_model)
 
     def settle(engine: VLLM, trainer: Any) -> None:
         trainer.vllm_generation.sync_weights()
@@ -155,6 +155,12 @@ def vllm_server(url: str, served_model: str | None = None) -> Sampler:
     address = {"vllm_server_base_url": url.rstrip("/").removesuffix("/v1"), "vllm_group_port": _free_port()}
     settings = {**CORRECTED, "vllm_mode": "server", **address}
     return Sampler("vllm", engine, settle, ROUNDED, OTHER_WEIGHTS, settings, _in_words)
+
+
+def _said(model: Any) -> int:
+    """How many tokens a model can say; one that sees images too has their number with its text's settings."""
+    count: int = model.config.get_text_config().vocab_size
+    return count
 
 
 async def _reset(engine: VLLM) -> None:

@@ -98,7 +98,7 @@ def trainer_of(
         processing_class=tokenizer,
         train_dataset=Dataset.from_list([asdict(row) for row in data]),
         order=order,
-        weights=weights(settings, tokenizer, model.config.vocab_size, tags),
+        weights=weights(settings, tokenizer, model.config.get_text_config().vocab_size, tags),
         watched={"tag": torch.tensor(tags)},
         rate=partial(rate, "cosine", settings.warmup),
         scratch=run.scratch,
