@@ -1,6 +1,7 @@
 """GRPO whose episodes come from a vLLM, on a server or in the training process, through TRL and our engines."""
 
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -111,3 +112,13 @@ def test_an_engine_that_cannot_train_is_refused_before_anything_is_loaded(told, 
     server = ["--engine", engine, "--server", "http://127.0.0.1:1/v1"]
     assert cli.main(["grpo", "--arm", "asyncthink", "--seed", "1", *paths, *server]) == 2
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arm", "told"), [("no_rl", "arm.rl is false"), ("fixed_plan", "arm.weights_of is asyncthink")]
+)
+def test_an_arm_that_is_evaluated_with_other_weights_than_its_own_is_not_trained(arm, told, tmp_path, capsys):
+    paths = [word for name in ("start", "puzzles", "model", "history") for word in (f"--{name}", str(tmp_path / name))]
+    params = str(Path(__file__).parent.parent / "params.yaml")
+    assert cli.main(["grpo", "--params", params, "--arm", arm, "--seed", "1", *paths]) == 2
+    assert f"the arm {arm} is not trained ({told})" in capsys.readouterr().err

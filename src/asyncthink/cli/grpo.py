@@ -36,6 +36,8 @@ def run(args: argparse.Namespace) -> None:
     own = settings.arm_params(args.arm)
     if not own.arm.rl:
         raise InputError(f"params.yaml: the arm {args.arm} is not trained (arm.rl is false); evaluate its start")
+    if (owner := own.arm.weights_of) is not None:
+        raise InputError(f"params.yaml: the arm {args.arm} is not trained (arm.weights_of is {owner}); train {owner}")
     choice = engine_choice.chosen(args, os.environ)
     if choice.name not in SAMPLERS:
         raise InputError(f"the engine {choice.name} knows no log-probabilities: nothing can be trained on its episodes")
