@@ -1,6 +1,7 @@
 """A model's folder with something wrong in it: one line that names the file, and exit code 2."""
 
 import json
+import resource
 import shutil
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from tiny_models import tiny_model
 
 from asyncthink import cli
 from asyncthink.engines.vocabulary import Vocabulary
+from asyncthink.errors import InputError
 from asyncthink.models import language_model
+from asyncthink.models.checkpoint_files import saving
 
 TOKENIZER = chat_tokenizer()
 THINK = ["--numbers", "3", "5", "7", "9", "--target", "24", "--mode", "sequential", "--budget", "3"]
@@ -176,6 +179,30 @@ def test_a_prompt_is_neither_cut_nor_padded_whatever_a_training_left_in_the_toke
     path.write_text(json.dumps(json.loads(path.read_text()) | left_over))
     words, outputs = language_model.load_tokenizer(model)
     assert Vocabulary(words, outputs).encode(50 * "so ") == Vocabulary(TOKENIZER).encode(50 * "so ")
+
+
+SAVED = {
+    "a model": lambda model, folder: language_model.write(model, TOKENIZER, folder),
+    "a tokenizer": lambda model, folder: saved(TOKENIZER, folder),
+}
+
+
+def saved(part, folder):
+    with saving(folder):
+        part.save_pretrained(folder)
+
+
+@pytest.mark.parametrize("save", SAVED.values(), ids=SAVED)
+def test_a_disk_that_is_full_when_a_model_is_written_is_told_in_one_line(tmp_path, save):
+    """A limit on the size of files stands in for the disk."""
+    model = tiny_model("llama, tied", TOKENIZER)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3_000, hard))
+    try:
+        with pytest.raises(InputError, match=r"written: cannot be saved \(.*File too large"):
+            save(model, tmp_path / "written")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_doctor_stops_where_a_model_computes_no_numbers(model, capsys):

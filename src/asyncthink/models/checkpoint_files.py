@@ -1,14 +1,19 @@
-"""What is wrong with the files in a model's folder, where transformers stumbles over them without saying it.
+"""What is wrong with the files in a model's folder, where transformers stumbles over them, or over a full disk.
 
 It names Python's types and its own internals rather than files, and takes whole numbers for weights without a word.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import CONFIG_MAPPING
+
+from asyncthink.errors import InputError
 
 CONFIG, INDEX, WEIGHTS = "config.json", "model.safetensors.index.json", "model.safetensors"
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
@@ -43,6 +48,18 @@ def fault(folder: Path) -> str | None:
     if config.get("is_encoder_decoder"):
         return "it has an encoder; serve it, and say --engine text --server http://127.0.0.1:8000/v1"
     return None
+
+
+@contextmanager
+def saving(folder: Path, kept: str = "") -> Iterator[None]:
+    """What the system, torch, safetensors and tokenizers raise where a disk is full, as one sentence with `kept`."""
+    try:
+        yield
+    except Exception as error:
+        known = isinstance(error, (OSError, RuntimeError, SafetensorError)) or type(error) is Exception  # tokenizers'
+        if not known:
+            raise
+        raise InputError(f"{folder}: cannot be saved ({' '.join(str(error).split())[:200]}){kept}") from None
 
 
 def whole_numbers(folder: Path) -> str | None:

@@ -21,6 +21,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 
 from asyncthink.errors import InputError
 from asyncthink.files import cache_folder
+from asyncthink.models import checkpoint_files
 
 NO_PACKAGE = "GGUF files are read by the package gguf: pip install 'asyncthink[gguf]'"
 ANOTHER_WAY = (
@@ -76,8 +77,9 @@ def _import(file: Path, folder: Path) -> None:
     _check(tokenizer, file)
     model.config.quantization_config = None  # with its marks it could not be saved
     model.hf_quantizer = None
-    model.save_pretrained(folder, max_shard_size="1000GB")
-    tokenizer.save_pretrained(folder)
+    with checkpoint_files.saving(folder):
+        model.save_pretrained(folder, max_shard_size="1000GB")
+        tokenizer.save_pretrained(folder)
 
 
 def _mark_control_tokens(tokenizer: PreTrainedTokenizerBase, file: Path) -> None:

@@ -178,8 +178,9 @@ def without_dropout(model: nn.Module) -> None:
 def write(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     """Write model.safetensors, config.json and the tokenizer's files; byte-equal for equal weights."""
     model.config.use_cache = True
-    model.save_pretrained(folder, max_shard_size="1000GB")
-    tokenizer.save_pretrained(folder)
+    with checkpoint_files.saving(folder):
+        model.save_pretrained(folder, max_shard_size="1000GB")
+        tokenizer.save_pretrained(folder)
 
 
 def settings(model: PreTrainedModel) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import Sampler
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainingArguments
@@ -25,6 +24,7 @@ from transformers.trainer_callback import PrinterCallback
 
 from asyncthink.errors import InputError
 from asyncthink.files import write_json_lines
+from asyncthink.models.checkpoint_files import saving
 from asyncthink.models.language_model import LARGE, settings
 from asyncthink.training import sharding
 from asyncthink.training.checkpoints import WEIGHTS, Scratch, publish
@@ -34,6 +34,7 @@ from asyncthink.training.progress_callback import Progress, reporters
 Arguments = TypeVar("Arguments", bound=TrainingArguments)
 
 DIGITS = 6
+KEPT = "; the states before it are kept"
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ class Resumable(Trainer):
         if self.args.should_save:
             self.scratch.drop(step)
         self.accelerator.wait_for_everyone()
-        with _saving(self.scratch.state(step)):
+        with saving(self.scratch.state(step), KEPT):
             super()._save_checkpoint(model, trial)
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
@@ -172,16 +173,6 @@ def give_back() -> None:
     """
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # glibc's
         trim(0)
-
-
-@contextmanager
-def _saving(folder: Path) -> Iterator[None]:
-    """What torch, safetensors and the system raise where a disk is full, as one sentence."""
-    try:
-        yield
-    except (OSError, RuntimeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{folder}: cannot be saved ({reason}); the states before it are kept") from None
 
 
 def arguments(kind: type[Arguments], model: PreTrainedModel, run: Run, steps: int, **others: Any) -> Arguments:
@@ -250,7 +241,7 @@ def finish(trainer: Resumable, records: Iterable[dict[str, Any]], written: Outpu
     """Publish the result, the weights last, and remove the scratch folder; `records` are the history, one a step."""
     result = trainer.scratch.folder / "result"
     trainer.model.config.use_cache = True
-    with _saving(result):
+    with saving(result, KEPT):
         trainer.save_model(str(result))
     trainer.accelerator.wait_for_everyone()
     if trainer.accelerator.is_main_process:
