@@ -114,6 +114,19 @@ def test_a_result_is_published_with_the_weights_last(tmp_path, monkeypatch):
     assert {path.name: path.read_text() for path in destination.iterdir()} == {name: name for name in order}
 
 
+def test_a_result_is_not_asked_by_the_chat_template_of_the_model_that_lay_there_before(tmp_path):
+    one, two, destination = (tmp_path / name for name in ("one", "two", "model"))
+    for folder, names in ((one, ("chat_template.jinja", "additional_chat_templates/tools.jinja")), (two, ())):
+        for name in ("model.safetensors", "tokenizer.json", *names):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(f"{name} of {folder.name}")
+    publish(one, destination)
+    (destination / "notes.txt").write_text("a person's own")
+    assert len(checkpoints.hashes(destination)) == 5
+    publish(two, destination)
+    assert checkpoints.hashes(destination).keys() == {"model.safetensors", "tokenizer.json", "notes.txt"}
+
+
 def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path):
     source, destination = tmp_path / "result", tmp_path / "model"
     source.mkdir()

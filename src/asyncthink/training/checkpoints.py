@@ -29,6 +29,7 @@ PATIENCE = 300.0  # seconds for another writer to end: a cluster may send a job 
 DONE = "DONE"
 KEPT = 2
 WEIGHTS = "model.safetensors"
+TEMPLATES = ("chat_template.jinja", "additional_chat_templates/*.jinja")  # files that not every tokenizer has
 LIBRARIES = ("accelerate", "math-verify", "numpy", "torch", "transformers", "trl")  # which compute what is kept
 
 
@@ -138,7 +139,13 @@ def damage(state: Path) -> str | None:
 
 
 def publish(source: Path, destination: Path) -> None:
-    """Put every file of a folder into another, each in one step and the weights last: where they are, all is."""
+    """Put every file of a folder into another, each in one step and the weights last: where they are, all is.
+
+    Chat templates that another model left there go first, or they would be taken for this one's.
+    """
+    for left in (path for pattern in TEMPLATES for path in destination.glob(pattern)):
+        if not (source / left.relative_to(destination)).exists():
+            left.unlink(missing_ok=True)
     for file in sorted(_files(source), key=lambda file: (file.name == WEIGHTS, file.name)):
         with replacing(destination / file.relative_to(source)) as temporary:
             shutil.copyfile(file, temporary)
