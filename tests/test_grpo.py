@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -160,6 +161,14 @@ def test_a_step_has_as_many_backward_passes_as_its_tokens_need(tmp_path, monkeyp
     monkeypatch.setattr(EpisodeTrainer, "loss_of", lambda *given: (said.append("forward"), loss_of(*given))[1])
     one_step(tmp_path, episodes, tokens=300)
     assert said == ["forward", "backward"] * (len(said) // 2) and len(said) >= 6
+
+
+def test_what_another_process_needs_is_cut_so_that_it_fits_here_too():
+    """Three runs fit, and four would not: the cut is elsewhere."""
+    lengths, fits = [1, 10, 10, 1, 1, 1], 11
+    together = SimpleNamespace(device="cpu", gather=lambda own: torch.stack([own, torch.tensor(4)]))
+    runs = EpisodeTrainer.micro_batches(SimpleNamespace(tokens=fits, accelerator=together), lengths)
+    assert len(runs) >= 4 and max(sum(lengths[run]) for run in runs) <= fits
 
 
 def test_a_term_of_the_divergence_from_the_start_is_nothing_at_the_start(tmp_path):

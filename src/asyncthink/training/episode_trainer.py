@@ -188,10 +188,8 @@ class EpisodeTrainer(Resumable, GRPOTrainer):
         tokens divides by the step's tokens in any case.
         """
         lengths = (inputs["traces"] != episode_rows.NO_TRACE).sum(1).tolist()
-        needed = torch.tensor(micro_batches.fewest_runs(lengths, self.tokens), device=self.accelerator.device)
-        count = int(self.accelerator.gather(needed).max())  # processes make their backward passes together
         loss, tallies = torch.zeros((), device=self.accelerator.device), []
-        for run in micro_batches.runs(len(lengths), count):
+        for run in self.micro_batches(lengths):
             if loss.requires_grad:
                 self.accelerator.backward(loss)
             part = taken(inputs, run)
@@ -201,6 +199,15 @@ class EpisodeTrainer(Resumable, GRPOTrainer):
             tallies.append(tally)
         self._check_sampler(torch.stack(tallies))
         return loss
+
+    def micro_batches(self, lengths: Sequence[int]) -> list[slice]:
+        """The rows of each; as many in all processes, which make their backward passes together."""
+        count, needed = 0, 1
+        while needed > count:
+            count = needed
+            own = torch.tensor(micro_batches.fewest_runs(lengths, self.tokens, count), device=self.accelerator.device)
+            needed = int(self.accelerator.gather(own).max())
+        return micro_batches.runs(len(lengths), count)
 
     def loss_of(self, model: Any, part: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """TRL's loss of some rows; and of their tokens the sum of entropies, of gaps, their number, the largest gap.

@@ -91,10 +91,13 @@ def runs(rows: int, count: int) -> list[slice]:
     return [slice(rows * i // count, rows * (i + 1) // count) for i in range(count)]
 
 
-def fewest_runs(lengths: Sequence[int], tokens: int) -> int:
-    """Into how many runs rows of these lengths are cut, so that each has at most so many tokens, or one row."""
+def fewest_runs(lengths: Sequence[int], tokens: int, least: int = 1) -> int:
+    """Into how many runs, `least` or more, rows of these lengths are cut, so that each has at most so many tokens.
+
+    Or one row. More runs than are needed may fit no longer, since they are cut elsewhere.
+    """
     rows = len(lengths)
-    fitting = (n for n in range(1, rows) if all(sum(lengths[run]) <= tokens for run in runs(rows, n)))
+    fitting = (n for n in range(least, rows) if all(sum(lengths[run]) <= tokens for run in runs(rows, n)))
     return next(fitting, rows)
 
 
