@@ -23,7 +23,9 @@ from written_episodes import (
 )
 
 from asyncthink.episode import Episode
+from asyncthink.reporting import explanation
 from asyncthink.reporting.page_record import identify, record
+from asyncthink.schedule import simulate
 
 
 def listed(page: Page) -> list[str]:
@@ -209,6 +211,16 @@ def test_the_sentence_says_why_for_each_kind_of_episode():
     assert "without an answer" in said[id(NO_ANSWER)]
     assert "the slowest, trace 3, sets the latency of 90 steps" in said[id(SIDE_BY_SIDE)]
     assert said[id(ALONE)].endswith("the latency of 80 steps is its 80 tokens.")
+
+
+def test_the_sentence_counts_the_waits_on_the_critical_path_alone():
+    organizer = [{"fork": 1, "tokens": 2}, {"fork": 2, "tokens": 2}, {"join": 2, "tokens": 3}]
+    organizer += [{"join": 1, "tokens": 3}, {"answer": 4}]
+    plan = {"capacity": 3, "organizer": organizer, "workers": {"1": 60, "2": 25}}
+    schedule = simulate(plan)  # it waits 22 steps for worker 2, while worker 1 runs on, and then 30 for worker 1
+    said = explanation.sentence("asynchronous", [schedule], plan)
+    assert "2 of the organizer + 60 of worker 1 + 4 of the organizer" in said
+    assert "the organizer has to wait 30 steps for worker 1;" in said
 
 
 # -- time ----------------------------------------------------------------------------------------------------------

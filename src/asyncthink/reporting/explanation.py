@@ -45,7 +45,6 @@ def _parallel(schedules: Sequence[Schedule]) -> str:
 
 
 def _forked(schedule: Schedule) -> str:
-    waited = sum(interval.end - interval.start for interval in schedule.lanes[0].intervals if interval.kind == "wait")
     alone = f"one after another, the same tokens would take {steps(schedule.work)}"
     through = [stretch.fork for stretch in schedule.critical if stretch.fork is not None]
     if not through:
@@ -54,6 +53,9 @@ def _forked(schedule: Schedule) -> str:
             f"The answer comes after {steps(schedule.elapsed)}, all of them the organizer's own tokens, because "
             f"{ready}; {alone}."
         )
+    late = {stretch.end for stretch in schedule.critical if stretch.fork is not None}  # other waits cost nothing
+    waits = [each for each in schedule.lanes[0].intervals if each.kind == "wait" and each.end in late]
+    waited = sum(wait.end - wait.start for wait in waits)
     why = f"because the organizer has to wait {steps(waited)} for {_names(sorted(set(through)))}"
     return f"The answer comes after {steps(schedule.elapsed)}, {_parts(schedule)}, {why}; {alone}."
 
