@@ -151,6 +151,18 @@ def test_the_picture_is_one_well_formed_file_that_loads_nothing_and_escapes_text
     assert "<script>window" in "".join(root.itertext())
 
 
+def test_a_picture_is_of_the_episode_that_the_page_shows_under_the_same_name():
+    second = replace(EXAMPLE, answer=None, traces=CUT_WORKER.traces, plan=CUT_WORKER.plan)
+    assert picture([EXAMPLE, second], f"{identify(EXAMPLE)}--2") == picture([second], None) != picture([EXAMPLE], None)
+    with pytest.raises(InputError, match=f"no episode is called {identify(EXAMPLE)}--3; the first is called"):
+        picture([EXAMPLE, second], f"{identify(EXAMPLE)}--3")
+
+
+def test_a_picture_of_any_key_is_well_formed():
+    title = ElementTree.fromstring(picture([replace(EXAMPLE, key={"variant": "a\x01b"})], None)).find("{*}title")
+    assert title.text.endswith("a\ufffdb")
+
+
 def test_the_picture_says_what_its_colours_mean_and_shows_the_same_tokens_one_after_another():
     root = ElementTree.fromstring(picture([EXAMPLE], None))
     said = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
@@ -198,6 +210,13 @@ def test_plans_from_outside_are_drawn_and_a_page_links_back_to_its_report(opened
     expect(shown.locator("#sentence")).to_contain_text("15 steps")
     file.write_text(json.dumps({**plan, "workers": {}}))
     assert main(["page", str(file), "-o", str(page)]) == 2
+
+
+def test_an_agent_of_a_plan_decoded_as_many_tokens_as_the_plan_says():
+    organizer = [{"fork": 1, "tokens": 2}, {"join": 1, "tokens": 1}, {"answer": 3}]
+    plan = {"capacity": 2, "organizer": organizer, "workers": {"1": 20}}
+    notes = [trace["note"] for trace in record(page_command._planned(plan, 0))["traces"]]
+    assert [note.rpartition(",")[0] for note in notes] == ["6 tokens, steps 1 to 25", "20 tokens, steps 3 to 22"]
 
 
 def test_a_page_of_more_episodes_than_a_browser_opens_has_the_first_and_says_so(tmp_path, capsys, monkeypatch):

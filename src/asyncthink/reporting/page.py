@@ -33,7 +33,7 @@ def html(episodes: Iterable[Episode], report: str | None = None) -> str:
     style, script = _joined(STYLES), _joined(SCRIPTS)
     policy = f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}; "
     policy += "base-uri 'none'; form-action 'none'"
-    data = _embedded(_titled(list(_distinct(map(_recorded, episodes)))))
+    data = _embedded(_titled([_recorded(episode, name) for name, episode in _distinct(episodes)]))
     template = Template(TEMPLATE.read_text(encoding="utf-8"))
     back = f'<a href="{escape(report)}">Report</a>' if report else ""
     return template.substitute(policy=policy, style=style, script=script, data=data, report=back)
@@ -51,9 +51,9 @@ def picture(episodes: Iterable[Episode], wanted: str | None) -> str:
         )
 
 
-def _recorded(episode: Episode) -> PageRecord:
+def _recorded(episode: Episode, name: str) -> PageRecord:
     with _told_of(episode):
-        return record(episode)
+        return {**record(episode), "id": name}
 
 
 @contextmanager
@@ -69,19 +69,20 @@ def _told_of(episode: Episode) -> Iterator[None]:
 
 def _chosen(episodes: Iterable[Episode], wanted: str | None) -> Episode:
     first = None
-    for episode in episodes:
-        first = first or identify(episode)
-        if wanted in (None, identify(episode)):
+    for name, episode in _distinct(episodes):
+        first = first or name
+        if wanted in (None, name):
             return episode
     raise InputError(f"no episode is called {wanted}; the first is called {first}")
 
 
-def _distinct(records: Iterable[PageRecord]) -> Iterator[PageRecord]:
-    """Records with ids of their own: a second recording of the same key gets a number."""
+def _distinct(episodes: Iterable[Episode]) -> Iterator[tuple[str, Episode]]:
+    """Episodes with names of their own: a second recording of the same key gets a number."""
     seen: dict[str, int] = {}
-    for entry in records:
-        count = seen[entry["id"]] = seen.get(entry["id"], 0) + 1
-        yield entry if count == 1 else {**entry, "id": f"{entry['id']}--{count}"}
+    for episode in episodes:
+        name = identify(episode)
+        count = seen[name] = seen.get(name, 0) + 1
+        yield name if count == 1 else f"{name}--{count}", episode
 
 
 def _titled(records: list[PageRecord]) -> list[PageRecord]:

@@ -145,7 +145,8 @@ class Shown:
             segments.append(_segment(segment, begins, first=number == 0))
             decoded += 0 if segment.injected else segment.tokens
         steps = f"steps {decodes[0].start + 1:,} to {decodes[-1].end:,}" if decodes else "never ran"
-        note = f"{explanation.tokens(decoded)}, {steps}, {STOPS.get(trace.stop, trace.stop)}"
+        own = decoded if trace.segments else sum(interval.end - interval.start for interval in decodes)  # of a plan
+        note = f"{explanation.tokens(own)}, {steps}, {STOPS.get(trace.stop, trace.stop)}"
         name = self._name(index, trace)
         return {"name": name, "role": trace.role, "note": note, "prompt": trace.prompt, "segments": segments}
 

@@ -41,7 +41,7 @@ def svg(scene: Scene, title: str, description: str) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" class="timeline" role="img" aria-labelledby="title description" '
         f'viewBox="0 0 {WIDTH} {height}" width="{LARGER * WIDTH:.0f}" height="{LARGER * height:.0f}" '
         f'font-family="system-ui, sans-serif">\n'
-        f'<title id="title">{escape(title)}</title>\n<desc id="description">{escape(description)}</desc>\n'
+        f'<title id="title">{escape(_printable(title))}</title>\n<desc id="description">{escape(description)}</desc>\n'
         f"<style>\n{_rules(0)}\n@media (prefers-color-scheme: dark) {{\n{_rules(1)}\n}}\n</style>\n"
         f'<rect class="card" width="{WIDTH}" height="{height}" rx="8"/>\n'
         f'<g transform="translate({PADDING} {PADDING})">\n{body}\n{key}\n</g>\n</svg>\n'
