@@ -1,6 +1,7 @@
 """The report in ten seconds: its sentence for every outcome, its strips, its timeline, its words."""
 
 import json
+import re
 from itertools import product
 from pathlib import Path
 
@@ -86,6 +87,16 @@ def test_a_strip_has_a_line_for_each_effect_and_the_papers_mark_where_the_paper_
     assert forest.paper_effects()["C4", "latency without the reward"] == pytest.approx(0.381, abs=1e-3)
 
 
+def test_an_effect_beyond_twice_the_latency_stays_in_its_strip():
+    """A share of a latency that is more has no lower bound: 2.5 times the latency is -150 %."""
+    slow, fast = part("contrary", value=-1.5, interval=[-1.7, -1.3]), part("holds", value=0.9, interval=[0.7, 1.1])
+    drawn = str(forest.strip({"id": "C3", "parts": [slow, fast]}))
+    ends = [float(x) for x in re.findall(r' x[12]="([\d.]+)"', drawn)]
+    assert forest.LABELLED <= min(ends) < max(ends) <= forest.LABELLED + forest.PLOT
+    assert re.search(r'class="contrary" x1="103.0" y1="([\d.]+)" x2="121.8" y2="\1"', drawn)  # -1.7 to -1.3
+    assert re.search(r'class="holds" x1="215.9" y1="([\d.]+)" x2="230.1" y2="\1"', drawn)  # 0.7 to 1
+
+
 def test_the_lines_of_a_strip_are_told_apart_by_a_label_each_or_by_one_a_group():
     rows = {row["id"]: row for row in json.loads(PAIRS.read_text())["claims"]}
     groups, caption = forest.grouped([part for part in rows["C2"]["parts"] if part["core"]])
@@ -135,6 +146,8 @@ def test_the_gap_is_drawn_sooner_or_later_than_parallel_thinking():
     for latency, said in ((50.0, "45 % sooner"), (100.0, "9 % later")):
         table = pd.DataFrame([_point(arm, latency if arm == "asyncthink" else at, share) for arm, at, share in rows])
         assert said in [text.get_text() for text in plots.frontier(table).axes[0].texts]
+    never = [_point("asyncthink", 120.0, 96.0), _point("parallel", 100.0, 95.0)]
+    assert "20 % later at most" in [text.get_text() for text in plots.frontier(pd.DataFrame(never)).axes[0].texts]
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -145,7 +158,9 @@ def test_the_gaps_label_covers_nothing_wherever_the_points_lie(seed):
     table = pd.DataFrame([_point(way, drawn.uniform(100, 600), drawn.uniform(10, 95)) for way in ways])
     table.loc[table.arm == "parallel", "best"] = [True, True, False]
     figure = plots.frontier(table)
-    (label,) = (text for text in figure.axes[0].texts if text.get_text().endswith(("sooner", "later", "or more")))
+    (label,) = (
+        text for text in figure.axes[0].texts if text.get_text().endswith(("sooner", "later", "or more", "at most"))
+    )
     box, inside = label.get_window_extent(), figure.axes[0].get_window_extent()
     assert (
         inside.containsx(box.x0) and inside.containsx(box.x1) and inside.containsy(box.y0) and inside.containsy(box.y1)

@@ -7,6 +7,7 @@ others; where several measures are held against the same baselines, a group of l
 the order within each.
 """
 
+import math
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ LETTERS = 19  # of a label, a line
 ZERO = LABELLED + PLOT / 2
 LEAD = re.compile("(?P<measure>.+), above (?P<way>.+) thinking( at its longest)?")
 BUDGET = ("", "equal budget")  # the columns in which the paper has its figures
-BOUND = {"points": 1.0, "% less": 1.0}  # what a symmetric interval may pass, and the effect cannot
+BOUNDS = {"points": (-1.0, 1.0), "% less": (-math.inf, 1.0)}  # a symmetric interval may pass them, the effect cannot
 LINE = '<line class="{}" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>'
 
 
@@ -155,8 +156,8 @@ def _reach(part: LedgerPart, mark: float | None) -> float:
 
 
 def _ends(part: LedgerPart) -> Sequence[float]:
-    most = BOUND.get(part["unit"], float("inf"))
-    return [max(-most, min(most, end or 0.0)) for end in part["interval"]]
+    least, most = BOUNDS.get(part["unit"], (-math.inf, math.inf))
+    return [max(least, min(most, end or 0.0)) for end in part["interval"]]
 
 
 def _line(part: LedgerPart, mark: float | None, y: float, scale: float) -> list[str]:

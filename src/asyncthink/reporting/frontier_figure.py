@@ -74,11 +74,11 @@ def _gap(axes: Axes, table: pd.DataFrame) -> tuple[Annotation, Point, Point] | N
     needed = latency_at(point.accuracy, list(theirs.latency), list(theirs.accuracy))
     if not needed > 0:  # a floor: nothing is as accurate sooner or later
         return None
-    share, beyond = 100 * (1 - point.latency / needed), " or more" * bool(theirs.accuracy.max() < point.accuracy)
+    share, beyond = 100 * (1 - point.latency / needed), bool(theirs.accuracy.max() < point.accuracy)
     begin, end = (needed, point.accuracy), (point.latency, point.accuracy)
     look = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.1, "shrinkA": 0, "shrinkB": 7}
     axes.annotate("", end, begin, arrowprops=look, zorder=4)
-    said = f"{share:.0f} % sooner{beyond}" if share > 0 else f"{-share:.0f} % later"
+    said = f"{share:.0f} % sooner{' or more' * beyond}" if share > 0 else f"{-share:.0f} % later{' at most' * beyond}"
     bold: style.Look = {"ha": "center", "va": "center", "fontsize": 8, "weight": "bold", "zorder": 4}
     bold |= {"textcoords": "offset points", "path_effects": marks.HALO, "in_layout": False}
     return axes.annotate(said, end, (0, 0), **bold), begin, end
