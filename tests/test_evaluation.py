@@ -525,6 +525,10 @@ REASONS = {
     "worker 1 of the plan has no trace": {"plan": FORKED},
     "plan.plans is []; wanted: a list of at least one plan": {"plan": {"plans": []}},
     "plan: the plan has no capacity": {"plan": {}},
+    "there is an answer, and no trace of the plan decoded a token": {
+        "plan": {"plans": [{"capacity": 1, "organizer": []}]},
+        "mode": "parallel",
+    },
     "traces is []: List should have at least 1 item": {"traces": []},
     "traces[0] is None: Input should be a dictionary": {"traces": [None]},
     "traces[0].role: Field required": {"traces": [{}]},

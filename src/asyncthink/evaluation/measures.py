@@ -66,6 +66,8 @@ def scored(episode: Episode) -> Episode:
     """The episode with schedule and score computed again from its plan and its answer, whatever was recorded."""
     ran = plans(episode.plan, episode.mode, len(episode.traces))
     if episode.mode == "parallel":
+        if episode.answer is not None and not any(plan["organizer"] for plan in ran):
+            raise InputError("there is an answer, and no trace of the plan decoded a token")
         schedule = side_by_side(ran, episode.answer, episode.capacity)
     else:
         clock = clocked(ran[0])
