@@ -126,8 +126,8 @@ EXHIBITS = {
         "What changes during RL",
         "The paper's figure 6",
         "Each panel is one measure of the training episodes over the RL steps; a band is the range over seeds. τ is "
-        "the η/c from which on the reward pays no more, 1/c that of an agent alone. Here, unlike elsewhere, the "
-        "latency is of the episodes right in form alone.",
+        "the η/c from which on the reward pays no more, 1/c that of an agent alone. Here and in claim C8, unlike "
+        "elsewhere, the latency is of the episodes right in form alone.",
         _training_dynamics,
     ),
     "organization": Exhibit(

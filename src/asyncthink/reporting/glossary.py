@@ -25,7 +25,8 @@ WORDS = {
     "tokens priced": "AsyncThink trained with a price on every token, ours",
     "order given": "AsyncThink whose demonstrations hand out the promising parts first, ours",
     "diversified": "parallel traces that start from different parts of the question",
-    "vote, union": "the answer of parallel traces: the solutions that most of them found, or all that any found",
+    "vote, union": "the answer of parallel traces: as many expressions as are asked for, those that most of them have "
+    "first, right or wrong; or all that any of them found",
 }
 PATTERN = re.compile(
     r"(?P<ratio>η/c)|(?P<c>\bc(?= = \d)|\bc(?= traces))|(?P<T>\bT(?= =))|(?P<work>\bwork(?=[,:]))|"
