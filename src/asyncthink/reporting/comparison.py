@@ -74,16 +74,17 @@ def test_sets(table: pd.DataFrame) -> Rows:
     return [["", "items", *TEST_SETS.values()], *rows] if rows else []
 
 
-def cost(evaluations: pd.DataFrame, training: pd.DataFrame, pretrained: int) -> Rows:
+def cost(evaluations: pd.DataFrame, training: pd.DataFrame, pretrained: int, samples: int) -> Rows:
     """What the run cost in tokens, which no machine changes.
 
-    Tokens of pretraining (`pretrained`), then episodes and decoded tokens of RL and evaluation, by arm.
+    Tokens of pretraining (`pretrained`), then episodes and decoded tokens of RL and of the evaluation on countdown's
+    test set, by arm; samples: episodes an item.
     """
     base = [["base model", "–", f"{pretrained:,} (trained on)"]] if pretrained else []
     steps = training.assign(tokens=training.episodes * training.work)
     work = evaluations[(evaluations.measure == "work") & (evaluations.aggregation != "union")]
     seeds = work.seeds.astype(str).map(lambda names: len(names.split()))
-    episodes = work["items"].astype(float) * seeds.astype(float)
+    episodes = work["items"].astype(float) * seeds.astype(float) * samples
     decoded = work.assign(episodes=episodes, tokens=episodes * work.ours)
     return [*base, *_decoded("RL", steps), *_decoded("evaluation", decoded)]
 

@@ -108,7 +108,12 @@ def html(results: Results, facts: Mapping[str, str], durations: Sequence[Duratio
         run={name: has_data(results.tables[name]) for name in EXHIBITS},
         comparison=comparison.rows(results.tables["evaluations"]),
         hacking=comparison.hacking(results.tables["hacking"]),
-        cost=comparison.cost(results.tables["evaluations"], results.tables["training_dynamics"], pretrained(results)),
+        cost=comparison.cost(
+            results.tables["evaluations"],
+            results.tables["training_dynamics"],
+            pretrained(results),
+            results.params["evaluate"]["samples"],
+        ),
         cases=cases(results.tables["case_studies"]),
         attempts=attempts(),
         deviations=deviations(results.params),
