@@ -24,6 +24,7 @@ from asyncthink.config import scales
 from asyncthink.config.params import merged
 from asyncthink.errors import InputError
 from asyncthink.evaluation import case_studies, claims, ledger
+from asyncthink.evaluation.verdicts import ONE_RUN
 from asyncthink.files import write_text
 from asyncthink.reporting import case_table, claims_table, comparison, page, plots, report, style, tables
 from asyncthink.reporting.exhibits import EXHIBITS, LEDGER, named
@@ -197,6 +198,32 @@ def test_the_frontier_holds_every_budget_and_no_other_number_of_traces():
     assert "n_5" not in set(table.variant) and (table.groupby("arm").best.sum() >= 1).all()
 
 
+def test_of_two_budgets_of_one_latency_the_better_one_is_on_the_frontier():
+    """As where every trace is cut: both end at their budget to the token."""
+    found = evidence_of("two seeds")
+    two = [replace(found.recordings.find("sequential"), variant=name) for name in ("headline", "trace_72")]
+    values = two[1].measured.values
+    less = {**values, "accuracy": values["accuracy"] / 2}
+    two[1] = replace(two[1], measured=replace(two[1].measured, values=less))
+    table = frames(replace(found, recordings=replace(found.recordings, evaluations=tuple(two))), "nano")["frontier"]
+    assert table.latency.nunique() == 1 and dict(zip(table.variant, table.best, strict=True)) == {
+        "headline": True,
+        "trace_72": False,
+    }
+
+
+def test_the_cost_counts_every_sample_of_an_item():
+    known = {"arm": "asyncthink", "label": "AsyncThink", "seeds": "1 2", "aggregation": None}
+    work = pd.DataFrame([{**known, "measure": "work", "ours": 50.0, "items": 400}])
+    steps = pd.DataFrame([{"arm": "asyncthink", "label": "AsyncThink", "episodes": 96, "work": 10.0}] * 2)
+    rows = comparison.cost(work, steps, 7, samples=3)
+    assert rows == [
+        ["base model", "–", "7 (trained on)"],
+        ["RL, AsyncThink", "192", "1,920"],
+        ["evaluation, AsyncThink", "2,400", "120,000"],
+    ]
+
+
 def test_a_further_test_set_is_told_beside_countdown_and_not_in_it():
     alone = evidence_of("two seeds")
     found = frames(replace(alone, elsewhere={"sudoku": alone.recordings}), "nano")
@@ -250,6 +277,15 @@ def test_a_case_study_of_an_episode_that_contradicts_its_plan_is_refused_with_it
         case_table.frame([tmp_path / "1.jsonl"], "nano")
 
 
+def test_a_recording_without_its_schedule_and_score_has_the_case_studies_of_its_plan_and_answer(tmp_path):
+    texts = "<FORK-1> 3 8 =24 </FORK-1> <JOIN-1> <ANSWER> 3 * 8 </ANSWER>", {1: "<RETURN> 3 * 8 </RETURN>"}
+    right = replace(written_episodes.asynchronous(0, *texts), item={"numbers": [3, 8], "target": 24, "required": 1})
+    episode.write(tmp_path / "whole.jsonl", [replace(right, score={"accuracy": 1.0})])
+    episode.write(tmp_path / "bare.jsonl", [replace(right, schedule={"forks": 1}, score={})])
+    whole, bare = (case_table.frame([tmp_path / f"{name}.jsonl"], "nano") for name in ("whole", "bare"))
+    assert whole.equals(bare) and whole.episode.notna().any()
+
+
 def test_case_studies_of_a_recording_that_is_given_twice_are_refused(tmp_path):
     episode.write(tmp_path / "1.jsonl", [EXAMPLE])
     with pytest.raises(InputError, match=r"1\.jsonl: line 1: an episode of the same key came before it"):
@@ -257,7 +293,7 @@ def test_case_studies_of_a_recording_that_is_given_twice_are_refused(tmp_path):
 
 
 def test_a_table_is_read_as_it_was_written_whatever_a_model_said(tmp_path):
-    texts = ["a\rb", "a\r\nb", 'a "b", c', "\u2028", "α\x00", " a "]
+    texts = ["a\rb", "a\r\nb", 'a "b", c', "\u2028", "α\x00", " a ", "None", "N/A", "null", "nan"]
     table = pd.DataFrame({"text": texts, "scale": "nano"})
     (tmp_path / "cases.csv").write_text(tables.text(table), newline="")
     for read in (tables.read(tmp_path, "cases"), tables.as_read(table)):
@@ -325,7 +361,8 @@ def test_a_readme_with_two_places_for_the_claims_is_refused():
 def test_what_was_tried_stands_under_a_claim_unless_it_is_reproduced(results):
     named = report.attempts()
     assert set(named) <= set(claims.CLAIMS) and all(text.endswith(".") for texts in named.values() for text in texts)
-    for verdict, shown in (("not reproduced", True), ("reproduced", False)):
+    told = {"not reproduced": True, "reproduced": False} | {f"{ONE_RUN}: not seen": True, f"{ONE_RUN}: seen": False}
+    for verdict, shown in told.items():
         rows = [{**row, "verdict": verdict} for row in results.ledger["claims"]]
         text = page_of(replace(results, ledger={**results.ledger, "claims": rows}))
         assert ("What was tried" in text) == shown
@@ -393,6 +430,21 @@ def test_every_notebook_looks_at_its_table_whatever_was_run(kind, tmp_path):
             exec(source, known)
             known |= {"tables": tmp_path, "figure": tmp_path / f"{path.stem}.svg"}
         assert (tmp_path / f"{path.stem}.png").exists()
+
+
+def test_the_tenths_of_a_run_are_those_of_its_own_steps():
+    """An arm may be trained for a third of the steps of the others (leverage at the scale paper)."""
+    cells = json.loads((ROOT / "notebooks/training_dynamics.ipynb").read_text(encoding="utf-8"))["cells"]
+    (tenths,) = ("".join(cell["source"]) for cell in cells if "tenth = " in "".join(cell["source"]))
+    rows = [
+        {"label": name, "step": step, "accuracy": 0.5}
+        for name, last in (("a", 60), ("b", 20))
+        for step in range(1, last + 1)
+    ]
+    known = {"table": pd.DataFrame(rows).assign(concurrency_ratio=0.5, forks=1, latency=9)}
+    exec(tenths, known)
+    for name in ("a", "b"):
+        assert set(known["tenth"][known["table"].label == name]) == set(range(1, 11))
 
 
 def test_the_notebook_to_explore_in_answers_its_questions_of_any_recording(tmp_path):

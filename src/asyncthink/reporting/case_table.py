@@ -1,6 +1,7 @@
 """The chosen case studies as a table: one row for each stretch of an agent's time, with what it said in it."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -26,9 +27,11 @@ ASKED = ("problem", "question", "puzzle")  # of an item, for readers
 def frame(paths: Iterable[Path], scale: str) -> pd.DataFrame:
     """The table from recordings; the row of a rule that fits no episode names none."""
     test_sets: dict[str, list[Episode]] = {}
-    for _, recorded, _ in recorded_once(paths):
+    for _, recorded, again in recorded_once(paths):
         if recorded.key.get("variant", HEADLINE) == HEADLINE:
-            test_sets.setdefault(test_set_of(recorded), []).append(recorded)
+            test_sets.setdefault(test_set_of(recorded), []).append(
+                replace(recorded, schedule=again.schedule, score=recorded.score or again.score)
+            )
     every = chain.from_iterable(rows(name, episodes) for name, episodes in test_sets.items())
     return pd.DataFrame([{**row, "scale": note(scale) or scale} for row in every], columns=list(COLUMNS))
 

@@ -124,7 +124,8 @@ def frontiers(source: Source) -> Rows:
         latency_P, accuracy_P = (
             np.array([point.statistics[key].value for point in points]) for key in ("elapsed", "accuracy")
         )
-        best = set(latency_P[frontier.hull_positions(latency_P, accuracy_P)].tolist())
+        hull = frontier.hull_positions(latency_P, accuracy_P)
+        best = set(zip(latency_P[hull].tolist(), accuracy_P[hull].tolist(), strict=True))
         for point in points:
             accuracy, latency = point.statistics["accuracy"], point.statistics["elapsed"]
             budgets = {name: point.thinking[name] for name in BUDGETS}
@@ -133,7 +134,7 @@ def frontiers(source: Source) -> Rows:
                 "worker_budget": budgets["worker_budget"] if way == "asyncthink" else None,
                 **dict(zip(_interval("accuracy"), shown("accuracy", accuracy).values(), strict=True)),
                 **dict(zip(_interval("latency"), shown("elapsed", latency).values(), strict=True)),
-                "best": latency.value in best,
+                "best": (latency.value, accuracy.value) in best,
             }
 
 
@@ -264,7 +265,8 @@ def as_read(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _parsed(table: Path | StringIO) -> pd.DataFrame:
-    return pd.read_csv(table, lineterminator="\n")  # a carriage return in a model's text ends no row
+    """A carriage return in a model's text ends no row, and `None` or `N/A` is what it said; only nothing is nothing."""
+    return pd.read_csv(table, lineterminator="\n", keep_default_na=False, na_values=[""])
 
 
 def headline(evaluations: pd.DataFrame) -> dict[str, dict[str, float]]:
