@@ -6,12 +6,14 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from recorded_experiment import experiment
+from written_episodes import EXAMPLE
 
-from asyncthink import cli, terminal
+from asyncthink import cli, episode, terminal
 from asyncthink.evaluation import differences
 from asyncthink.evaluation.statistics import Estimate
 
@@ -77,6 +79,16 @@ def test_the_metrics_of_episodes_are_a_row_a_group(person):
     head, first, *_, last = person.readouterr().out.splitlines()
     assert "all correct, %" in head and re.match(r"countdown +parallel vote +1 +headline +24 ", first)
     assert last.startswith("latency, work: tokens")
+
+
+def test_what_was_not_measured_is_a_dash_to_a_person(person, tmp_path):
+    """Of a seed without a trace right in form there is no η/c, of a recording without a key no seed and no variant."""
+    sudoku = "metrics/reference/nano/evaluate/sudoku"
+    assert cli.main(["compare", f"{ROOT}/{sudoku}/parallel/4.json", f"{ROOT}/{sudoku}/sequential/4.json"]) == 0
+    assert re.search(r"^η/c, % +– +50\.0 +not measured +cannot tell$", person.readouterr().out, re.MULTILINE)
+    episode.write(tmp_path / "1.jsonl", [replace(EXAMPLE, key={})])
+    assert cli.main(["measure", str(tmp_path / "1.jsonl")]) == 0
+    assert re.match(r"countdown +asyncthink +– +– +1 ", person.readouterr().out.splitlines()[1])
 
 
 def test_the_version_is_told(capsys):

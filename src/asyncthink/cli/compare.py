@@ -105,7 +105,8 @@ def _for_people(pair: Pair, found: "list[Difference]") -> str:
     how = f"paired over seeds {', '.join(map(str, paired))}" if paired else "not paired"
     rows = []
     for row in found:
-        values = [f"{FACTORS[row.unit] * value:,.1f}" for value in (row.one, row.other)]
+        known = (None if value != value else FACTORS[row.unit] * value for value in (row.one, row.other))
+        values = [None if value is None else f"{value:,.1f}" for value in known]
         name = NAMES.get(row.measure, row.measure)
         rows.append([f"{name}, {row.unit}", *values, text(row.difference, UNITS[row.unit]), row.agrees])
     titles = (pair.test_set, "A", "B", "B less A [95 %]", "agree?")

@@ -52,7 +52,8 @@ def _for_people(lines: list[dict[str, Any]]) -> str:
 
 def _row(line: dict[str, Any]) -> list[object]:
     whose = [line["arm"], line["aggregation"]]
-    head = [line["task"], " ".join(filter(None, whose)), str(line["seed"]), line["variant"], line["episodes"]]
+    seed = None if line["seed"] is None else str(line["seed"])
+    head = [line["task"], " ".join(filter(None, whose)), seed, line["variant"], line["episodes"]]
     shares = [None if (value := line.get(name)) is None else f"{100 * value:.1f}" for name in SHARES]
     counts = [None if (value := line.get(name)) is None else f"{value:,.1f}" for name in COUNTS]
     return [*head, *shares, *counts]
