@@ -153,13 +153,19 @@ def test_a_page_is_opened_in_the_browser_or_its_path_is_said(tmp_path, monkeypat
     assert seen == [page.as_uri()] * 2
 
 
-def test_a_shell_completes_commands_and_flags():
+def test_a_shell_completes_commands_flags_and_files():
     script = """
     eval "$(python -m asyncthink completion bash)"
     COMP_WORDS=(asyncthink gra); COMP_CWORD=1; _shtab_asyncthink; echo ${COMPREPLY[@]}
     COMP_WORDS=(asyncthink grade --ta); COMP_CWORD=2; _shtab_asyncthink; echo ${COMPREPLY[@]}
+    for command in schedule page measure "page -o"; do
+        COMP_WORDS=(asyncthink $command pyproject); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _shtab_asyncthink
+        echo ${COMPREPLY[@]}
+    done
     """
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
-    done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, timeout=120)
-    assert (done.stdout.split(), done.stderr) == (["grade", "--task"], "")
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert (done.stdout.split(), done.stderr) == (["grade", "--task", *["pyproject.toml"] * 4], "")

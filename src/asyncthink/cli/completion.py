@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+FILES = ("file", "episodes", "page", "params")  # some are read as texts, as - for standard input is
 EXAMPLE = 'eval "$(asyncthink completion bash)"'
 
 
@@ -23,6 +24,6 @@ def run(args: argparse.Namespace) -> None:
         own = commands.add_parser(name, help=text)
         cli.described(name, own)
         for action in own._actions:
-            if action.type is Path:
+            if action.type is Path or (action.dest in FILES and not action.choices):
                 action.complete = shtab.FILE  # type: ignore[attr-defined]
     print(shtab.complete(parser, shell=args.shell))
