@@ -284,6 +284,8 @@ def test_the_first_eight_expressions_are_read_and_all_are_counted():
         "12\\. 2*3*4",
         "• 2*3*4 = 24",
         "- 2*3*4",
+        "- 24 = 2*3*4",
+        "– 24 = 2 × 3 × 4",
         "* 2*3*4 = 24",
         "– 2*3*4",
         "- 1. **2*3*4**",
@@ -432,9 +434,10 @@ def test_an_operation_that_is_not_allowed_and_a_division_by_zero_are_named():
         ("1" + " " * 1_000_000 + "1", 0, 0),
         ("- " * 1_000_000, 0, 0),
         ("=" * 3_000_000, 0, 0),
+        ("(" + " " * 3_000_000 + "x=9+7+5+3", 0, 0),
         ("\ud800", 0, 0),
     ],
-    ids=range(17),
+    ids=range(18),
 )
 def test_hostile_answers_are_graded_like_any_other(answer, correct, offered):
     assert graded(answer) == (correct, offered)
@@ -527,6 +530,11 @@ def test_the_solver_finds_what_brute_force_finds_with_all_of_four_numbers(number
 def test_the_solver_is_exact_beyond_64_bits():
     numbers = (7, 10**8 + 1, 10**9, 10**12)
     assert found_by_the_solver(numbers, "+*/", 4) == brute_force(numbers, 4, "+*/")
+
+
+@pytest.mark.parametrize("target", [2**62, -(2**62), 2**63, 10**30])
+def test_a_target_out_of_all_reach_has_no_solution(target):
+    assert solver.solutions([1, 2, 3, 4], target) == []
 
 
 @pytest.mark.parametrize(

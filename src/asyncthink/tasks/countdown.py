@@ -29,8 +29,8 @@ _MOST_MISTAKES = 16
 _LONG = 10**40  # numbers from here on are not printed
 _LINE_END = re.compile(r"[\r\n]")
 _DIGIT = re.compile(r"[0-9]")
-_UNADORNED = re.compile(r"[0-9+\-*/()=\s]*")
-_VALUE = re.compile(r"(\()?\s*(-?)\s*([0-9]+(?:\.[0-9]+)?)\s*(?(1)\))")
+_UNADORNED = re.compile(r"\s*[0-9(][0-9+\-*/()=\s]*")  # no list mark in front: `- 24 = 3*8` is no -24
+_VALUE = re.compile(r"(\()?\s*(?:(-)\s*)?([0-9]+(?:\.[0-9]+)?)\s*(?(1)\))")
 
 _CHAT = """Find {ways} to reach {target} with the numbers {numbers}.
 Use {uses}, {operations} and parentheses."""
@@ -225,7 +225,7 @@ def _value(text: str) -> Fraction | None:
     """The value that a text like 18, 18.0 or (-3) is."""
     value = _VALUE.fullmatch(text.strip())
     try:
-        return Fraction(value[2] + value[3]) if value else None
+        return Fraction((value[2] or "") + value[3]) if value else None
     except ValueError:  # more digits than Python turns into a number
         return None
 
