@@ -72,7 +72,8 @@ def solutions(numbers: Sequence[int], target: int, operations: str = OPERATIONS,
     """
     texts: set[str] = set()
     for forms, named, values in evaluated(numbers, operations, uses):
-        hits = values.valid & (values.numerators == target * values.denominators)
+        up, down = values.numerators, values.denominators  # times the target, 64 bits could be too few
+        hits = values.valid & (up % down == 0) & (up // down == target)
         digits = {ord(letter): str(number) for letter, number in zip(forms.letters, named, strict=True)}
         texts.update(expressions.read(forms.texts[form].translate(digits)).text for form in np.flatnonzero(hits))
     return sorted(texts)
