@@ -518,6 +518,20 @@ def test_the_ninth_option_is_no_pronoun(answer, letter):
     assert multiple_choice.read(answer, 10) == letter
 
 
+@pytest.mark.parametrize(
+    "task, item",
+    [("competition_math", MATH), ("competition_math", MATH | {"problem": 3}), ("multiple_choice", CHOICE)]
+    + [
+        ("multiple_choice", CHOICE | {"question": "Which?", "choices": bad})
+        for bad in ("abcd", ["a", "b", "c", 4], list("abc"), list("abcde"))
+    ],
+)
+def test_an_item_that_can_be_graded_but_not_asked_is_named(task, item):
+    TASKS[task].check(item)
+    with pytest.raises(InputError, match="the item has nothing to ask: its (problem|question)"):
+        TASKS[task].prompt(item, "chat")
+
+
 def test_an_abbreviation_is_no_option():
     assert multiple_choice.read("The answer is I.e. unclear", 10) is None
 

@@ -39,6 +39,8 @@ def prompt(item: Item, style: str) -> str:
     """The question; there is none in the word language."""
     if style == "word":
         raise InputError("competition math cannot be asked in the word language; set thinking.prompts to chat")
+    if not isinstance(item.get("problem"), str):
+        raise InputError("the item has nothing to ask: its problem must be a text")
     return _CHAT.format(problem=item["problem"])
 
 

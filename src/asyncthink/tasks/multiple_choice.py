@@ -38,7 +38,11 @@ def prompt(item: Item, style: str) -> str:
     """The question with its options; there is none in the word language."""
     if style == "word":
         raise InputError("multiple choice cannot be asked in the word language; set thinking.prompts to chat")
-    lines = (f"{letter}. {choice}" for letter, choice in zip(string.ascii_uppercase, item["choices"], strict=False))
+    choices = item.get("choices")
+    texts = isinstance(choices, list) and all(isinstance(choice, str) for choice in choices)
+    if not isinstance(item.get("question"), str) or not texts or len(choices) != item["options"]:
+        raise InputError(f"the item has nothing to ask: its question is a text, its choices {item['options']} texts")
+    lines = (f"{letter}. {choice}" for letter, choice in zip(string.ascii_uppercase, choices, strict=False))
     return _CHAT.format(question=item["question"], choices="\n".join(lines))
 
 
