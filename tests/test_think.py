@@ -72,11 +72,13 @@ REFUSED = {
     "an item that is not JSON": (["--item", "{"], "--item is not JSON"),
     "a temperature that is no number": (
         [*PUZZLE, "--temperature", "nan"],
-        "--temperature must be finite and at least 0, not nan",
+        "--temperature must be from 0 to 1000000000000, not nan",
     ),
-    "too small a pool": ([*PUZZLE, "--capacity", "0"], "--capacity must be finite and at least 1"),
-    "a pace that goes backwards": ([*PUZZLE, "--pace", "-1"], "--pace must be finite and at least 0, not -1.0"),
-    "a pace that is no number": ([*PUZZLE, "--pace", "nan"], "--pace must be finite and at least 0, not nan"),
+    "too small a pool": ([*PUZZLE, "--capacity", "0"], "--capacity must be from 1 to 1000000000000, not 0"),
+    "too large a pool": ([*PUZZLE, "--capacity", "1000000000001"], "--capacity must be from 1 to 1000000000000, not 1"),
+    "too large a budget": ([*PUZZLE, "--budget", "1000000000001"], "--budget must be from 1 to 1000000000000, not 1"),
+    "a pace that goes backwards": ([*PUZZLE, "--pace", "-1"], "--pace must be from 0 to 1000000000000, not -1.0"),
+    "a pace that is no number": ([*PUZZLE, "--pace", "nan"], "--pace must be from 0 to 1000000000000, not nan"),
     "a temperature of greedy thinking": (
         [*PUZZLE, "--greedy", "--temperature", "1"],
         "argument --temperature: not allowed with argument --greedy; see `asyncthink think --help`",

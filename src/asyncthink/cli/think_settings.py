@@ -5,14 +5,13 @@ word language of nano, or no params.yaml at all.
 """
 
 import argparse
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asyncthink.config import params
 from asyncthink.errors import InputError
-from asyncthink.settings import Reward, Thinking
+from asyncthink.settings import MOST, Reward, Thinking
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -60,8 +59,8 @@ def _flagged(settings: Thinking, args: argparse.Namespace) -> Thinking:
     flags = {"capacity": args.capacity, "temperature": temperature, "budget": args.budget, "pace": args.pace}
     for name, least in (("capacity", 1), ("temperature", 0), ("budget", 1), ("pace", 0)):
         value = flags[name]
-        if value is not None and not least <= value < math.inf:
-            raise InputError(f"--{name} must be finite and at least {least}, not {value}")
+        if value is not None and not least <= value <= MOST:
+            raise InputError(f"--{name} must be from {least} to {MOST}, not {value}")
     budgets = {"organizer_budget": args.budget, "worker_budget": args.budget}
     chosen = {"capacity": args.capacity, "temperature": temperature, "reasoning": args.reasoning or None, **budgets}
     return replace(settings, **{key: value for key, value in chosen.items() if value is not None})
