@@ -90,6 +90,17 @@ def test_an_episode_on_vllm_in_this_process_is_the_scripted_one_token_for_token(
     assert first.logprobs[:2] == [-0.25, -0.375] and engine.identity() == Identity("vllm", "0.31.0")
 
 
+@pytest.mark.timeout(60)
+def test_an_answer_that_vllm_in_this_process_gives_without_logprobs_ends_the_run(package):
+    class Numberless(LLMStub):
+        def output(self, name, choice, done):
+            choice["logprobs"]["token_logprobs"][0] = float("nan")
+            return super().output(name, choice, done)
+
+    with pytest.raises(InputError, match="vllm: the server gives no log-probability of 1 of"):
+        episode(VLLMHere(Numberless("word"), WORDS), "word")
+
+
 def test_vllm_in_this_process_must_drop_its_prefix_cache():
     VLLMHere(LLMStub("word"), WORDS).reset_prefix_cache()
     with pytest.raises(InputError, match="was not reset"):

@@ -101,9 +101,9 @@ class VLLMHere(Engine):
             self._told[output.request_id] = len(told.token_ids)
         if not output.finished:
             return False
-        del self._waiting[output.request_id]
         if not future.done():
             future.set_result(self._dialect.completion(request, _choice(told)))
+        del self._waiting[output.request_id]  # now: one whose answer is refused still waits, to be told so
         return True
 
 
