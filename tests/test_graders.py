@@ -306,6 +306,14 @@ def test_items_come_from_the_source_that_params_yaml_names(tmp_path):
     assert [item["clues"] for item in made] == [9] * 4
 
 
+def test_nought_gaps_and_nought_clues_are_asked_for_like_any_other_number(tmp_path, monkeypatch, capsys):
+    whole = item_set(tmp_path, "puzzles", task="sudoku", source="generated", items=4, clues=16, gaps=0)
+    assert [item["clues"] for item in whole] == [16] * 4
+    monkeypatch.setattr(sudoku, "_MOST_DRAWS", 10)
+    assert item_set(tmp_path, "puzzles", task="sudoku", source="generated", items=4, clues=0) is None
+    assert "puzzles with 0 to 0 clues" in capsys.readouterr().err
+
+
 def test_what_cannot_be_generated_is_said_in_one_line(tmp_path, capsys):
     assert item_set(tmp_path, "sums", task="competition_math", source="generated", items=3) is None
     said = capsys.readouterr().err
@@ -528,7 +536,7 @@ def test_the_ninth_option_is_no_pronoun(answer, letter):
 )
 def test_an_item_that_can_be_graded_but_not_asked_is_named(task, item):
     TASKS[task].check(item)
-    with pytest.raises(InputError, match="the item has nothing to ask: its (problem|question)"):
+    with pytest.raises(InputError, match=r"the item has nothing to ask: its (problem|question)"):
         TASKS[task].prompt(item, "chat")
 
 

@@ -54,7 +54,9 @@ def larger_countdown(wanted: TestSet, puzzles: Puzzles, seed: int) -> list[count
 def generated_sudoku(wanted: TestSet, _: Puzzles, seed: int) -> list[sudoku.Item]:
     """Puzzles of the half of the solved grids that training does not see."""
     sizes = {split: wanted.items or 0 for split in sudoku.HALVES}
-    return sudoku.generate(sizes, seed, wanted.clues or sudoku.CLUES, most_gaps=wanted.gaps or 4)["test"]
+    clues, gaps = wanted.clues, wanted.gaps
+    clues, gaps = sudoku.CLUES if clues is None else clues, 4 if gaps is None else gaps
+    return sudoku.generate(sizes, seed, clues, most_gaps=gaps)["test"]
 
 
 GENERATORS: dict[str, Callable[[TestSet, Puzzles, int], list[Any]]] = {
