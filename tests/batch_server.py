@@ -54,7 +54,7 @@ class BatchServer(ChatServer):
     def _look(self, batch: dict) -> dict:
         batch["looks"] -= 1
         if batch["looks"] <= 0 and batch["status"] == "in_progress":
-            lines = self.files[batch["input_file_id"]].decode().splitlines()
+            lines = self.files[batch["input_file_id"]].decode().strip().split("\n")
             batch["output_file_id"] = self._file("".join(map(self._line, reversed(lines))).encode()).data["id"]
             batch["status"] = "completed"
         return batch
@@ -70,4 +70,5 @@ class BatchServer(ChatServer):
             self.billed[call.prompt] = self.billed.get(call.prompt, 0) + 1
         body = {**body, "choices": []} if fault == "no_choice" else body
         response = None if fault == "error" else {"status_code": 200, "request_id": "r", "body": body}
-        return json.dumps({"id": "l", "custom_id": line["custom_id"], "response": response, "error": None}) + "\n"
+        told = {"id": "l", "custom_id": line["custom_id"], "response": response, "error": None}
+        return json.dumps(told, ensure_ascii=False) + "\n"

@@ -117,7 +117,8 @@ async def _collect(client: Client, chunk: Sequence[Request], batch: "Batch") -> 
         return
     asked = {request.key: request for request in _open(client, chunk)}
     content = await _patient(client).files.content(batch.output_file_id)
-    for line in client.endpoint.redacted(content.text).splitlines():
+    lines = client.endpoint.redacted(content.text).split("\n")  # and nowhere else: a text may hold other line ends
+    for line in filter(str.strip, lines):
         try:
             answer = json.loads(line)
             request = asked.pop(answer["custom_id"])
