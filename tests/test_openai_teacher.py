@@ -29,6 +29,7 @@ from asyncthink.settings import TrainedTask
 from asyncthink.synthesis import demonstration, format_filter, lessons
 from asyncthink.synthesis.assignment import Assignment
 from asyncthink.synthesis.cost_estimate import estimate
+from asyncthink.synthesis.cost_estimate import told as in_one_line
 from asyncthink.synthesis.demonstration import Demonstration
 from asyncthink.synthesis.lessons import read_traces
 from asyncthink.synthesis.openai_client import Endpoint
@@ -262,6 +263,9 @@ def test_an_estimate_asks_nothing_and_counts_what_a_run_then_asks(tmp_path, monk
     assert (after["requests"], after["answered"]) == (30, 50)
     assert after["spent_dollars"] > 0
     assert after["completion_tokens"] < before["completion_tokens"] / 4  # by now it is known how short the answers are
+    tokens = after["prompt_tokens"] + after["completion_tokens"]
+    for budget, short in ((after["spent_tokens"] + tokens, False), (after["spent_tokens"] + tokens - 1, True)):
+        assert ("will not last" in in_one_line(after | {"budget_tokens": budget})) is short
 
 
 @pytest.mark.parametrize("spoil", [lambda call: None, lambda call: random.Random(call.prompt).choice([None, "error", "missing", "no_choice"])])  # fmt: skip  # noqa: E501
@@ -277,6 +281,16 @@ def test_batches_fill_the_journal_at_half_the_price_and_the_rest_is_asked_one_by
     assert len(in_batches) + len(alone) == 40
     assert len(server.calls) == 40 and (spoil(server.calls[0]) is not None or len(alone) < 40)
     assert len([record for record in records if record["fault"] is None]) == 40
+
+
+def test_an_answer_of_a_batch_may_hold_line_ends_of_every_kind(tmp_path):
+    def write(call):
+        return f"{teacher(call)}\u2028\x85\x0c\r\n"
+
+    with BatchServer(write) as server:
+        written = taught(server, tmp_path, settings(6, batch=True))
+        assert len(written) == 6
+        assert sum(call.path.endswith("/chat/completions") for call in server.calls) == 1
 
 
 def test_a_run_that_ends_while_a_batch_is_under_way_finds_it_again(tmp_path):

@@ -106,7 +106,10 @@ def test_refused_lessons_are_no_part_of_an_estimate(tmp_path):
     with ChatServer(teacher, one_in(10, REFUSALS["azure, 400"])) as server:
         taught(server, tmp_path, settings(10))
     cost = estimate(*given(settings(10)), ITEMS, tmp_path, "gpt-4o")
-    assert (cost["requests"], cost["answered"], cost["refused"]) == (1, 18, 1)
+    assert (cost["requests"], cost["answered"], cost["refused"]) == (0, 18, 1)
+    assert (cost["prompt_tokens"], cost["dollars"]) == (0, 0)
+    again = estimate(*given(settings(10)), ITEMS, tmp_path, "gpt-4o", ask_refused=True)
+    assert (again["requests"], again["answered"], again["refused"]) == (2, 18, 0)
 
 
 def test_a_corpus_of_which_too_little_is_left_is_not_written_and_says_why(tmp_path):

@@ -32,7 +32,8 @@ def run(args: argparse.Namespace) -> None:
     items = read_items(args.puzzles, settings.arm.task)
     assignment = Assignment(settings.arm.form, settings.seed, settings.synthesize, settings.thinking)
     if args.estimate:
-        print(json.dumps(estimate(assignment, settings.teacher, items, corpus=args.arm)))
+        cost = estimate(assignment, settings.teacher, items, corpus=args.arm, ask_refused=args.ask_refused)
+        print(json.dumps(cost))
         return
     if settings.synthesize.teacher == "openai":
         from asyncthink.synthesis import openai_teacher

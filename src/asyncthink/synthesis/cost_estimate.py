@@ -35,6 +35,7 @@ class Estimate(TypedDict):
     dollars: float
     most_dollars: float
     spent_dollars: float
+    spent_tokens: int
     budget_dollars: float | None
     budget_tokens: int | None
 
@@ -46,18 +47,22 @@ def estimate(
     responses: str | Path = RESPONSES,
     model: str | None = None,
     corpus: str | None = None,
+    ask_refused: bool = False,
 ) -> Estimate:
     """Requests, tokens and dollars that are still to be spent on one corpus; asks nothing and needs no key.
 
     Answers are taken to be as long as those that the journal holds already. `most_dollars` is the case that every
-    answer is as long as teacher.max_tokens; attempts that fail come on top.
+    answer is as long as teacher.max_tokens; attempts that fail come on top. ask_refused counts what was
+    refused as well.
     """
     model = model or named(os.environ).model
     kept = Responses(Path(responses) / f"{corpus or assignment.form}.jsonl")
+    if ask_refused:
+        kept.forget_refusals()
     answers = kept.accepted
     lengths = {step: min(tokens, teacher.max_tokens) for step, tokens in _lengths(answers).items()}
     plan = lessons(assignment, teacher, items, model)
-    asked = [request for lesson in plan for request in _requests(lesson, answers, lengths)]
+    asked = [request for lesson in plan for request in _requests(lesson, kept, lengths)]
     open_requests = [request for request in asked if kept.is_open(request.key)]
     answered = sum(request.key in answers for request in asked)
     share = PRICE_SHARE if teacher.batch else 1.0
@@ -76,6 +81,7 @@ def estimate(
         "dollars": round(expected.dollars(teacher), 2),
         "most_dollars": round(most.dollars(teacher), 2),
         "spent_dollars": round(sum(charge.dollars(teacher) for charge in kept.charges), 2),
+        "spent_tokens": sum(charge.tokens for charge in kept.charges),
         "budget_dollars": teacher.budget_dollars,
         "budget_tokens": teacher.budget_tokens,
     }
@@ -100,15 +106,18 @@ def _shortage(cost: Estimate, tokens: int) -> str:
     """A warning where the budget will not last."""
     dollars, limit = cost["spent_dollars"] + cost["dollars"], cost["budget_dollars"]
     short = limit is not None and dollars > limit
-    short |= cost["budget_tokens"] is not None and tokens > cost["budget_tokens"]
+    short |= cost["budget_tokens"] is not None and cost["spent_tokens"] + tokens > cost["budget_tokens"]
     return ", which will not last: raise it, or lower synthesize.demonstrations" if short else ""
 
 
-def _requests(lesson: Lesson, answers: Mapping[str, Answer], lengths: dict[str, int]) -> list[Request]:
-    """What a lesson asks; where step 1 is not answered yet, step 2 holds a text of the expected length."""
-    if lesson.form == "sequential":
+def _requests(lesson: Lesson, kept: Responses, lengths: dict[str, int]) -> list[Request]:
+    """What a lesson asks; where step 1 is not answered yet, step 2 holds a text of the expected length.
+
+    Where step 1 is refused, there is no step 2.
+    """
+    known = kept.accepted.get(lesson.first.key)
+    if lesson.form == "sequential" or (known is None and kept.refusal(lesson.first.key)):
         return [lesson.first]
-    known = answers.get(lesson.first.key)
     fragments = known.text if known else "x" * LETTERS_A_TOKEN * lengths["fragments"]
     return [lesson.first, traces_request(lesson, fragments)]
 

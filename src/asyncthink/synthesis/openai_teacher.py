@@ -119,7 +119,8 @@ def demonstrate(
     """
     corpus = corpus or assignment.form
     where = where or endpoint(os.environ)
-    print(f"synthesize: {told(estimate(assignment, teacher, items, responses, where.model, corpus))}", file=sys.stderr)
+    cost = estimate(assignment, teacher, items, responses, where.model, corpus, ask_refused)
+    print(f"synthesize: {told(cost)}", file=sys.stderr)
     plan = list(lessons.lessons(assignment, teacher, items, where.model))
     with ResponseJournal(Path(responses) / f"{corpus}.jsonl") as journal:
         if journal.broken:
