@@ -418,9 +418,10 @@ def test_a_corpus_that_is_mostly_rejected_stops_with_the_most_common_reason(step
     assert not (folder / "kept").exists() and len((folder / "rejected").read_text().splitlines()) == 1203
 
 
-@pytest.mark.parametrize(
-    "line", ["{}", '{"task": 3', '{"task":"countdown","item":[],"form":"x","structure":[],"organizer":"","workers":{}}']
-)
+NONE = [demonstration.to_mapping(demo(END)) | bad for bad in ({"item": []}, {"item": {}}, {"task": "x"}, {"form": "x"})]
+
+
+@pytest.mark.parametrize("line", ["{}", '{"task": 3', *map(json.dumps, NONE)])
 def test_a_line_that_is_no_demonstration_is_one_clear_sentence(steps, capsys, line):
     folder, call = steps
     (folder / "d.jsonl").write_text(line + "\n")

@@ -14,8 +14,11 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from asyncthink import protocol
-from asyncthink.errors import InputError, complaint
+from asyncthink.errors import InputError, complaint, nearest
 from asyncthink.files import json_lines, write_json_lines
+from asyncthink.tasks import TASKS
+
+FORMS = ("asynchronous", "sequential")
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Demonstration:
 
     task: str
     item: dict[str, Any]
-    form: str  # asynchronous | sequential
+    form: str  # one of FORMS
     structure: tuple[str, ...]
     organizer: str
     workers: dict[int, str]
@@ -69,6 +72,19 @@ def read(path: str | Path) -> Iterator[Demonstration]:
     """Read JSON Lines; a line that is not a demonstration is an InputError that names file and line."""
     for where, row in json_lines(path):
         try:
-            yield _RECORD.validate_python(row)
-        except ValidationError as refusal:
-            raise InputError(f"{where} is not a demonstration: {complaint(refusal, Demonstration)}") from None
+            yield _checked(row)
+        except InputError as error:
+            raise InputError(f"{where} is not a demonstration: {error}") from None
+
+
+def _checked(row: dict[str, Any]) -> Demonstration:
+    """A row as the demonstration that it is, of a task and a form that there are; InputError for any other."""
+    try:
+        shown = _RECORD.validate_python(row)
+    except ValidationError as refusal:
+        raise InputError(complaint(refusal, Demonstration)) from None
+    for key, value, allowed in (("task", shown.task, TASKS), ("form", shown.form, FORMS)):
+        if value not in allowed:
+            raise InputError(f"{key} is {ascii(value)[:60]}; {nearest(value, allowed)}")
+    TASKS[shown.task].check(shown.item)
+    return shown
