@@ -38,7 +38,7 @@ def prompt(item: Item, style: str) -> str:
     """The question with its options; there is none in the word language."""
     if style == "word":
         raise InputError("multiple choice cannot be asked in the word language; set thinking.prompts to chat")
-    choices = item.get("choices")
+    choices = item.get("choices", [])
     texts = isinstance(choices, list) and all(isinstance(choice, str) for choice in choices)
     if not isinstance(item.get("question"), str) or not texts or len(choices) != item["options"]:
         raise InputError(f"the item has nothing to ask: its question is a text, its choices {item['options']} texts")

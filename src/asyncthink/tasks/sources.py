@@ -54,8 +54,8 @@ def larger_countdown(wanted: TestSet, puzzles: Puzzles, seed: int) -> list[count
 def generated_sudoku(wanted: TestSet, _: Puzzles, seed: int) -> list[sudoku.Item]:
     """Puzzles of the half of the solved grids that training does not see."""
     sizes = {split: wanted.items or 0 for split in sudoku.HALVES}
-    clues, gaps = wanted.clues, wanted.gaps
-    clues, gaps = sudoku.CLUES if clues is None else clues, 4 if gaps is None else gaps
+    clues = sudoku.CLUES if wanted.clues is None else wanted.clues
+    gaps = 4 if wanted.gaps is None else wanted.gaps
     return sudoku.generate(sizes, seed, clues, most_gaps=gaps)["test"]
 
 
