@@ -7,6 +7,7 @@ from taught_model import THINKING_SETTINGS, WORDS
 
 from asyncthink.engines import run
 from asyncthink.engines.scripted import Scripted
+from asyncthink.evaluation.measures import POSITIONS, measures, scored
 from asyncthink.tasks.countdown_search import branches
 from asyncthink.thinking import THINKING, organization
 from asyncthink.thinking.organization import Search
@@ -49,6 +50,13 @@ def test_thoughts_that_follow_one_another_are_one():
     apart = [step for whole in found.plan["organizer"] for step in _halved(whole)]
     assert len(apart) > len(found.plan["organizer"])
     assert organization.tokens_after(replace(found, plan=found.plan | {"organizer": apart})) == 3
+
+
+def test_every_position_is_measured_where_a_branch_is_handed_out_so_that_seeds_can_be_read_side_by_side():
+    values = measures(scored(episode(f"!+ {ONE} {FORK} <JOIN-1> {ANSWER}", OTHER))).values
+    first, *others = ([values[f"{name}_{k + 1}"] for name in ("hit", "predicted")] for k in range(POSITIONS))
+    assert {*first} <= {0.0, 1.0} and all(value != value for pair in others for value in pair)
+    assert "hit_1" not in measures(scored(episode(ANSWER))).values
 
 
 def test_a_plan_of_other_actions_tells_nothing():

@@ -149,11 +149,20 @@ def _organization(episode: Episode) -> dict[str, float]:
     return {
         **organization.counted(begun, new, hit),
         "chance": fmean(hit.values()),
-        **{f"hit_{k + 1}": float(hit.get(search.name, False)) for k, search in enumerate(forked[:POSITIONS])},
-        **{f"predicted_{k + 1}": float(best[k]) for k in range(min(len(forked), POSITIONS, len(best)))},
+        **_by_position("hit", [hit.get(search.name, False) for search in forked]),
+        **_by_position("predicted", best[: len(forked)]),
         "tokens_after": organization.tokens_after(episode) if valid else NAN,
         "regret": episode.schedule["elapsed"] / _least_latency(item, episode.capacity) if solved else NAN,
     }
+
+
+def _by_position(name: str, found: Sequence[bool]) -> dict[str, float]:
+    """Whether each of the first branches is a hit; once there is one, nan for those that follow none.
+
+    So all seeds of an arm have the same measures, although not every one hands out as many branches.
+    """
+    padded = [*map(float, found), *[NAN] * POSITIONS]
+    return {f"{name}_{k + 1}": padded[k] for k in range(POSITIONS if found else 0)}
 
 
 @lru_cache(maxsize=organization.CACHED)
