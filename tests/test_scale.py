@@ -199,3 +199,22 @@ def test_laying_out_a_directory_leaves_the_checkout_alone(project):
     assert params.read(project / "work" / "smoke" / "params.yaml").scale == "smoke"
     assert (project / "params.yaml").read_text() == SHIPPED
     assert (project / "work" / "smoke" / "workflow").resolve() == (project / "workflow").resolve()
+
+
+@pytest.mark.parametrize("place", ["../beside", "work/../smoke"])
+def test_a_directory_is_laid_out_wherever_it_lies(project, monkeypatch, place):
+    monkeypatch.chdir(project)
+    (project / "work").mkdir()
+    scales.lay_out(Path(), Path(place), SHIPPED)
+    assert (project / place / "workflow").resolve() == (project / "workflow").resolve()
+
+
+def test_keys_of_ones_own_that_a_scale_cannot_follow_leave_params_as_they_were(project):
+    path = project / "params.yaml"
+    own = "\n  mine: {arm: {weights_of: asyncthink}, thinking: {plan: {order: listed, forked: 1, own: 1}}}\n"
+    path.write_text(SHIPPED.replace("\n  no_rl:", f"{own}  no_rl:", 1))
+    before = path.read_text()
+    assert params.read(path) and before != SHIPPED
+    with pytest.raises(InputError, match=r"^at scale paper, params\.yaml: arms\.mine\.thinking\.plan is a plan"):
+        scales.rewrite(project, "paper")
+    assert path.read_text() == before

@@ -104,7 +104,7 @@ class Params:
 def read(path: str | Path = "params.yaml") -> Params:
     """Read and check a parameter file, every arm's and every evaluation's overrides included."""
     try:
-        return _with_overrides(from_mapping(parsed(Path(path).read_text(encoding="utf-8"))))
+        return of_text(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise absent(path) from None
     except UnicodeDecodeError:
@@ -113,6 +113,11 @@ def read(path: str | Path = "params.yaml") -> Params:
         raise InputError(f"{path}: nested too deeply") from None
     except InputError as error:
         raise InputError(str(error).replace("params.yaml", str(path), 1)) from None
+
+
+def of_text(text: str) -> Params:
+    """The same of a text."""
+    return _with_overrides(from_mapping(parsed(text)))
 
 
 def check_root() -> None:

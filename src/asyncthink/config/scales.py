@@ -15,7 +15,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import CommentMark, YAMLError
 from ruamel.yaml.tokens import CommentToken
 
-from asyncthink.config.params import from_mapping, parsed, read
+from asyncthink.config.params import from_mapping, of_text, parsed, read
 from asyncthink.errors import InputError, nearest
 from asyncthink.files import write_text
 
@@ -33,7 +33,7 @@ def rewrite(directory: Path, name: str) -> str:
 
 
 def scaled(directory: Path, name: str) -> str:
-    """The params.yaml of a directory as it would be at a scale."""
+    """The params.yaml of a directory as it would be at a scale; InputError where keys of one's own do not fit there."""
     folder = directory / "workflow" / "scales"
     if not (folder / f"{name}.yaml").is_file():
         names = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
@@ -43,11 +43,16 @@ def scaled(directory: Path, name: str) -> str:
     read(directory / "params.yaml")  # refuses what is none
     overlay = folder / f"{name}.yaml"
     try:
-        return merge((directory / "params.yaml").read_text(encoding="utf-8"), overlay.read_text(encoding="utf-8"))
+        text = merge((directory / "params.yaml").read_text(encoding="utf-8"), overlay.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
         raise InputError(f"{overlay}: not UTF-8") from None
     except InputError as error:
         raise InputError(f"{overlay}: {error}") from None
+    try:
+        of_text(text)
+    except InputError as error:
+        raise InputError(f"at scale {name}, {error}") from None
+    return text
 
 
 def lay_out(source: Path, target: Path, params: str) -> None:
@@ -55,7 +60,7 @@ def lay_out(source: Path, target: Path, params: str) -> None:
     target.mkdir(parents=True, exist_ok=True)
     for entry in (*SOURCES, *from_mapping(parsed(params)).local_sources()):
         link = target / entry
-        if (source / entry).exists() and not (link.exists() or link.is_symlink() or ".." in link.parts):
+        if (source / entry).exists() and not (link.exists() or link.is_symlink() or ".." in Path(entry).parts):
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to((source / entry).resolve(), target_is_directory=(source / entry).is_dir())
     path = target / "params.yaml"
