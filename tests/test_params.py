@@ -7,6 +7,7 @@ import re
 import typing
 from pathlib import Path
 
+import checkout
 import jsonschema
 import pytest
 import yaml
@@ -113,9 +114,14 @@ OUT_OF_RANGE = [
     ("grop", {}, "unknown key grop; did you mean grpo?"),
     ("arm.rl", "yes", "arm.rl is 'yes'; allowed: true, false"),
     ("arm.weights_of", "nobody", "arm.weights_of is nobody; allowed: null, or an arm: asyncthink, "),
-    ("arm.weights_of", "no_rl", "arm.weights_of is no_rl; allowed: null, or an arm that RL trains and that borrows no"),
+    (
+        "arms.parallel.arm.weights_of",
+        "no_rl",
+        "arms.parallel.arm.weights_of is no_rl; allowed: null, or an arm that RL",
+    ),
     ("arms.parallel.arm.weights_of", "parallel", "arms.parallel.arm.weights_of is parallel; allowed: null, or an arm"),
     ("arms.parallel.arm.weights_of", "fixed_plan", "arms.parallel.arm.weights_of is fixed_plan; allowed: null, or an"),
+    ("arms.fixed_plan.arm.rl", False, "arms.fixed_plan.arm.weights_of is asyncthink; allowed: null without RL (arm.rl"),
     ("arms", {"../mine": {}}, "arms is '../mine'; allowed: letters, digits, _ and -"),
     ("test_sets", {"{seed}": None}, "test_sets is '{seed}'; allowed: letters, digits, _ and -"),
     (
@@ -196,6 +202,21 @@ OUT_OF_RANGE = [
 )
 def test_a_value_out_of_range_is_refused_with_its_key_and_what_is_allowed(tmp_path, key, value, line):
     assert refusal(tmp_path, key, value).startswith(line)
+
+
+def test_weights_of_an_arm_that_rl_does_not_train_are_refused_where_the_base_says_so(tmp_path):
+    path = tmp_path / "params.yaml"
+    raw = {
+        **copy.deepcopy(RAW),
+        "arm": {**RAW["arm"], "rl": False},
+        "arms": {"sequential": {"arm": {"mode": "sequential"}}},
+    }
+    raw["arms"]["parallel"] = {"arm": {"mode": "parallel", "rl": True, "weights_of": "sequential"}}
+    path.write_text(yaml.safe_dump(checkout.of_arms(raw, raw["arms"])))
+    with pytest.raises(
+        InputError, match=r"arms\.parallel\.arm\.weights_of is sequential; allowed: null, or an arm that"
+    ):
+        params.read(path)
 
 
 @pytest.mark.parametrize("key", ["interleaved", "batch"])

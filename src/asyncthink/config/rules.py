@@ -30,9 +30,18 @@ def check(params: Params) -> None:
 
 
 def check_arms(params: Params) -> None:
-    """Refuse an arm that asks for other structures where there is one alone: its demonstrations would be the base's."""
+    """Refuse an arm that asks for other structures where there is one alone: its demonstrations would be the base's.
+
+    Also one that asks for the weights of an arm that has none of its own.
+    """
     for name in params.arms:
         own = params.arm_params(name)
+        owner = own.arm.weights_of
+        if owner is not None and not _is_trained(params.arm_params(owner)):
+            raise InputError(
+                f"params.yaml: arms.{name}.arm.weights_of is {owner}; allowed: null, or an arm that RL trains and that"
+                " borrows no weights itself"
+            )
         agents, forks = own.thinking.capacity, own.synthesize.most_forks
         for key in STRUCTURES if agents < 3 or forks < 2 else ():
             value, base = getattr(own.synthesize, key), getattr(params.synthesize, key)
@@ -42,6 +51,10 @@ def check_arms(params: Params) -> None:
                     f" thinking.capacity = {agents} and synthesize.most_forks = {forks} forks and joins alternate;"
                     " there is no other order"
                 )
+
+
+def _is_trained(params: Params) -> bool:
+    return params.arm.rl and params.arm.weights_of is None
 
 
 def check_evaluations(params: Params, arm: str, test_set: str) -> None:
@@ -86,15 +99,14 @@ def _of_the_arm(params: Params) -> Iterator[Rule]:
     alone = 1 / thinking.capacity  # eta/c of an organizer that never forks
     above = f"above 1/c = {alone:.3f} (else R_eta is constant) and at most 1"
     yield "reward.concurrency_target", tau > alone or thinking.capacity == 1, tau, above
-    greedy = thinking.temperature == 0 and arm.rl and arm.weights_of is None
+    greedy = thinking.temperature == 0 and _is_trained(params)
     yield "thinking.temperature", not greedy, 0.0, "above 0 for grpo: greedy episodes are all alike"
     spoken = thinking.prompts == "chat" and params.model.start_from is not None  # the base's documents are of four
     pretrained = "4; or 3 for a pretrained model (model.start_from) with thinking.prompts = chat"
     yield "puzzles.numbers", spoken or params.puzzles.numbers == 4, params.puzzles.numbers, pretrained
     ordered, none = params.synthesize.ordered_share, "0.0 with puzzles.numbers = 3: the good order is of four numbers"
     yield "synthesize.ordered_share", params.puzzles.numbers == 4 or not ordered, ordered, none
-    untrained = arm.weights_of is not None or not arm.rl
-    worded = thinking.prompts == "word" and arm.task == COUNTDOWN and untrained
+    worded = thinking.prompts == "word" and arm.task == COUNTDOWN and not _is_trained(params)
     where = f"{COUNTDOWN} in words, with the weights of another arm (arm.weights_of) or without RL"
     planned = worded and arm.mode == "asynchronous"
     yield "thinking.plan", planned or thinking.plan is None, "a plan", f"null: plans are for asynchronous {where}"
@@ -120,9 +132,7 @@ def _of_the_names(params: Params) -> Iterator[Rule]:
         yield "evaluate.variants", not name.endswith("_union"), name, "a name without _union at its end, which is ours"
     arms, owner = ", ".join(params.arms), params.arm.weights_of
     yield "arm.weights_of", owner is None or owner in params.arms, owner, f"null, or an arm: {arms}"
-    lender = params.arms.get(owner or "", {}).get("arm", {})
-    trained = lender.get("weights_of") is None and lender.get("rl", True)
-    yield "arm.weights_of", trained, owner, "null, or an arm that RL trains and that borrows no weights itself"
+    yield "arm.weights_of", owner is None or params.arm.rl, owner, "null without RL (arm.rl is false)"
     named = {f"evaluate.variants.{name}": variant.arms for name, variant in params.evaluate.variants.items()}
     named |= {f"test_sets.{name}": test_set.arms for name, test_set in params.test_sets.items() if test_set}
     for key, names in named.items():
