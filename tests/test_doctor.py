@@ -116,6 +116,12 @@ def test_a_machine_with_too_little_disk_for_a_scale_is_told(monkeypatch):
     assert doctor.memory(place(at_scale("paper"))).state == "ok"
 
 
+def test_of_a_scale_of_ones_own_the_estimate_alone_says_what_it_needs():
+    own = place(at_scale("mine"))
+    assert doctor.memory(own).state == "ok" and "needs" not in doctor.memory(own).said
+    assert "mine needs " in doctor.disk(own).said
+
+
 def test_the_driver_says_what_gpus_there_are(tmp_path, monkeypatch):
     program = tmp_path / "nvidia-smi"
     program.write_text(f"#!{sys.executable}\nprint('NVIDIA H200, 143771')\nprint('Quadro, RTX 4, 8192')\n")
@@ -123,6 +129,9 @@ def test_the_driver_says_what_gpus_there_are(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert doctor.gpus() == [("NVIDIA H200", 143771 * 2**20), ("Quadro, RTX 4", 8192 * 2**20)]
     assert doctor.gpu(place(at_scale("small"))).state == "ok"
+    program.write_text(f"#!{sys.executable}\nprint('NVIDIA GB10, [N/A]')\n")
+    assert doctor.gpus() == [("NVIDIA GB10", 0)]
+    assert doctor.gpu(place()) == Finding("ok", "NVIDIA GB10 (memory unknown)")
     program.unlink()
     assert doctor.gpus() == []
     assert doctor.gpu(place(at_scale("small"))).state == "lacks"
@@ -294,6 +303,20 @@ def test_a_home_that_cannot_be_written_is_told_and_a_run_does_without():
     done = snakemake("--dry-run", "--quiet", "all", HOME=NOWHERE)
     assert done.returncode == 0 and "Traceback" not in done.stderr
     assert done.stderr.count(f"{NOWHERE}/.cache cannot be written; caches of this run are kept in work/cache") == 1
+
+
+def test_a_home_that_may_not_even_be_looked_into_is_one_that_cannot_be_written(monkeypatch, capsys):
+    look = os.stat
+
+    def stat(path, *rest, **named):
+        if str(path).startswith(f"{NOWHERE}/"):
+            raise PermissionError(13, "Permission denied", path)
+        return look(path, *rest, **named)
+
+    monkeypatch.setattr(os, "stat", stat)
+    monkeypatch.setenv("XDG_CACHE_HOME", f"{NOWHERE}/.cache")
+    caches.settle()
+    assert "caches of this run are kept in work/cache" in capsys.readouterr().err
 
 
 def test_a_home_that_can_be_written_is_not_spoken_of(tmp_path):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from types import SimpleNamespace
 
 import gguf_file
 import pytest
@@ -232,6 +233,12 @@ def test_a_model_of_the_word_language_is_examined_too(elsewhere, monkeypatch, ca
     code, found = examined(elsewhere / "words", capsys)
     assert code == 0 and "the fast path of its family" in found["architecture"][1]
     assert found["template"] == ("ok", "none is used: it speaks the word language of models trained from scratch")
+
+
+def test_memory_that_only_keeps_files_at_hand_is_free(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=7e9, free=1))
+    assert "7.0 GB of main memory are free" in model_doctor._memory(random_model(WORDS)).said
 
 
 def test_a_model_that_will_not_work_is_not_loaded(llama, elsewhere, monkeypatch, capsys):

@@ -18,7 +18,7 @@ def folder(environment: Mapping[str, str]) -> Path:
 
 def writable(path: Path) -> bool:
     """Whether files can be made in a folder, or the folder itself if it is not there. Nothing stays behind."""
-    there = next(above for above in (path.absolute(), *path.absolute().parents) if above.exists())
+    there = next(above for above in (path.absolute(), *path.absolute().parents) if os.path.exists(above))
     try:
         with tempfile.TemporaryFile(dir=there):
             return True
@@ -34,7 +34,7 @@ def settle() -> None:
     usual = folder(os.environ)
     if writable(usual):
         return
-    if (hub := usual / "huggingface").is_dir():
+    if os.path.isdir(hub := usual / "huggingface"):
         os.environ.setdefault("HF_HOME", str(hub))
     os.environ["XDG_CACHE_HOME"] = str(OWN.absolute())
     print(f"{usual} cannot be written; caches of this run are kept in {OWN}", file=sys.stderr)

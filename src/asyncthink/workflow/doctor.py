@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 PATIENCE = 5  # seconds for a program of the machine; sinfo hangs where its controller is gone
-NEEDS = {  # bytes of disk and of main memory: what the scale's run left behind and used, rounded up
+NEEDS = {  # bytes of disk and of main memory: what the scale's run left behind and used, rounded up; not of one's own
     "smoke": (2e9, 4e9),
     "nano": (5e9, 4e9),
     "pretrained": (16e9, 14e9),
@@ -102,16 +102,18 @@ def gpu(place: Place) -> Finding:
     """NVIDIA devices, by the driver's own tool."""
     devices = gpus()
     if devices:
-        return Finding("ok", ", ".join(f"{name} ({memory / GIGA:.0f} GB)" for name, memory in devices))
+        told = (f"{name} ({f'{memory / GIGA:.0f} GB' if memory else 'memory unknown'})" for name, memory in devices)
+        return Finding("ok", ", ".join(told))
     needed = place.params.scale in ("small", "paper") and not partitions()
     return Finding("lacks" if needed else "note", "none; the scales small and paper need one")
 
 
-def gpus() -> list[tuple[str, float]]:
-    """Name and bytes of each device."""
+def gpus() -> list[tuple[str, int]]:
+    """Name and bytes of each device; 0 where the driver tells none, as of a device that shares the main memory."""
     query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
-    lines = _output(query).splitlines()
-    return [(name.strip(), float(mebibytes) * 2**20) for name, _, mebibytes in (line.rpartition(",") for line in lines)]
+    told = (line.rpartition(",") for line in _output(query).splitlines())
+    sizes = [(name.strip(), mebibytes.strip()) for name, comma, mebibytes in told if comma]
+    return [(name, int(size) * 2**20 if size.isdecimal() else 0) for name, size in sizes]
 
 
 def _output(command: list[str]) -> str:
@@ -125,16 +127,17 @@ def _output(command: list[str]) -> str:
 def memory(place: Place) -> Finding:
     """Cores and main memory."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    _, needed = NEEDS[place.params.scale]
+    _, needed = NEEDS.get(place.params.scale, (0, 0))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    said = f"{cores} cores, {total / GIGA:.0f} GB; {place.params.scale} needs {needed / GIGA:.0f} GB"
-    return Finding("ok" if total >= needed else "lacks", said)
+    said = f"; {place.params.scale} needs {needed / GIGA:.0f} GB" if needed else ""
+    return Finding("ok" if total >= needed else "lacks", f"{cores} cores, {total / GIGA:.0f} GB{said}")
 
 
 def disk(place: Place) -> Finding:
     """Free space where the checkout lies."""
     free = shutil.disk_usage(place.root).free
-    needed = surroundings.disk_needed(place, NEEDS[place.params.scale][0])
+    known, _ = NEEDS.get(place.params.scale, (0, 0))
+    needed = surroundings.disk_needed(place, known)
     said = f"{free / GIGA:.0f} GB free; {place.params.scale} needs {needed / GIGA:.0f} GB"
     return Finding("ok" if free >= needed else "lacks", said)
 

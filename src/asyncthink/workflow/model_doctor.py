@@ -5,12 +5,13 @@ will not work is refused before gigabytes of it are loaded. Then the model is lo
 several traces side by side, through the very engine that thinks.
 """
 
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import psutil
 
 from asyncthink.errors import InputError
 from asyncthink.workflow.doctor import tag_finding, template_finding
@@ -80,8 +81,7 @@ def _memory(model: "PreTrainedModel") -> Finding:
     if torch.cuda.is_available():
         free, where = torch.cuda.mem_get_info()[0], "on the GPU"
     else:
-        pages = next(name for name in ("SC_AVPHYS_PAGES", "SC_PHYS_PAGES") if name in os.sysconf_names)
-        free, where = os.sysconf("SC_PAGE_SIZE") * os.sysconf(pages), "of main memory"
+        free, where = psutil.virtual_memory().available, "of main memory"  # with what caches files, as a download does
     said = f"weights take {needed / GIGA:.1f} GB in float32; {free / GIGA:.1f} GB {where} are free"
     return Finding("ok" if 1.1 * needed < free else "lacks", said)
 
