@@ -9,6 +9,9 @@ import pytest
 import yaml
 from checkout import Project
 
+from asyncthink.errors import InputError
+from asyncthink.workflow import dvc_lock, freshness
+
 ROOT = Path(__file__).parents[1]
 SNAKEFILE = """
 configfile: "params.yaml"
@@ -135,3 +138,17 @@ def test_a_stage_that_dvc_yaml_does_not_have_is_refused(project):
     done = subprocess.run(command, cwd=project.directory, env=project.environment, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr == "asyncthink stage: no stage divide in dvc.yaml; there are nothing, number, times\n"
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, InputError])
+def test_a_record_that_is_interrupted_or_fails_leaves_the_lock_file_as_it_was(tmp_path, monkeypatch, end):
+    def cut_off(*command):
+        dvc_lock.LOCK.write_text("half")
+        raise end
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(freshness, "call", cut_off)
+    dvc_lock.LOCK.write_text("whole")
+    with pytest.raises(end):
+        dvc_lock._commit()
+    assert dvc_lock.LOCK.read_text() == "whole"

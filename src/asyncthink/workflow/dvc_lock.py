@@ -30,12 +30,15 @@ def record() -> str:
 
 
 def _commit() -> None:
-    """Write dvc.lock anew: where a kill cut it off, DVC could not read it. It stays as it was if DVC fails."""
+    """Write dvc.lock anew: where a kill cut it off, DVC could not read it.
+
+    It stays as it was if DVC fails, or is interrupted.
+    """
     before = LOCK.read_bytes() if LOCK.exists() else None
     LOCK.unlink(missing_ok=True)
     try:
         freshness.call("dvc", "--wait-for-lock", "commit", "--force", "--quiet")
-    except InputError:
+    except BaseException:
         if before is not None:
             with replacing(LOCK) as temporary:
                 temporary.write_bytes(before)
