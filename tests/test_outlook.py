@@ -83,16 +83,24 @@ def test_what_is_left_is_the_estimate_then_what_jobs_say_then_what_they_took(run
     assert told.left() == 0.25 * 1300
 
 
-def test_an_estimate_is_held_to_what_jobs_took_and_a_job_that_failed_has_ended():
+def test_an_estimate_is_held_to_what_jobs_took():
     durations = outlook.Durations({"sft asyncthink": 100.0, "grpo asyncthink": 1000.0})
     durations.end("sft asyncthink", 250.0)
     durations.end("filter asyncthink", 1.0)
     assert durations.of("grpo asyncthink") == 2500.0
     assert durations.of("filter sequential") == 1.0
-    told = outlook.Outlook([outlook.job_name("grpo", {"arm": "asyncthink"})], {}, 1, io.StringIO())
-    told.emit(event("job_info", jobid=0, rule_name="grpo", wildcards={"arm": "asyncthink"}, rule_msg=None, log=[]))
-    told.emit(event("job_error", jobid=0))
-    assert told.running == {}
+
+
+def test_a_job_that_failed_is_yet_to_be_done_and_says_nothing_of_how_long_one_takes(run):
+    told, clock = run
+    begin(told, 1)
+    clock.now = 3.0
+    told.emit(event("job_error", jobid=1))
+    assert told.running == {} and told.left() == (12.0 + 600.0 + 400.0) / 2
+    begin(told, 1)
+    begin(told, 2)
+    told.emit(event("job_finished", job_id=1))
+    assert told.report().startswith("1 of 3 jobs done")
 
 
 @pytest.mark.parametrize("name", ["nano", "paper"])

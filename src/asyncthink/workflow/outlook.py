@@ -122,21 +122,28 @@ class Outlook(logging.Handler):
         told = vars(record)
         if told.get("event") == "job_info":
             self._begin(told["jobid"], told["rule_name"], dict(told["wildcards"] or {}))
-        elif told.get("event") in ("job_finished", "job_error"):
-            self._end(told["job_id"] if "job_id" in told else told["jobid"])
+        elif told.get("event") == "job_finished":
+            self._end(told["job_id"])
+        elif told.get("event") == "job_error":
+            self._fail(told["jobid"])
 
     def _begin(self, number: int, rule: str, wildcards: Mapping[str, str]) -> None:
         name = job_name(rule, wildcards)
         if name in self.waiting:
             self.waiting.remove(name)
         title = f"{name} {wildcards.get('seed', '')}".strip()
-        progress.file(title).unlink(missing_ok=True)  # of a run that was stopped
+        progress.forget(title)  # of a run that was stopped
         self.running[number] = Started(name, title, self.clock())
 
     def _end(self, number: int) -> None:
         if job := self.running.pop(number, None):
             self.done += 1
             self.durations.end(job.name, self.clock() - job.since)
+
+    def _fail(self, number: int) -> None:
+        """A job that failed is yet to be done, by a retry or another run, and says nothing of how long one takes."""
+        if job := self.running.pop(number, None):
+            self.waiting.append(job.name)
 
     def left(self) -> float:
         """Seconds until the last job ends, if `lanes` jobs run side by side and none waits for another."""
