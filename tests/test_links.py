@@ -5,6 +5,8 @@ import os
 import pytest
 from checkout import Project
 
+from asyncthink.workflow import links
+
 MADE = ["data/puzzles/train.jsonl", "data/filter/asyncthink.jsonl", "results/times/synthesize/asyncthink.tsv"]
 WANTED = ["data/filter/asyncthink.jsonl"]
 
@@ -30,3 +32,11 @@ def test_a_step_that_runs_again_leaves_the_cache_as_it_is(link, tmp_path):
         path = project.directory / name
         assert not path.is_symlink() and path.stat().st_nlink == 1
     assert (project.directory / WANTED[0]).read_bytes() != cached[tmp_path / "cache" / WANTED[0]]
+
+
+def test_a_link_whose_content_has_gone_from_the_cache_stops_no_run(tmp_path):
+    gone = tmp_path / "grpo" / "1.tsv"
+    gone.parent.mkdir()
+    gone.symlink_to(tmp_path / "cache")
+    links.part_times(tmp_path)
+    assert not gone.is_symlink()

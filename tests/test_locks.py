@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 
+from asyncthink import locks
 from asyncthink.errors import InputError
 from asyncthink.training import checkpoints
 from asyncthink.training.checkpoints import Scratch
@@ -244,6 +246,15 @@ def test_a_second_writer_gives_up_with_one_line_that_names_the_first(tmp_path, m
     with Scratch(folder).held():
         assert (tmp_path / "abc.lock").exists()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_holder_that_ends_while_it_is_looked_at_is_named_as_another(tmp_path, monkeypatch):
+    def ends(lock, **how):
+        raise Timeout(lock.lock_file)
+
+    monkeypatch.setattr(FileLock, "acquire", ends)
+    with pytest.raises(InputError, match="abc is held by another process; wait until it ends"):
+        locks.acquire(tmp_path / "abc.lock", 0.0)
 
 
 def test_of_processes_that_train_together_only_the_first_holds_the_folder(tmp_path):

@@ -46,7 +46,9 @@ def test_a_line_just_after_another_is_left_out_unless_it_is_the_last(monkeypatch
 
 def test_a_step_goes_on_where_its_progress_cannot_be_written(tmp_path, capsys):
     (tmp_path / "work").write_text("in the way")
-    Progress("sft asyncthink 1", 4, "steps").tell(4)
+    told = Progress("sft asyncthink 1", 4, "steps")
+    told.tell(4)
+    told.end()
     assert "4 of 4 steps" in capsys.readouterr().err
 
 

@@ -46,4 +46,8 @@ def _sign(descriptor: int) -> None:
 
 
 def _held(path: Path, what: str | None) -> str:
-    return f"{what or path.with_suffix('')} is held by {path.read_text(encoding='utf-8').strip()}"
+    try:
+        holder = path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:  # it has ended in this moment, and with it its lock
+        holder = ""
+    return f"{what or path.with_suffix('')} is held by {holder or 'another process'}"

@@ -61,7 +61,13 @@ class Progress:
 
     def end(self) -> None:
         """The job has ended."""
-        file(self.title).unlink(missing_ok=True)
+        forget(self.title)
+
+
+def forget(title: str) -> None:
+    """Remove what a job has said, where there is such a file and it can be removed."""
+    with suppress(OSError):
+        file(title).unlink()
 
 
 def file(title: str) -> Path:

@@ -14,9 +14,14 @@ TIMES = Path("results/times")
 
 
 def part_times(folder: Path = TIMES) -> None:
-    """Give each file of times that is a link a content of its own; when it was written stays."""
+    """Give each file of times that is a link a content of its own; when it was written stays.
+
+    A link whose content has gone from the cache goes too.
+    """
     for path in folder.rglob("*.tsv"):
-        if path.is_symlink() or path.stat().st_nlink > 1:
+        if not path.exists():
+            path.unlink()
+        elif path.is_symlink() or path.stat().st_nlink > 1:
             about = path.stat()
             with replacing(path) as own:
                 shutil.copyfile(path, own)
