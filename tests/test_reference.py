@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
@@ -45,13 +46,20 @@ def git(folder, *words):
     return subprocess.run(["git", *identity, *words], cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
-@pytest.fixture
-def first(tmp_path, monkeypatch):
-    """A checkout of one commit in which the first seed of the experiment was run."""
-    folder = tmp_path / "first"
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The folder of a run of that graph, with Snakemake's record of it."""
+    folder = tmp_path_factory.mktemp("run")
     (folder / "Snakefile").write_text(SNAKEFILE)
     (folder / "code.py").write_text("1\n")
+    subprocess.run([sys.executable, "-m", "snakemake", "--cores", "1", "--quiet", "all"], cwd=folder, check=True)
+    return folder
+
+
+@pytest.fixture
+def first(run, tmp_path, monkeypatch):
+    """A checkout of one commit in which the first seed of the experiment was run."""
+    folder = shutil.copytree(run, tmp_path / "first")
     (folder / ".gitignore").write_text(".snakemake/\nmetrics/made\n")
     (folder / "README.md").write_text(f"{claims_table.BEGIN}\n{claims_table.END}\n")
     ran(folder, 1)
@@ -80,7 +88,8 @@ def another(first, seed):
     """A clone of the same commit on another machine, with the reference as it stands, in which another seed was run."""
     folder = first.parent / f"seed-{seed}"
     git(first, "clone", "--quiet", ".", str(folder))
-    shutil.copytree(first / "metrics/reference", folder / "metrics/reference")
+    for name in ("metrics/reference", ".snakemake"):
+        shutil.copytree(first / name, folder / name)
     ran(folder, seed)
     return folder
 
@@ -157,6 +166,14 @@ def test_a_run_of_changed_code_is_refused_until_it_is_committed_and_run_again(fi
     assert "evaluate: not up to date" in refused(capsys)
     subprocess.run(["touch", "metrics/made"], check=True)
     assert cli.main(["reference"]) == 0
+
+
+def test_what_snakemake_has_no_record_of_is_refused(first, capsys):
+    shutil.rmtree(".snakemake")
+    (first / "code.py").write_text("2\n")
+    git(first, "commit", "--quiet", "--all", "--message", "mended")
+    subprocess.run(["touch", "-d", "1 day ago", "code.py"], check=True)
+    assert "metrics/made is not from a run here; if DVC brought it, run `asyncthink adopt`" in refused(capsys)
 
 
 def test_a_folder_that_is_no_git_checkout_is_refused(first, capsys):

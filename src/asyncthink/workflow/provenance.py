@@ -74,17 +74,22 @@ def shared(params: Params) -> dict[str, Any]:
 def current_commit() -> str:
     """The commit that is checked out, whose code made everything here; of params.yaml the manifest holds all.
 
-    InputError where a file was changed and not committed, or where a step before the records is not up to date.
+    InputError where a file was changed and not committed, where a step before the records is not up to date, or where
+    Snakemake has no record of what it made: that it would hold for fresh, whatever code it is of.
     """
     commit = _git("rev-parse", "HEAD").strip()
     excluded = [f":(exclude){name}" for name in WRITTEN]
     changed = _git("status", "--porcelain", "--untracked-files=all", "--", ".", *excluded).splitlines()
     if changed:
         raise InputError(f"{changed[0][3:]} is not as commit {commit[:7]} has it; commit it, run again, then reference")
-    stale = sorted({output.rule for output in freshness.outputs() if output.pending} & set(MAKERS))
-    if stale:
+    made = [output for output in freshness.outputs() if output.rule in MAKERS]
+    if stale := sorted({output.rule for output in made if output.pending}):
         raise InputError(
             f"{', '.join(stale)}: not up to date, so the records are not all of this code; run `snakemake`"
+        )
+    if brought := freshness.unrecorded(made):
+        raise InputError(
+            f"{brought[0]} is not from a run here; if DVC brought it, run `asyncthink adopt`, then reference"
         )
     return commit
 
