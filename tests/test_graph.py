@@ -506,6 +506,13 @@ def test_a_dry_run_counts_the_jobs_on_one_screen_and_says_why(tmp_path):
     assert "Shell command" not in said and len(said.splitlines()) <= 60
 
 
+def test_a_split_that_no_step_needs_may_be_empty(tmp_path):
+    none = re.sub("(?m)^  validation: [0-9]+", "  validation: 0", scales.scaled(ROOT, "smoke"))
+    done = snakemake(laid_out(tmp_path, none), "--cores", "1", "data/puzzles/train.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "data/puzzles/validation.jsonl").read_bytes() == b""
+
+
 def test_a_number_cannot_be_changed_beside_params_yaml(tmp_path):
     laid_out(tmp_path, (ROOT / "params.yaml").read_text())
     done = snakemake(tmp_path, "--dry-run", "--config", "seed=7")

@@ -1,7 +1,7 @@
 rule puzzles:
     output:
         train=ensure("data/puzzles/train.jsonl", non_empty=True),
-        validation=ensure("data/puzzles/validation.jsonl", non_empty=True),
+        validation="data/puzzles/validation.jsonl",  # which params.yaml may leave empty
         test=ensure("data/puzzles/test.jsonl", non_empty=True),
         manifest=ensure("data/puzzles/manifest.json", non_empty=True),
     log:
