@@ -259,23 +259,27 @@ def read_by(given):
 READ = read_by(PARAMS)
 
 
-def without_arms_of_words():
-    """The parameters without the arms that are refused where prompts are not words."""
+def without(names):
+    """The parameters without some arms, and without what names arms."""
     raw = PARAMS.to_mapping() | {"test_sets": {}}
-    raw["arms"] = {name: keys for name, keys in raw["arms"].items() if name not in ("fixed_plan", *DIVERSIFIED)}
+    raw["arms"] = {name: keys for name, keys in raw["arms"].items() if name not in names}
     raw["evaluate"] |= {"variants": {}}
     return params.from_mapping(raw)
 
 
-# Of these no other value is allowed beside the rest of the file.
 DIVERSIFIED = ("parallel_diversified", "parallel_diversified_long")
-SETTLED = {"thinking.diversified", "synthesize.most_forks"} | {f"arms.{arm}.arm.mode" for arm in DIVERSIFIED}
+OF_WORDS = ("fixed_plan", *DIVERSIFIED)
+BORROWING = [name for name in PARAMS.arms if PARAMS.arm_params(name).arm.weights_of is not None]
+# Arms beside which a key can have no other value, and keys that can have none beside the rest of the file.
+REFUSED_BESIDE = {"thinking.prompts": OF_WORDS, "arm.mode": OF_WORDS, "arm.rl": BORROWING}
+SETTLED = {"thinking.diversified", "synthesize.most_forks", "arm.weights_of"}
+SETTLED |= {f"arms.{arm}.arm.mode" for arm in DIVERSIFIED}
 
 
 @pytest.mark.parametrize("key", sorted(LEAVES.keys() - SETTLED))
 def test_what_any_changed_number_makes_stale_for_snakemake_is_stale_for_dvc(key):
     """By what both are told that a step reads; test_smoke.py holds a key of each section to what they then say."""
-    given = without_arms_of_words() if key in ("thinking.prompts", "arm.mode") else PARAMS
+    given = without(REFUSED_BESIDE[key]) if key in REFUSED_BESIDE else PARAMS
     after, before = bumped(LEAVES[key], given), READ if given is PARAMS else read_by(given)
     raw, changed, read = given.to_mapping(), after.to_mapping(), read_by(after)
     stale = {
