@@ -49,7 +49,8 @@ schema: $(READY)
 	$(BIN)/python -m asyncthink.config.schema > workflow/params.schema.json
 
 lock:
-	{ head -n 1 requirements.lock; $(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//'; } > .venv/lock
+	$(BIN)/pip freeze --all --exclude pip --exclude wheel --exclude-editable > .venv/frozen
+	{ head -n 1 requirements.lock; sed 's/+cpu$$//' .venv/frozen; } > .venv/lock
 	mv .venv/lock requirements.lock
 
 $(READY):
