@@ -18,7 +18,7 @@ from launched import train, update_error
 from taught_chat_model import tokenizer as chat_tokenizer
 from taught_model import DEMONSTRATION, PARAMS, SEQUENTIAL, WORDS, random_model
 from training_oracle import logprobs, relative_error
-from transformers import TrainerCallback
+from transformers import PreTrainedModel, TrainerCallback
 
 from asyncthink.config.params import from_mapping, merged
 from asyncthink.episode import Trace
@@ -150,6 +150,15 @@ def run(folder: Path, start: Path, demonstrations: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(folder)
     again(folder, start, demonstrations)
     return folder
+
+
+def test_the_weights_of_a_large_model_are_one_file_too(tmp_path, start, demonstrations, monkeypatch):
+    """transformers parts what it saves into files of 50 GB; a smaller limit shows what the rules would then miss."""
+    usual = ["100KB" if value == "50GB" else value for value in PreTrainedModel.save_pretrained.__defaults__]
+    assert "100KB" in usual
+    monkeypatch.setattr(PreTrainedModel.save_pretrained, "__defaults__", tuple(usual))
+    written = run(tmp_path / "run", start, demonstrations, monkeypatch)
+    assert [path.name for path in written.rglob("*.safetensors*")] == ["model.safetensors"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM])

@@ -17,6 +17,7 @@ from asyncthink.errors import InputError
 
 CONFIG, INDEX, WEIGHTS = "config.json", "model.safetensors.index.json", "model.safetensors"
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
+ONE_FILE = "1000GB"  # max_shard_size of whatever is saved: the rules name one file of weights
 AGAIN = "fetch it anew"
 ADAPTER = "adapter_config.json"
 UNSAFE = "pytorch_model*.bin"

@@ -78,7 +78,7 @@ def _import(file: Path, folder: Path) -> None:
     model.config.quantization_config = None  # with its marks it could not be saved
     model.hf_quantizer = None
     with checkpoint_files.saving(folder):
-        model.save_pretrained(folder, max_shard_size="1000GB")
+        model.save_pretrained(folder, max_shard_size=checkpoint_files.ONE_FILE)
         tokenizer.save_pretrained(folder)
 
 

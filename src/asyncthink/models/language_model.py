@@ -179,7 +179,7 @@ def write(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pa
     """Write model.safetensors, config.json and the tokenizer's files; byte-equal for equal weights."""
     model.config.use_cache = True
     with checkpoint_files.saving(folder):
-        model.save_pretrained(folder, max_shard_size="1000GB")
+        model.save_pretrained(folder, max_shard_size=checkpoint_files.ONE_FILE)
         tokenizer.save_pretrained(folder)
 
 

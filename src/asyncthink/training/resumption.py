@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,7 +25,7 @@ from transformers.trainer_callback import PrinterCallback
 
 from asyncthink.errors import InputError
 from asyncthink.files import write_json_lines
-from asyncthink.models.checkpoint_files import saving
+from asyncthink.models.checkpoint_files import ONE_FILE, saving
 from asyncthink.models.language_model import LARGE, settings
 from asyncthink.training import sharding
 from asyncthink.training.checkpoints import WEIGHTS, Scratch, publish
@@ -93,6 +94,7 @@ class Resumable(Trainer):
         self.scratch, self.order, self.rate = scratch, order, rate
         self._logged = time.monotonic()
         super().__init__(**others, callbacks=[progress])
+        self.model.save_pretrained = partial(self.model.save_pretrained, max_shard_size=ONE_FILE)  # type: ignore[method-assign]
         self.remove_callback(PrinterCallback)
 
     def create_accelerator_and_postprocess(self) -> None:
